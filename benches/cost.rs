@@ -1,0 +1,245 @@
+//! What watching costs a real server, measured from outside: processor time of our sessions as the kernel
+//! counts it, their memory, the longest statement, what applications feel, and what we need ourselves.
+//!
+//! `cargo bench --bench cost -- small|large [--minutes N] [--peer NAME=COMMAND]…`
+
+#[path = "../tests/rig/mod.rs"]
+#[allow(dead_code)]
+mod rig;
+
+use rig::daemon::Daemon;
+use rig::postgres::{Server, any};
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+struct Size {
+    name: &'static str,
+    digests: usize,
+    text_bytes: usize,
+    tables: usize,
+}
+
+const SMALL: Size = Size { name: "small", digests: 5_000, text_bytes: 100, tables: 1_000 };
+const LARGE: Size = Size { name: "large", digests: 20_000, text_bytes: 10_000, tables: 10_000 };
+
+#[tokio::main(flavor = "multi_thread")]
+async fn main() {
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let minutes = words.iter().position(|w| w == "--minutes").and_then(|at| words.get(at + 1)?.parse().ok());
+    let minutes: u64 = minutes.unwrap_or(3);
+    let sizes = [SMALL, LARGE].into_iter().filter(|size| {
+        let named = words.iter().any(|word| word == "small" || word == "large");
+        !named || words.iter().any(|word| word == size.name)
+    });
+    for size in sizes {
+        measure(&size, minutes).await;
+    }
+}
+
+async fn measure(size: &Size, minutes: u64) {
+    let server = filled(size).await;
+    println!(
+        "# {}: {} digests of {} bytes, {} tables",
+        size.name, size.digests, size.text_bytes, size.tables
+    );
+    let quiet = new_statement_waits(&server, Duration::from_secs(20)).await;
+    println!("a new statement of an application, unwatched: p99 {:.1} ms, max {:.1} ms", quiet.0, quiet.1);
+    let config = format!(
+        "[budget]\nthrottle = false\n[[target]]\nname = \"db\"\nurl = \"{}\"\n",
+        server.url("postgres")
+    );
+    let daemon = Daemon::start(&config).await;
+    // The first minute reads everything once: texts, schema, sizes. It is reported apart.
+    let first = watch_processes(&server, &daemon, Duration::from_secs(60)).await;
+    println!("first minute: {}", first.line());
+    let temp_before = temp_bytes(&server).await;
+    let steady = watch_processes(&server, &daemon, Duration::from_secs(60 * minutes)).await;
+    println!("steady, per minute: {}", steady.per_minute(minutes).line());
+    println!("temporary bytes: {}", temp_bytes(&server).await - temp_before);
+    println!("connections at once: {}, opened in {minutes} min: {}", steady.most, steady.opened);
+    println!("our session's memory beyond its first: {} kB", steady.grown_kb);
+    longest(&server).await;
+    let busy = new_statement_waits(&server, Duration::from_secs(40)).await;
+    println!("a new statement of an application, watched: p99 {:.1} ms, max {:.1} ms", busy.0, busy.1);
+    scrapes(&daemon).await;
+    let told = daemon.get("/metrics").await.text();
+    for line in told.lines().filter(|line| line.starts_with("dbsonde_watch_cost_seconds_total")) {
+        println!("told: {line}");
+    }
+    println!();
+}
+
+/// A server with as many statements and tables as asked.
+async fn filled(size: &Size) -> Server {
+    let max = size.digests.to_string();
+    let settings = [
+        ("pg_stat_statements.max", max.as_str()),
+        ("shared_buffers", "256MB"),
+        ("max_locks_per_transaction", "1024"),
+        ("autovacuum", "off"),
+    ];
+    let server = Server::start(any(), &settings).await;
+    server.sql("postgres", "create extension pg_stat_statements").await;
+    let client = server.connect("postgres").await;
+    for from in (0..size.tables).step_by(200) {
+        let mut script = String::new();
+        for n in from..(from + 200).min(size.tables) {
+            write!(script, "create table t{n} (id int primary key, a int, b text);").unwrap();
+            write!(script, "create index t{n}_a on t{n} (a); create index t{n}_b on t{n} (b);").unwrap();
+        }
+        client.batch_execute(&script).await.unwrap();
+    }
+    client.batch_execute("select pg_stat_statements_reset()").await.unwrap();
+    let padding = "x".repeat(size.text_bytes.saturating_sub(60));
+    for n in 0..size.digests {
+        client.simple_query(&format!("select /* {padding} */ 1 as \"column_{n}\"")).await.unwrap();
+    }
+    server
+}
+
+/// What `watch_processes` saw of our sessions in the server and of ourselves.
+#[derive(Default)]
+struct Seen {
+    /// Milliseconds of processor time by lane.
+    lanes: HashMap<String, f64>,
+    own_ms: f64,
+    own_rss_kb: u64,
+    most: usize,
+    opened: usize,
+    grown_kb: u64,
+}
+
+impl Seen {
+    fn per_minute(&self, minutes: u64) -> Seen {
+        let minutes = minutes as f64;
+        Seen {
+            lanes: self.lanes.iter().map(|(lane, ms)| (lane.clone(), ms / minutes)).collect(),
+            own_ms: self.own_ms / minutes,
+            ..*self
+        }
+    }
+
+    fn line(&self) -> String {
+        let mut lanes: Vec<_> = self.lanes.iter().collect();
+        lanes.sort_by(|a, b| a.0.cmp(b.0));
+        let split: Vec<String> = lanes.iter().map(|(lane, ms)| format!("{lane} {ms:.0}")).collect();
+        let all: f64 = self.lanes.values().sum();
+        format!(
+            "{all:.0} ms in the database ({}); dbsonde itself {:.0} ms, {:.1} MB",
+            split.join(", "),
+            self.own_ms,
+            self.own_rss_kb as f64 / 1024.0
+        )
+    }
+}
+
+async fn watch_processes(server: &Server, daemon: &Daemon, how_long: Duration) -> Seen {
+    let client = server.connect("postgres").await;
+    let query = "select pid, coalesce(substring(query from '/\\* dbsonde ([a-z]+)'), 'connecting')
+        from pg_stat_activity where application_name = 'dbsonde'";
+    let mut last: HashMap<i32, u64> = HashMap::new();
+    let mut memory: HashMap<i32, (u64, u64)> = HashMap::new();
+    let mut lane_of: HashMap<i32, String> = HashMap::new();
+    let mut seen = Seen::default();
+    let (began, own_before) = (Instant::now(), processor_ns(daemon.pid as i32).unwrap_or(0));
+    let mut first = true;
+    while began.elapsed() < how_long {
+        let rows = client.query(query, &[]).await.unwrap();
+        seen.most = seen.most.max(rows.len());
+        for row in &rows {
+            let (pid, lane): (i32, String) = (row.get(0), row.get(1));
+            if lane != "connecting" {
+                lane_of.insert(pid, lane);
+            }
+            let Some(now) = processor_ns(pid) else { continue };
+            // A session that came while we watched began at nothing; its start counts as well.
+            let before = last.insert(pid, now).unwrap_or(if first {
+                now
+            } else {
+                seen.opened += 1;
+                0
+            });
+            let lane = lane_of.get(&pid).cloned().unwrap_or("connecting".into());
+            *seen.lanes.entry(lane).or_default() += (now - before) as f64 / 1e6;
+            if let Some(kb) = anonymous_kb(pid) {
+                let entry = memory.entry(pid).or_insert((kb, kb));
+                entry.1 = entry.1.max(kb);
+            }
+        }
+        first = false;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    seen.own_ms = (processor_ns(daemon.pid as i32).unwrap_or(0) - own_before) as f64 / 1e6;
+    seen.own_rss_kb = status_kb(daemon.pid as i32, "VmRSS:").unwrap_or(0);
+    seen.grown_kb = memory.values().map(|(first, most)| most - first).max().unwrap_or(0);
+    seen
+}
+
+/// Nanoseconds on a processor, of all threads.
+fn processor_ns(pid: i32) -> Option<u64> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    let times = tasks.filter_map(|task| {
+        let text = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+        text.split(' ').next()?.parse::<u64>().ok()
+    });
+    Some(times.sum())
+}
+
+fn anonymous_kb(pid: i32) -> Option<u64> {
+    status_kb(pid, "RssAnon:")
+}
+
+fn status_kb(pid: i32, field: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = text.lines().find(|line| line.starts_with(field))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+async fn temp_bytes(server: &Server) -> i64 {
+    let rows = server.sql("postgres", "select sum(temp_bytes)::bigint from pg_stat_database").await;
+    rows[0][0].as_deref().unwrap().parse().unwrap()
+}
+
+async fn longest(server: &Server) {
+    let query = "select substring(query from 1 for 400), round(max_exec_time::numeric, 1), calls
+        from pg_stat_statements where query like '%/* dbsonde %' order by max_exec_time desc limit 3";
+    for row in server.sql("postgres", query).await {
+        let name = row[0].as_deref().unwrap_or("?").lines().last().unwrap_or("?").trim().to_owned();
+        println!("longest: {} ms ({} calls) {name}", row[1].as_deref().unwrap(), row[2].as_deref().unwrap());
+    }
+}
+
+/// p99 and maximum, in milliseconds, of statements that the server has never seen.
+async fn new_statement_waits(server: &Server, how_long: Duration) -> (f64, f64) {
+    let client = server.connect("postgres").await;
+    let mut waits = Vec::new();
+    let began = Instant::now();
+    let salt = began.elapsed().as_nanos() as usize ^ std::process::id() as usize ^ waits.capacity();
+    while began.elapsed() < how_long {
+        let asked = Instant::now();
+        let n = waits.len();
+        client.simple_query(&format!("select 1 as \"fresh_{salt}_{n}_{:?}\"", began)).await.unwrap();
+        waits.push(asked.elapsed().as_secs_f64() * 1e3);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    waits.sort_by(f64::total_cmp);
+    (waits[waits.len() * 99 / 100], *waits.last().unwrap())
+}
+
+async fn scrapes(daemon: &Daemon) {
+    for (name, headers) in [("plain", &[][..]), ("gzip", &[("accept-encoding", "gzip")][..])] {
+        let mut times = Vec::new();
+        let mut bytes = 0;
+        for _ in 0..200 {
+            let asked = Instant::now();
+            bytes = daemon.get_with("/metrics", headers).await.body.len();
+            times.push(asked.elapsed().as_secs_f64() * 1e3);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        times.sort_by(f64::total_cmp);
+        println!("/metrics {name}: p50 {:.1} ms, p99 {:.1} ms, {bytes} bytes", times[100], times[198]);
+    }
+    let text = daemon.get("/metrics").await.text();
+    println!("series: {}", text.lines().filter(|line| !line.starts_with('#')).count());
+}

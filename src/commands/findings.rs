@@ -1,0 +1,205 @@
+//! What was found, for eyes and for programs.
+
+use super::page;
+use super::text::{fill, indent};
+use crate::command::{Exit, print, prints_colour};
+use crate::config::{Span, width};
+use crate::inspect::Inspection;
+use crate::ledger::Entry;
+use crate::model::{Confidence, Finding, Fix, Gap, Severity};
+use serde_json::json;
+use std::io;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+    Html,
+}
+
+/// The only place here that knows how an entry of the ledger is built; in JSON it is written as it writes itself.
+fn finding(entry: &Entry) -> &Finding {
+    &entry.finding
+}
+
+pub fn show(inspection: &Inspection, format: Format) -> io::Result<Exit> {
+    print(&match format {
+        Format::Text => text(inspection, width(), prints_colour()),
+        Format::Json => json(inspection)?,
+        Format::Html => page::html(inspection),
+    })?;
+    let urgent = inspection.findings.iter().any(|entry| finding(entry).severity == Severity::Urgent);
+    Ok(if urgent { Exit::Urgent } else { Exit::Fine })
+}
+
+/// The same shape as `/api/v1/findings`.
+fn json(inspection: &Inspection) -> io::Result<String> {
+    let gap = |gap: &Gap| {
+        let (scope, topic) = (gap.scope.to_string(), gap.topic.name());
+        json!({ "target": inspection.target, "scope": scope, "topic": topic, "reason": gap.reason })
+    };
+    let gaps: Vec<_> = inspection.gaps.iter().map(gap).collect();
+    let whole = json!({ "findings": inspection.findings, "gaps": gaps });
+    Ok(format!("{}\n", serde_json::to_string_pretty(&whole)?))
+}
+
+/// The gravest first.
+pub fn ordered(inspection: &Inspection) -> Vec<&Finding> {
+    let mut findings: Vec<&Finding> = inspection.findings.iter().map(finding).collect();
+    findings.sort_by(|a, b| (b.severity, &a.rule, &a.subject).cmp(&(a.severity, &b.rule, &b.subject)));
+    findings
+}
+
+/// "2 findings: 1 urgent, 1 note"
+pub fn summary(findings: &[&Finding]) -> String {
+    let of = |severity: Severity| {
+        let count = findings.iter().filter(|finding| finding.severity == severity).count();
+        (count > 0).then(|| format!("{count} {}", severity.name()))
+    };
+    let counts: Vec<String> = Severity::ALL.into_iter().rev().filter_map(of).collect();
+    match findings.len() {
+        0 => "Nothing found.".to_owned(),
+        1 => format!("1 finding: {}.", counts.join(", ")),
+        many => format!("{many} findings: {}.", counts.join(", ")),
+    }
+}
+
+pub fn headline(inspection: &Inspection) -> String {
+    let server = &inspection.server;
+    let tier = if server.tier.is_empty() { String::new() } else { format!(", tier {}", server.tier) };
+    format!("{}: {} {}, {}{tier}", inspection.target, server.engine, server.version, server.role)
+}
+
+/// What the lock is and whom it keeps waiting, and how sure we are.
+pub fn conditions(fix: &Fix) -> String {
+    let lock = if fix.lock.is_empty() { "takes no lock".to_owned() } else { format!("takes {}", fix.lock) };
+    let blocks = if fix.blocks.is_empty() { String::new() } else { format!("; blocks {}", fix.blocks) };
+    let alone = if fix.transactional { "" } else { "; not inside a transaction" };
+    format!("{lock}{blocks}{alone}")
+}
+
+pub fn doubt(confidence: Confidence) -> &'static str {
+    match confidence {
+        Confidence::Measured => "",
+        Confidence::Estimated => " (estimated)",
+        Confidence::Unverified => " (not verified)",
+    }
+}
+
+pub fn place(finding: &Finding) -> String {
+    match &finding.database {
+        Some(database) => format!("{} in {database}", finding.subject),
+        None => finding.subject.clone(),
+    }
+}
+
+fn text(inspection: &Inspection, width: usize, colour: bool) -> String {
+    let findings = ordered(inspection);
+    let mut said = format!("{}\n\n", clean(&headline(inspection)));
+    for finding in &findings {
+        said.push_str(&one(finding, width, colour));
+        said.push('\n');
+    }
+    said.push_str(&format!("{}\n", summary(&findings)));
+    let mut list = |title: &str, lines: Vec<String>| {
+        if !lines.is_empty() {
+            said.push_str(&format!("\n{title}\n"));
+            for line in lines {
+                said.push_str(&indent(
+                    &fill(&clean(&line), width.saturating_sub(4)).replace('\n', "\n  "),
+                    2,
+                ));
+            }
+        }
+    };
+    list(
+        "Not measured:",
+        inspection.gaps.iter().map(|gap| format!("{} of {}: {}", gap.topic, gap.scope, gap.reason)).collect(),
+    );
+    list(
+        "Wants a longer look (see `dbsonde run`):",
+        inspection.longer_look.iter().map(|(rule, span)| format!("{rule}: {}", Span(*span))).collect(),
+    );
+    said
+}
+
+fn one(finding: &Finding, width: usize, colour: bool) -> String {
+    let severity = paint(finding.severity, colour);
+    let mut said = format!("{severity}  {}  {}\n", clean(&finding.rule), clean(&place(finding)));
+    let room = width.saturating_sub(2);
+    let because = format!("{}{}", finding.because, doubt(finding.confidence));
+    said.push_str(&indent(&fill(&clean(&because), room), 2));
+    said.push_str(&indent(&fill(&clean(&finding.advice), room), 2));
+    let Some(fix) = &finding.fix else { return said };
+    said.push_str(&indent(&fill(&format!("fix: {}", clean(&conditions(fix))), room), 2));
+    // SQL is copied, so it is never wrapped.
+    fix.sql.iter().for_each(|step| said.push_str(&indent(&clean(step), 6)));
+    if !fix.rollback.is_empty() {
+        said.push_str("  the way back:\n");
+        fix.rollback.iter().for_each(|step| said.push_str(&indent(&clean(step), 6)));
+    }
+    if !fix.caution.is_empty() {
+        said.push_str(&indent(&fill(&format!("caution: {}", clean(&fix.caution)), room), 2));
+    }
+    said
+}
+
+fn paint(severity: Severity, colour: bool) -> String {
+    let name = severity.name().to_uppercase();
+    let code = match severity {
+        Severity::Urgent => "1;31",
+        Severity::Warning => "33",
+        Severity::Note => "36",
+    };
+    if colour { format!("\x1b[{code}m{name}\x1b[0m") } else { name }
+}
+
+/// Names come from strangers, and a terminal obeys what it is shown.
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    pub fn sample() -> Finding {
+        Finding {
+            rule: "index-unused".into(),
+            severity: Severity::Warning,
+            database: Some("shop".into()),
+            subject: "public.\x1b[31morders_<b>_idx".into(),
+            because: "Nobody read it in 31 d, and it holds 120 MiB.".into(),
+            evidence: Default::default(),
+            advice: "Look at the standbys, then drop it.".into(),
+            fix: Some(Fix {
+                sql: vec!["SET lock_timeout = '2s';".into(), "DROP INDEX CONCURRENTLY \"i\";".into()],
+                rollback: vec!["CREATE INDEX CONCURRENTLY i ON t (a);".into()],
+                lock: "SHARE UPDATE EXCLUSIVE".into(),
+                blocks: "nobody but DDL and vacuum".into(),
+                transactional: false,
+                caution: String::new(),
+            }),
+            confidence: Confidence::Measured,
+        }
+    }
+
+    #[test]
+    fn a_finding_in_text() {
+        let expected = "\
+WARNING  index-unused  public.\u{fffd}[31morders_<b>_idx in shop
+  Nobody read it in 31 d, and it holds 120 MiB.
+  Look at the standbys, then drop it.
+  fix: takes SHARE UPDATE EXCLUSIVE; blocks nobody but DDL and
+  vacuum; not inside a transaction
+      SET lock_timeout = '2s';
+      DROP INDEX CONCURRENTLY \"i\";
+  the way back:
+      CREATE INDEX CONCURRENTLY i ON t (a);
+";
+        assert_eq!(one(&sample(), 64, false), expected);
+        assert!(one(&sample(), 64, true).starts_with("\x1b[33mWARNING\x1b[0m"));
+        assert_eq!(summary(&[&sample(), &sample()]), "2 findings: 2 warning.");
+        assert_eq!(summary(&[]), "Nothing found.");
+    }
+}

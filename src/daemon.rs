@@ -1,0 +1,307 @@
+//! The composition root: targets, views, sinks, store; reload and shutdown. Everything is started here, handed
+//! what it needs, and stopped here.
+
+use crate::board::{Board, Report};
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError, ConfigSource, Target};
+use crate::engine::EngineError;
+use crate::engines;
+use crate::ledger::Change;
+use crate::model::Name;
+use crate::sinks::{self, Sinks};
+use crate::store::Keeper;
+use crate::stores::files::Files;
+use crate::telemetry::Telemetry;
+use crate::watch::{Outlets, Plan, Rules, Watch, watch};
+use crate::web;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+/// Changes on their way to the sinks; each sink has a queue of its own behind it.
+const CHANGES: usize = 256;
+/// Reloads asked for over HTTP that wait their turn.
+const RELOADS: usize = 4;
+/// The state file never grows beyond this.
+const MAX_STATE: u64 = 512 << 20;
+/// Sinks and store may finish what they have begun.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("cannot listen on {address}: {error}")]
+    Listen { address: SocketAddr, error: io::Error },
+    #[error("target {target}: {error}")]
+    Target { target: Name, error: EngineError },
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// A reload that somebody waits for.
+pub type ReloadRequest = oneshot::Sender<Result<(), String>>;
+
+/// One target that is being watched.
+#[derive(Debug)]
+struct Watched {
+    target: Target,
+    key: PlanKey,
+    report: watch::Receiver<Arc<Report>>,
+    rules: watch::Sender<Rules>,
+    stop: CancellationToken,
+}
+
+/// What of the configuration, beside the target itself, restarts its watch when it changes.
+#[derive(Debug, Clone, PartialEq)]
+struct PlanKey {
+    pace: crate::config::Paces,
+    budget: crate::config::Budget,
+}
+
+struct Daemon {
+    clock: Clock,
+    keeper: Keeper,
+    changes: mpsc::Sender<Change>,
+    sinks: Sinks,
+    watched: BTreeMap<Name, Watched>,
+    board: watch::Sender<Board>,
+}
+
+/// Runs until it is told to stop by a signal.
+pub async fn run(source: ConfigSource) -> Result<(), DaemonError> {
+    let config = source.load()?;
+    let listeners = listen(&config).await?;
+    let telemetry = Telemetry::new();
+    let clock = Clock::start();
+    let keeper = match config.state_dir() {
+        Some(dir) => Keeper::start(Box::new(Files::new(dir, MAX_STATE, clock)), clock),
+        None => Keeper::off(),
+    };
+    let (changes, changed) = mpsc::channel(CHANGES);
+    let sinks = sinks::start(&config.sink, changed);
+    telemetry.watch_store(keeper.health());
+    let (board, boards) = watch::channel(Board::default());
+    let mut daemon = Daemon { clock, keeper, changes, sinks, watched: BTreeMap::new(), board };
+    daemon.apply(&config).await?;
+
+    let stop = CancellationToken::new();
+    let (reload, mut reloads) = mpsc::channel::<ReloadRequest>(RELOADS);
+    for listener in &listeners {
+        if let Ok(address) = listener.local_addr() {
+            tracing::info!(%address, "listening");
+        }
+    }
+    let server = tokio::spawn(web::serve(listeners, boards, telemetry.clone(), reload, stop.clone()));
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut ends = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
+    let mut edits = Edits::of(&source);
+    tell_systemd(&[sd_notify::NotifyState::Ready]);
+    tracing::info!(targets = daemon.watched.len(), "watching");
+
+    loop {
+        tokio::select! {
+            () = any(&mut ends) => break,
+            _ = hangup.recv() => { daemon.reload(&source, &telemetry).await.ok(); }
+            Some(asked) = reloads.recv() => {
+                let outcome = daemon.reload(&source, &telemetry).await;
+                asked.send(outcome).ok();
+            }
+            () = edits.changed() => { daemon.reload(&source, &telemetry).await.ok(); }
+        }
+    }
+    tell_systemd(&[sd_notify::NotifyState::Stopping]);
+    tracing::info!("stopping");
+    stop.cancel();
+    for watched in daemon.watched.values() {
+        watched.stop.cancel();
+    }
+    let Daemon { keeper, changes, sinks, .. } = daemon;
+    drop(changes);
+    let farewell = async {
+        sinks.finish(GOODBYE).await;
+        keeper.flush().await;
+        server.await.ok();
+    };
+    if tokio::time::timeout(GOODBYE, farewell).await.is_err() {
+        tracing::warn!("stopped before every queue was empty");
+    }
+    Ok(())
+}
+
+async fn any(ends: &mut [Signal; 2]) {
+    let [terminate, interrupt] = ends;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+fn tell_systemd(states: &[sd_notify::NotifyState<'_>]) {
+    // Not under systemd there is nobody to tell.
+    let _ = sd_notify::notify(states);
+}
+
+/// Sockets that systemd hands over come before addresses of our own.
+async fn listen(config: &Config) -> Result<Vec<TcpListener>, DaemonError> {
+    let mut handed = listenfd::ListenFd::from_env();
+    let mut listeners = Vec::new();
+    for nth in 0..handed.len() {
+        if let Some(listener) = handed.take_tcp_listener(nth)? {
+            listener.set_nonblocking(true)?;
+            listeners.push(TcpListener::from_std(listener)?);
+        }
+    }
+    if listeners.is_empty() {
+        for address in &config.web.listen {
+            let address = *address;
+            let bound = TcpListener::bind(address).await;
+            listeners.push(bound.map_err(|error| DaemonError::Listen { address, error })?);
+            if !address.ip().is_loopback() {
+                tracing::warn!(%address, "anybody who reaches this address can read everything: no TLS, no login");
+            }
+        }
+    }
+    Ok(listeners)
+}
+
+impl Daemon {
+    /// Reads the configuration anew. A bad one never replaces a good one.
+    async fn reload(&mut self, source: &ConfigSource, telemetry: &Telemetry) -> Result<(), String> {
+        tell_systemd(&[sd_notify::NotifyState::Reloading]);
+        let outcome = match source.load() {
+            Ok(config) => self.apply(&config).await.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        tell_systemd(&[sd_notify::NotifyState::Ready]);
+        telemetry.reloaded(outcome.is_ok());
+        match &outcome {
+            Ok(()) => tracing::info!("configuration reloaded"),
+            Err(error) => {
+                tracing::error!(%error, "the configuration is not reloaded, the last good one stays")
+            }
+        }
+        outcome
+    }
+
+    /// Touches what has changed and nothing else.
+    async fn apply(&mut self, config: &Config) -> Result<(), DaemonError> {
+        let key = PlanKey { pace: config.pace.clone(), budget: config.budget.clone() };
+        let rules =
+            Rules { handbook: Arc::new(config.rules.clone()), silences: Arc::new(config.silence.clone()) };
+        let stays = |watched: &Watched| {
+            watched.key == key && config.target.iter().any(|target| *target == watched.target)
+        };
+        for (_, gone) in self.watched.extract_if(.., |_, watched| !stays(watched)) {
+            tracing::info!(target = %gone.target.name, "no longer watched as it was");
+            gone.stop.cancel();
+        }
+        for watched in self.watched.values() {
+            watched.rules.send_replace(rules.clone());
+        }
+        self.sinks.reload(&config.sink);
+        for target in &config.target {
+            if !self.watched.contains_key(&target.name) {
+                let watched = self.begin(target, key.clone(), &rules).await?;
+                self.watched.insert(target.name.clone(), watched);
+            }
+        }
+        let reports = self.watched.iter().map(|(name, watched)| (name.clone(), watched.report.clone()));
+        self.board.send_replace(Board::new(reports));
+        Ok(())
+    }
+
+    async fn begin(&self, target: &Target, key: PlanKey, rules: &Rules) -> Result<Watched, DaemonError> {
+        let engine = engines::open(target, self.clock)
+            .map_err(|error| DaemonError::Target { target: target.name.clone(), error })?;
+        let plan = Plan {
+            target: target.name.clone(),
+            labels: target.label_pairs(),
+            pulse: key.pace.pulse.get(),
+            beat: key.pace.beat.get(),
+            slow: key.pace.slow.get(),
+            rare: key.pace.rare.get(),
+            series_budget: key.budget.series,
+            connections: key.budget.connections,
+            questions: key.budget.explain,
+            throttle: key.budget.throttle,
+            rules: rules.clone(),
+        };
+        let now = self.clock.now();
+        let mut state = Watch::new(plan, engine.topics(), now);
+        let ledger = self.keeper.ledger(&target.name).await;
+        let past = self.keeper.ladder(&target.name, now.wall).await;
+        state.remember(ledger, past.into_iter().map(|(_, snapshot)| snapshot));
+        let (board, report) = watch::channel(Arc::new(state.report(self.clock.now())));
+        let (give_rules, take_rules) = watch::channel(rules.clone());
+        let outlets =
+            Outlets { board, changes: self.changes.clone(), keeper: self.keeper.clone(), tap: None };
+        let stop = CancellationToken::new();
+        let life = watch(engine, state, self.clock, take_rules, outlets);
+        let name = target.name.clone();
+        let stopped = stop.clone();
+        tokio::spawn(async move {
+            // A panic costs this target, not the process.
+            let task = tokio::spawn(stopped.run_until_cancelled_owned(life));
+            if let Err(error) = task.await
+                && error.is_panic()
+            {
+                tracing::error!(target = %name, "its watch has panicked; it is not watched until the next reload");
+            }
+        });
+        Ok(Watched { target: target.clone(), key, report, rules: give_rules, stop })
+    }
+}
+
+/// The configuration file as an editor or a mounted secret changes it: the directory is watched, because both
+/// replace the file instead of writing to it.
+struct Edits {
+    changed: watch::Receiver<()>,
+    _watcher: Option<notify::RecommendedWatcher>,
+}
+
+/// An editor writes more than once; one reload is enough.
+const SETTLE: Duration = Duration::from_millis(300);
+
+impl Edits {
+    fn of(source: &ConfigSource) -> Edits {
+        let (tell, changed) = watch::channel(());
+        let watcher = source.file().and_then(|path| {
+            use notify::Watcher;
+            let file = path.file_name()?.to_owned();
+            let directory = path.parent().filter(|p| !p.as_os_str().is_empty());
+            let directory = directory.unwrap_or(std::path::Path::new(".")).to_owned();
+            let told = move |event: notify::Result<notify::Event>| {
+                let ours = |event: &notify::Event| {
+                    !event.kind.is_access()
+                        && event
+                            .paths
+                            .iter()
+                            .any(|path| path.file_name().is_some_and(|name| name == file || name == "..data"))
+                };
+                if event.is_ok_and(|event| ours(&event)) {
+                    tell.send_replace(());
+                }
+            };
+            let mut watcher = notify::recommended_watcher(told).ok()?;
+            watcher.watch(&directory, notify::RecursiveMode::NonRecursive).ok()?;
+            Some(watcher)
+        });
+        Edits { changed, _watcher: watcher }
+    }
+
+    async fn changed(&mut self) {
+        if self.changed.changed().await.is_err() {
+            // Nothing to watch: signals and requests remain.
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(SETTLE).await;
+        self.changed.borrow_and_update();
+    }
+}

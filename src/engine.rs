@@ -1,0 +1,146 @@
+//! The contract of an engine: a database we know how to watch. One folder each in `engines/`.
+
+use crate::model::question::{Answer, Question};
+use crate::model::{Sample, Topic};
+use crate::texts::Texts;
+use serde::{Deserialize, Serialize};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub type Async<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What the caller does differently; the text is for people and never holds a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// Try again later, with back-off.
+    #[error("cannot reach the server: {0}")]
+    Unreachable(String),
+    /// Trying again does not help before somebody changes rights, password or host rules.
+    #[error("the server refuses us: {0}")]
+    Denied(String),
+    /// The connection was given up; the server may be frozen or locked.
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
+    /// This will not work here at all.
+    #[error("not supported: {0}")]
+    Unsupported(String),
+}
+
+/// How often a topic is read. Every pace can be stretched, none shortened below its floor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pace {
+    Pulse,
+    Beat,
+    Slow,
+    Rare,
+}
+
+impl Pace {
+    pub const ALL: [Pace; 4] = [Pace::Pulse, Pace::Beat, Pace::Slow, Pace::Rare];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Pace::Pulse => "pulse",
+            Pace::Beat => "beat",
+            Pace::Slow => "slow",
+            Pace::Rare => "rare",
+        }
+    }
+}
+
+/// A lane is one connection and the task that owns it, so that nothing slow delays the pulse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Lane {
+    /// Sessions, waits and blocking, every second.
+    Pulse,
+    /// Counters of statements and server.
+    Beat,
+    /// Walks from database to database for tables, indexes and schema.
+    Roam,
+}
+
+impl Lane {
+    pub const ALL: [Lane; 3] = [Lane::Pulse, Lane::Beat, Lane::Roam];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Lane::Pulse => "pulse",
+            Lane::Beat => "beat",
+            Lane::Roam => "roam",
+        }
+    }
+}
+
+/// What a visit is for.
+#[derive(Debug, Clone, Default)]
+pub struct Due {
+    /// How often this lane is visited now.
+    pub every: Duration,
+    /// How often the roaming lane reads what is slow, and what is rare; it counts for itself.
+    pub slow: Duration,
+    pub rare: Duration,
+    pub questions: Vec<Question>,
+}
+
+/// What a visit brought home.
+#[derive(Debug, Clone, Default)]
+pub struct Visit {
+    pub sample: Sample,
+    pub answers: Vec<(Question, Answer)>,
+    /// How long we waited for the target's answers: an upper bound of what reading it cost.
+    pub cost: Duration,
+    /// What our statements have cost since the server counts, by lane: its own word, where it gives one.
+    pub told_cost: Option<[Duration; 3]>,
+    /// What each collector did, for our own telemetry.
+    pub readings: Vec<Reading>,
+    pub server: Option<ServerFacts>,
+    pub texts: Option<Arc<Texts>>,
+    /// Topics that are read less often now than their configured pace, and how often.
+    pub paces: Vec<(Topic, Duration)>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Reading {
+    pub topic: Topic,
+    pub took: Duration,
+    pub success: bool,
+    pub rows: usize,
+}
+
+/// What a reader wants to know about a target before any number.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ServerFacts {
+    pub engine: &'static str,
+    pub version: String,
+    /// `primary` or `standby`.
+    pub role: &'static str,
+    /// Unix seconds of the server's start.
+    pub since: f64,
+    /// Which of the three tiers of rights the login has, and what it lacks.
+    pub tier: &'static str,
+    pub lacks: Vec<Lack>,
+}
+
+/// Something that the login or the server does not give, what that disables, and how to mend it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Lack {
+    pub what: String,
+    pub disables: String,
+    pub mend: String,
+}
+
+/// One connection's worth of watching. Dropping it closes the connection.
+pub trait Probe: Send {
+    fn visit<'a>(&'a mut self, due: &'a Due) -> Async<'a, Result<Visit, EngineError>>;
+}
+
+/// One watched server. Its lanes share what is known of it.
+pub trait Engine: Send + Sync {
+    fn name(&self) -> &'static str;
+    fn topics(&self) -> Vec<(Topic, Pace)>;
+    fn open(&self, lane: Lane) -> Box<dyn Probe>;
+}

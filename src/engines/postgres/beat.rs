@@ -1,0 +1,206 @@
+//! The beat: counters of statements and of the server, and the wording of statements that are new.
+
+use super::collectors::COLLECTORS;
+use super::connect::Failure;
+use super::link::{Database, Link, Oids, locked};
+use super::visit::{Identity, collect, gap};
+use crate::engine::{Async, Due, EngineError, Lane, Pace, Probe, Visit};
+use crate::model::{Name, Rows, Scope, Topic};
+use crate::sql::{Dialect, normalise, normalise_cut};
+use crate::texts::Known as Text;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Above this the file of texts is never read: the backend would hold all of it.
+const MAX_TEXTS_FILE: i64 = 32 << 20;
+/// A small file may be read every minute, a larger one every five.
+const SMALL_TEXTS_FILE: i64 = 1 << 20;
+const TEXTS_SOON: Duration = Duration::from_secs(60);
+const TEXTS_LATER: Duration = Duration::from_secs(300);
+/// Bytes of one text, as the SQL cuts it.
+const MAX_TEXT: usize = 65_536;
+/// Ids asked for in one read; the rest waits for the next.
+const MAX_TEXTS: usize = 10_000;
+/// Names are asked again at most this often when an unknown oid turns up.
+const NAMES_EVERY: Duration = Duration::from_secs(60);
+
+#[derive(Debug)]
+pub struct Beat {
+    link: Link,
+    names_asked: Option<Instant>,
+    texts_next: Option<Instant>,
+    /// Why the wording of new statements cannot be read here, if it cannot.
+    texts_gap: Option<String>,
+}
+
+impl Probe for Beat {
+    fn visit<'a>(&'a mut self, due: &'a Due) -> Async<'a, Result<Visit, EngineError>> {
+        Box::pin(self.beat(due))
+    }
+}
+
+impl Beat {
+    pub fn new(link: Link) -> Self {
+        Self { link, names_asked: None, texts_next: None, texts_gap: None }
+    }
+
+    async fn beat(&mut self, _: &Due) -> Result<Visit, EngineError> {
+        let known = self.link.ready(None).await?;
+        let mut visit = Visit { server: Some(known.facts.clone()), ..Visit::default() };
+        let mut identity = Identity::ask(&mut self.link, &known).await?;
+        self.names(false).await?;
+        for collector in COLLECTORS.iter().filter(|collector| collector.pace == Pace::Beat) {
+            collect(&mut self.link, collector, &identity, &Scope::Server, &mut visit).await?;
+            // Read before the statements, so that their epoch is never newer than their numbers.
+            if let Some((Topic::StatementsInfo, _, part)) = visit.sample.parts.last()
+                && let Rows::StatementsInfo(rows) = &*part.rows
+            {
+                identity.statements = rows.first().and_then(|row| row.stats_reset);
+            }
+        }
+        if self.has_strangers(&visit) {
+            self.names(true).await?;
+        }
+        self.texts(&mut visit).await?;
+        visit.texts = Some(locked(&self.link.server.texts).clone());
+        Ok(visit)
+    }
+
+    /// Is there a statement of a database or role whose name we do not know?
+    fn has_strangers(&self, visit: &Visit) -> bool {
+        visit.sample.parts.iter().any(|(_, _, part)| match &*part.rows {
+            Rows::Statements(rows) => rows.iter().any(|row| row.database.is_none() || row.user.is_none()),
+            _ => false,
+        })
+    }
+
+    async fn names(&mut self, stranger: bool) -> Result<(), EngineError> {
+        let due = match self.names_asked {
+            None => true,
+            Some(asked) => stranger && asked.elapsed() >= NAMES_EVERY,
+        };
+        if !due {
+            return Ok(());
+        }
+        self.names_asked = Some(Instant::now());
+        let rows = match self.link.ask("names", &[]).await {
+            Ok(rows) => rows,
+            Err(Failure::Lost(error)) => return Err(error),
+            Err(Failure::Refused { .. }) => return Ok(()),
+        };
+        let mut oids = Oids::default();
+        for row in &rows {
+            let (Ok(kind), Ok(oid), Ok(name)) = (
+                row.try_get::<_, &str>("kind"),
+                row.try_get::<_, u32>("oid"),
+                row.try_get::<_, &str>("name"),
+            ) else {
+                continue;
+            };
+            let name = Name::new(name);
+            if kind == "d" {
+                let enterable = row.try_get("enterable").unwrap_or_default();
+                oids.databases.insert(oid.into(), Database { name, enterable });
+            } else {
+                oids.roles.insert(oid.into(), name);
+            }
+        }
+        *locked(&self.link.server.oids) = oids;
+        Ok(())
+    }
+
+    /// Learns the wording of statements that are new: seldom, and never when it would hurt.
+    async fn texts(&mut self, visit: &mut Visit) -> Result<(), EngineError> {
+        let strangers = unknown_ids(visit, &locked(&self.link.server.texts).clone());
+        let now = Instant::now();
+        if !strangers.is_empty() && self.texts_next.is_none_or(|next| next <= now) {
+            self.texts_next = Some(now + TEXTS_LATER);
+            self.texts_gap = match self.read_texts(&strangers).await {
+                Ok(wait) => {
+                    self.texts_next = Some(now + wait);
+                    None
+                }
+                Err(Failure::Lost(error)) => return Err(error),
+                Err(Failure::Refused { message, .. }) => Some(message),
+            };
+        }
+        if let Some(why) = self.texts_gap.as_ref().filter(|_| !strangers.is_empty()) {
+            let why = format!("{} statements have no name yet: {why}", strangers.len());
+            gap(visit, Topic::Statements, &Scope::Server, why);
+        }
+        Ok(())
+    }
+
+    async fn read_texts(&mut self, ids: &[i64]) -> Result<Duration, Failure> {
+        let refused = |message: String| Failure::Refused {
+            code: tokio_postgres::error::SqlState::INSUFFICIENT_PRIVILEGE,
+            message,
+        };
+        let size = match self.link.ask("texts_size", &[]).await {
+            Ok(rows) => rows.first().and_then(|row| row.try_get::<_, Option<i64>>("size").ok().flatten()),
+            Err(Failure::Refused { .. }) => {
+                let why = "the size of the file of texts may not be asked; GRANT EXECUTE ON FUNCTION pg_stat_file(text, boolean)";
+                return Err(refused(format!("{why}, or wait until sessions show them")));
+            }
+            Err(lost) => return Err(lost),
+        };
+        let size = size.unwrap_or(0);
+        if size > MAX_TEXTS_FILE {
+            return Err(refused(format!(
+                "the file of texts has {} MB and each read would take as much memory in the server",
+                size >> 20
+            )));
+        }
+        let rows = self.link.ask("statement_texts", &[&ids]).await?;
+        let mut texts = locked(&self.link.server.texts);
+        let texts = Arc::make_mut(&mut texts);
+        for row in &rows {
+            if let (Ok(id), Ok(Some(text))) =
+                (row.try_get::<_, i64>("server_digest"), row.try_get::<_, Option<&str>>("query"))
+            {
+                learn(texts, id, text, MAX_TEXT);
+            }
+        }
+        Ok(if size <= SMALL_TEXTS_FILE { TEXTS_SOON } else { TEXTS_LATER })
+    }
+}
+
+/// What a text of the server says about an id. The text itself goes no further. One of `full` bytes has filled
+/// the space that the server keeps for it, so its end is lost.
+pub fn learn(texts: &mut crate::texts::Texts, id: i64, text: &str, full: usize) {
+    if let Some(lane) = our_lane(text) {
+        return texts.learn(id, Text::Ours(lane), None);
+    }
+    let normal = if text.len() >= full { normalise_cut } else { normalise };
+    match normal(Dialect::Postgres, text) {
+        Ok(normal) => match normal.key() {
+            Some(digest) => texts.learn(id, Text::Digest(digest), Some(&normal.fingerprint)),
+            // Half a text names nothing; the whole one may still be read.
+            None if text.len() >= full => {}
+            None => texts.learn(id, Text::Unnamed, None),
+        },
+        // Hidden from this login now, perhaps not for ever.
+        Err(crate::sql::Refused::Hidden) => {}
+        Err(_) => texts.learn(id, Text::Unnamed, None),
+    }
+}
+
+/// Our statements say which lane sent them.
+fn our_lane(text: &str) -> Option<Lane> {
+    let tagged = text.split_once("/* dbsonde ")?.1;
+    Lane::ALL.into_iter().find(|lane| tagged.starts_with(lane.name()))
+}
+
+fn unknown_ids(visit: &Visit, texts: &crate::texts::Texts) -> Vec<i64> {
+    let mut ids = HashSet::new();
+    for (_, _, part) in &visit.sample.parts {
+        if let Rows::Statements(rows) = &*part.rows {
+            let strangers =
+                rows.iter().filter_map(|row| row.server_digest).filter(|id| texts.known(*id).is_none());
+            ids.extend(strangers.take(MAX_TEXTS));
+        }
+    }
+    ids.into_iter().collect()
+}

@@ -1,0 +1,101 @@
+//! Who blocks whom, as trees: a root that waits for nobody, and everybody who waits for it.
+
+use crate::model::{Blocking, Session};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Victims shown in one tree; the count is of all.
+const MAX_SHOWN: usize = 12;
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Tree {
+    pub victims: BTreeSet<i64>,
+    /// `12<34<56`: 34 waits for 12, 56 for 34; branches are separated by blanks.
+    pub shown: String,
+    /// What the first direct victim waits for.
+    pub lock: String,
+    pub relation: Option<i64>,
+}
+
+/// The trees of all waits, by the pid of their root. A ring (a deadlock that the server has yet to see) has no
+/// root and is nobody's tree.
+pub fn trees(waits: &[Blocking]) -> BTreeMap<i64, Tree> {
+    let mut waiting_for: BTreeMap<i64, Vec<&Blocking>> = BTreeMap::new();
+    for wait in waits {
+        for blocker in blockers(wait) {
+            waiting_for.entry(blocker).or_default().push(wait);
+        }
+    }
+    let waiting: BTreeSet<i64> = waits.iter().map(|wait| wait.pid).collect();
+    let roots = waiting_for.keys().copied().filter(|pid| !waiting.contains(pid));
+    roots.map(|root| (root, grow(root, &waiting_for))).collect()
+}
+
+fn blockers(wait: &Blocking) -> impl Iterator<Item = i64> + '_ {
+    wait.blockers.iter().flat_map(|list| list.split(',')).filter_map(|pid| pid.trim().parse().ok())
+}
+
+fn grow(root: i64, waiting_for: &BTreeMap<i64, Vec<&Blocking>>) -> Tree {
+    let mut tree = Tree::default();
+    let mut paths = Vec::new();
+    let mut open = vec![(root, root.to_string())];
+    while let Some((pid, path)) = open.pop() {
+        let direct = waiting_for.get(&pid).map(Vec::as_slice).unwrap_or_default();
+        let fresh: Vec<_> = direct.iter().filter(|wait| tree.victims.insert(wait.pid)).collect();
+        if fresh.is_empty() && pid != root {
+            paths.push(path.clone());
+        }
+        for wait in fresh {
+            if pid == root && tree.lock.is_empty() {
+                let kind = wait.lock_type.as_deref().unwrap_or("lock");
+                tree.lock = format!("{kind} {}", wait.mode.as_deref().unwrap_or_default());
+                tree.relation = wait.relation_oid;
+            }
+            open.push((wait.pid, format!("{path}<{}", wait.pid)));
+        }
+    }
+    let hidden = paths.len().saturating_sub(MAX_SHOWN);
+    paths.truncate(MAX_SHOWN);
+    tree.shown = paths.join(" ");
+    if hidden > 0 {
+        tree.shown.push_str(&format!(" and {hidden} more"));
+    }
+    tree
+}
+
+/// Those who wait for a lock now, in the order of their pids.
+pub fn waiting(sessions: &[Session]) -> Vec<i32> {
+    let waits = |session: &&Session| session.wait_class.as_deref() == Some("Lock");
+    sessions.iter().filter(waits).filter_map(|session| i32::try_from(session.pid).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Name;
+
+    fn wait(pid: i64, blockers: &str) -> Blocking {
+        Blocking {
+            pid,
+            blockers: Some(Name::new(blockers)),
+            lock_type: Some(Name::new("relation")),
+            mode: Some(Name::new("AccessShareLock")),
+            dbid: Some(5),
+            relation_oid: Some(42),
+            wait_start: None,
+            asked: None,
+        }
+    }
+
+    #[test]
+    fn a_chain_has_one_root_and_counts_all_its_victims() {
+        let trees = trees(&[wait(2, "1"), wait(3, "2"), wait(4, "2,1")]);
+        assert_eq!(trees.keys().collect::<Vec<_>>(), [&1]);
+        assert_eq!(trees[&1].victims, BTreeSet::from([2, 3, 4]));
+        assert_eq!(trees[&1].lock, "relation AccessShareLock");
+    }
+
+    #[test]
+    fn a_ring_has_no_root() {
+        assert_eq!(trees(&[wait(1, "2"), wait(2, "1")]), BTreeMap::new());
+    }
+}

@@ -1,0 +1,64 @@
+//! PostgreSQL 10 to 19. To follow one sample: `connect` (limits) → `known` (probing) → `collectors` (the table)
+//! → `link` (a lane's connection) → `beat`, `pulse`, `roam` (the lanes) → `rows` (cells become nouns).
+
+mod beat;
+mod blocking;
+mod collectors;
+mod connect;
+mod guard;
+mod known;
+mod link;
+mod load;
+mod pulse;
+mod roam;
+mod rows;
+mod sizes;
+mod template;
+mod tls;
+mod visit;
+
+use crate::clock::Clock;
+use crate::config::Target;
+use crate::engine::{Engine, Lane, Pace, Probe};
+use crate::model::Topic;
+use collectors::COLLECTORS;
+use link::{Link, Server};
+use std::sync::Arc;
+
+#[derive(Debug)]
+pub struct Postgres {
+    server: Arc<Server>,
+}
+
+impl Postgres {
+    pub fn new(target: &Target, clock: Clock) -> Self {
+        Self { server: Arc::new(Server::new(target.clone(), clock)) }
+    }
+}
+
+impl Engine for Postgres {
+    fn name(&self) -> &'static str {
+        "postgres"
+    }
+
+    fn topics(&self) -> Vec<(Topic, Pace)> {
+        // What the lanes make of what they see: no collector of their own.
+        let derived = [
+            (Topic::SessionGroups, Pace::Pulse),
+            (Topic::Load, Pace::Pulse),
+            (Topic::Blockers, Pace::Pulse),
+            (Topic::TableSizes, Pace::Rare),
+            (Topic::DatabaseSizes, Pace::Rare),
+        ];
+        COLLECTORS.iter().map(|collector| (collector.topic, collector.pace)).chain(derived).collect()
+    }
+
+    fn open(&self, lane: Lane) -> Box<dyn Probe> {
+        let link = Link::new(self.server.clone(), lane);
+        match lane {
+            Lane::Pulse => Box::new(pulse::Pulse::new(link)),
+            Lane::Beat => Box::new(beat::Beat::new(link)),
+            Lane::Roam => Box::new(roam::Roam::new(link)),
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The SQL of a collector, for every version of the server at once.
+//!
+//! A file says in its head what it reads (`-- from: s = pg_stat_wal`) and what it cannot do without
+//! (`-- needs: pg_stat_checkpointer`). A line that ends in `--?` is dropped where one of its columns does not
+//! exist. Versions are never compared: what is there is asked for, what is not there is left out.
+
+use std::collections::{HashMap, HashSet};
+
+/// A relation or function of the server, as probing found it.
+#[derive(Debug, Clone, Default)]
+pub struct Object {
+    pub columns: HashSet<String>,
+    pub readable: bool,
+}
+
+/// What probing found: objects by name, functions as `name()`.
+pub type Catalogue = HashMap<String, Object>;
+
+#[derive(Debug)]
+pub struct Template {
+    lines: Vec<Line>,
+    from: Vec<(&'static str, String)>,
+    needs: Vec<Need>,
+}
+
+#[derive(Debug)]
+struct Line {
+    text: &'static str,
+    /// `None` for a line that always stands.
+    only_with: Option<Vec<Need>>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Need {
+    Object(String),
+    Column(&'static str, &'static str),
+}
+
+impl Template {
+    pub fn parse(text: &'static str) -> Template {
+        let (mut from, mut needs, mut body) = (Vec::new(), Vec::new(), Vec::new());
+        for line in text.lines() {
+            if let Some(source) = line.strip_prefix("-- from:") {
+                from.extend(
+                    source.split_once('=').map(|(alias, object)| (alias.trim(), object_name(object))),
+                );
+            } else if let Some(wanted) = line.strip_prefix("-- needs:") {
+                needs.extend(explicit(wanted));
+            } else if !line.trim_start().starts_with("-- ") {
+                // Remarks are for our reader, not for the server's.
+                body.push(line.split_once("   -- ").map_or(line, |(code, _)| code));
+            }
+        }
+        let lines = body.into_iter().map(|line| Line::parse(line, &from)).collect();
+        Template { lines, from, needs }
+    }
+
+    /// Every object that must be probed before this can be rendered.
+    pub fn objects(&self) -> impl Iterator<Item = &str> {
+        let optional = self.lines.iter().filter_map(|line| line.only_with.as_deref()).flatten();
+        let named = self.needs.iter().chain(optional).filter_map(|need| match need {
+            Need::Object(name) => Some(name.as_str()),
+            Need::Column(..) => None,
+        });
+        self.from.iter().map(|(_, object)| object.as_str()).chain(named)
+    }
+
+    /// The SQL for a server with this catalogue, or what it lacks.
+    pub fn render(&self, catalogue: &Catalogue, pgss_schema: &str, tag: &str) -> Result<String, String> {
+        let from = self.from.iter().map(|(_, object)| Need::Object(object.clone()));
+        for need in from.chain(self.needs.iter().cloned()) {
+            if let Some(lack) = self.lacking(&need, catalogue) {
+                return Err(lack);
+            }
+        }
+        let stands = |line: &&Line| {
+            let needs = line.only_with.as_deref().unwrap_or_default();
+            needs.iter().all(|need| self.lacking(need, catalogue).is_none())
+        };
+        let lines: Vec<&str> = self.lines.iter().filter(stands).map(|line| line.text).collect();
+        let schema = format!("\"{}\"", pgss_schema.replace('"', "\"\""));
+        Ok(lines
+            .join("\n")
+            .replace("{pgss}", &schema)
+            .replace("/* dbsonde */", &format!("/* dbsonde {tag} */")))
+    }
+
+    fn lacking(&self, need: &Need, catalogue: &Catalogue) -> Option<String> {
+        match need {
+            Need::Object(name) => match catalogue.get(name) {
+                None => Some(format!("{name} does not exist on this server")),
+                Some(object) if !object.readable => Some(format!("no right to read {name}")),
+                Some(_) => None,
+            },
+            Need::Column(alias, column) => {
+                let object = self.from.iter().find(|(a, _)| a == alias).and_then(|(_, o)| catalogue.get(o));
+                let there = object.is_some_and(|object| object.columns.contains(*column));
+                (!there).then(|| format!("{alias}.{column} does not exist on this server"))
+            }
+        }
+    }
+}
+
+impl Line {
+    fn parse(line: &'static str, from: &[(&'static str, String)]) -> Line {
+        let Some((text, wanted)) = line.split_once("--?") else {
+            return Line { text: line, only_with: None };
+        };
+        let mut needs = explicit(wanted);
+        if needs.is_empty() {
+            needs = columns_in(text, from);
+        }
+        Line { text: text.trim_end(), only_with: Some(needs) }
+    }
+}
+
+/// `pg_stat_statements(boolean)` → `pg_stat_statements()`; a relation keeps its name.
+fn object_name(text: &str) -> String {
+    let text = text.trim();
+    let text = text.strip_prefix("{pgss}.").or(text.strip_prefix("pg_catalog.")).unwrap_or(text);
+    match text.split_once('(') {
+        Some((name, _)) => format!("{}()", name.trim()),
+        None => text.to_owned(),
+    }
+}
+
+/// `fn pg_foo`, `alias.column` or a relation, separated by blanks or commas.
+fn explicit(wanted: &'static str) -> Vec<Need> {
+    let mut needs = Vec::new();
+    let mut words = wanted.split([' ', ',']).filter(|word| !word.is_empty());
+    while let Some(word) = words.next() {
+        needs.push(match (word, word.split_once('.')) {
+            ("fn", _) => Need::Object(format!("{}()", words.next().unwrap_or_default())),
+            (_, Some((alias, column))) if alias != "pg_catalog" => Need::Column(alias, column),
+            _ => Need::Object(object_name(word)),
+        });
+    }
+    needs
+}
+
+/// Every `alias.column` of a line whose alias the head declares.
+fn columns_in(line: &'static str, from: &[(&'static str, String)]) -> Vec<Need> {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+    line.split(|c| !is_word(c))
+        .filter_map(|word| word.split_once('.'))
+        .filter(|(alias, _)| from.iter().any(|(known, _)| known == alias))
+        .map(|(alias, column)| Need::Column(alias, column))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SQL: &str = "-- What it is.\n-- from: s = {pgss}.pg_stat_statements(boolean)\nselect /* dbsonde */\n       s.a as a\n     , s.old as b --?\n     , s.new as b --?\n     , pg_foo() as c --? fn pg_foo\n  from {pgss}.pg_stat_statements(false) s";
+
+    fn catalogue(columns: &[&str], readable: bool) -> Catalogue {
+        let columns = columns.iter().map(|c| (*c).to_owned()).collect();
+        Catalogue::from([("pg_stat_statements()".to_owned(), Object { columns, readable })])
+    }
+
+    #[test]
+    fn lines_stand_where_their_columns_do() {
+        let sql = Template::parse(SQL).render(&catalogue(&["a", "new"], true), "my ext", "beat").unwrap();
+        let expected = "select /* dbsonde beat */\n       s.a as a\n     , s.new as b\n  from \"my ext\".pg_stat_statements(false) s";
+        assert_eq!(sql, expected);
+    }
+
+    #[test]
+    fn a_missing_or_forbidden_source_is_named() {
+        let template = Template::parse(SQL);
+        let absent = template.render(&Catalogue::new(), "x", "").unwrap_err();
+        assert_eq!(absent, "pg_stat_statements() does not exist on this server");
+        let denied = template.render(&catalogue(&["a"], false), "x", "").unwrap_err();
+        assert_eq!(denied, "no right to read pg_stat_statements()");
+    }
+}

@@ -1,0 +1,92 @@
+//! One lane of one target: it owns its connection, visits when it is time, and tells what it brought.
+//! One visit is in flight, a late one is skipped, a failed one is followed by back-off.
+
+use crate::engine::{Due, Engine, EngineError, Lane, Visit};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// The longest that a visit may take in all; single requests have their own, shorter limits.
+const VISIT: Duration = Duration::from_secs(60);
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LAST_RETRY: Duration = Duration::from_secs(60);
+
+/// What the watch wants of its lanes; `None` lets a lane rest.
+#[derive(Debug, Clone, Default)]
+pub struct Orders {
+    pub pulse: Option<Duration>,
+    pub beat: Option<Duration>,
+    pub roam: Option<Due>,
+}
+
+impl Orders {
+    fn due(&self, lane: Lane) -> Option<Due> {
+        let every = |pace: Option<Duration>| pace.map(|every| Due { every, ..Due::default() });
+        match lane {
+            Lane::Pulse => every(self.pulse),
+            Lane::Beat => every(self.beat),
+            Lane::Roam => self.roam.clone(),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct News {
+    pub lane: Lane,
+    pub brought: Result<Visit, EngineError>,
+}
+
+/// Runs until its receiver is gone or it is dropped.
+pub async fn run(
+    engine: Arc<dyn Engine>,
+    lane: Lane,
+    mut orders: watch::Receiver<Orders>,
+    news: mpsc::Sender<News>,
+) {
+    let mut probe = engine.open(lane);
+    let mut retry = FIRST_RETRY;
+    // The beat probes the server for all; the others come when there is something to know.
+    let head_start = match lane {
+        Lane::Beat => Duration::ZERO,
+        Lane::Pulse => Duration::from_millis(300),
+        Lane::Roam => Duration::from_millis(600),
+    };
+    let mut next = Instant::now() + head_start;
+    loop {
+        sleep_until(next).await;
+        let Some(due) = orders.borrow_and_update().due(lane) else {
+            if orders.changed().await.is_err() {
+                return;
+            }
+            continue;
+        };
+        let visited = timeout(VISIT, probe.visit(&due)).await;
+        let brought = visited.unwrap_or(Err(EngineError::Timeout(VISIT)));
+        let now = Instant::now();
+        match &brought {
+            Ok(_) => {
+                retry = FIRST_RETRY;
+                // A late visit is skipped, not made up for.
+                next += due.every;
+                if next < now {
+                    next = now + due.every / 2;
+                }
+            }
+            Err(_) => {
+                probe = engine.open(lane);
+                next = now + jittered(retry, now);
+                retry = (retry * 2).min(LAST_RETRY);
+            }
+        }
+        if news.send(News { lane, brought }).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Between three quarters and five quarters, so that a hundred agents do not return in step.
+fn jittered(wait: Duration, now: Instant) -> Duration {
+    let noise = xxhash_rust::xxh3::xxh3_64(format!("{now:?}").as_bytes()) % 512;
+    wait.mul_f64(0.75 + noise as f64 / 1024.0)
+}

@@ -1,0 +1,604 @@
+//! Findings over time: opened, changed, resolved, come back. Pure: time is a value, and whoever applies a reading
+//! gets the changes worth telling.
+
+use crate::config::Silence;
+use crate::model::finding::finding_id;
+use crate::model::{Finding, Name, Severity};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Readings in a row in which a rule could speak and was silent before its finding is over, or in which it spoke
+/// more mildly before the finding is milder. Opening needs one reading only: thresholds of duration belong to the
+/// rules, urgent things do not wait, and the one reading of an inspection has to count.
+pub const RESOLVE_AFTER: u32 = 3;
+/// Numbers are told again when one of them has doubled or halved since they were last told,
+const MATERIAL: f64 = 2.0;
+/// but not more often than this, because some numbers swing.
+const TELL_NUMBERS_EVERY: f64 = 3_600.0;
+/// Numbers that say nothing about how bad it is.
+const IMMATERIAL: [&str; 2] = ["pid", "window_seconds"];
+/// What comes back within a day is the same trouble: it keeps its first `opened_at`, because its age decides what
+/// to do about it. Later it is news.
+pub const REOPEN_WITHIN: f64 = 86_400.0;
+/// Nobody reads more of one target; what is worse has room that the rest may not fill.
+pub const MAX_OPEN: usize = 1_000;
+const KEPT_FOR_WORSE: usize = 100;
+/// How long, and how many, resolved findings stay to be looked back at.
+const RESOLVED_FOR: f64 = 30.0 * 86_400.0;
+const MAX_RESOLVED: usize = 1_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    Open,
+    /// Open, and the operator does not want to hear about it.
+    Silenced,
+    Resolved,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    Opened,
+    Changed,
+    Resolved,
+    Reopened,
+}
+
+impl Kind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Opened => "opened",
+            Kind::Changed => "changed",
+            Kind::Resolved => "resolved",
+            Kind::Reopened => "reopened",
+        }
+    }
+}
+
+/// A finding with what only time can tell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    pub id: String,
+    pub target: Name,
+    pub state: State,
+    #[serde(flatten)]
+    pub finding: Finding,
+    /// The worst it was since it opened: whoever was told of that wants to hear of the end, however mild.
+    pub worst: Severity,
+    #[serde(with = "rfc3339::always")]
+    pub opened_at: f64,
+    #[serde(with = "rfc3339::always")]
+    pub changed_at: f64,
+    /// When the rule last said it.
+    #[serde(with = "rfc3339::always")]
+    pub seen_at: f64,
+    #[serde(default, with = "rfc3339::perhaps", skip_serializing_if = "Option::is_none")]
+    pub resolved_at: Option<f64>,
+    /// The operator's reason for the silence that covers it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silenced_because: Option<String>,
+    /// What the sinks heard of it last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Kind>,
+}
+
+impl Entry {
+    pub fn is_open(&self) -> bool {
+        self.state != State::Resolved
+    }
+
+    /// Do the sinks believe that it is open?
+    fn is_told(&self) -> bool {
+        !matches!(self.told, None | Some(Kind::Resolved))
+    }
+}
+
+/// What a sink gets.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    pub kind: Kind,
+    pub entry: Entry,
+}
+
+/// An entry and what the ledger needs to judge the next reading.
+#[derive(Debug, Clone)]
+struct Line {
+    entry: Entry,
+    /// Readings in a row without a word of it.
+    silent: u32,
+    /// Readings in a row in which it was milder, and the worst of them.
+    calm: u32,
+    calmest: Severity,
+    /// The finding as the sinks heard it last, and when.
+    told: Finding,
+    told_at: f64,
+}
+
+/// The findings of one target.
+#[derive(Debug, Clone, Default)]
+pub struct Ledger {
+    lines: BTreeMap<String, Line>,
+    dropped: usize,
+}
+
+impl Ledger {
+    /// What a former life left. Streaks begin anew: nobody knows what was said in between.
+    pub fn restore(entries: Vec<Entry>) -> Self {
+        let lines = entries.into_iter().take(MAX_OPEN + MAX_RESOLVED);
+        Self { lines: lines.map(|entry| (entry.id.clone(), Line::of(entry))).collect(), dropped: 0 }
+    }
+
+    pub fn to_vec(&self) -> Vec<Entry> {
+        self.entries().cloned().collect()
+    }
+
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.lines.values().map(|line| &line.entry)
+    }
+
+    /// All that is not over, the silenced included.
+    pub fn open(&self) -> impl Iterator<Item = &Entry> {
+        self.entries().filter(|entry| entry.is_open())
+    }
+
+    pub fn resolved(&self) -> impl Iterator<Item = &Entry> {
+        self.entries().filter(|entry| !entry.is_open())
+    }
+
+    /// Findings of the newest reading for which there was no room.
+    pub fn dropped(&self) -> usize {
+        self.dropped
+    }
+
+    /// Takes in one reading of the handbook. `could_speak` are the rules that had what they need: the silence of
+    /// the others is ignorance and changes nothing.
+    pub fn apply(
+        &mut self,
+        at: f64,
+        target: &Name,
+        mut found: Vec<Finding>,
+        could_speak: &[&'static str],
+        silences: &[Silence],
+    ) -> Vec<Change> {
+        // The worst first: where a subject is said twice or room is short, that is what counts.
+        found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+        self.dropped = 0;
+        let mut said = BTreeSet::new();
+        for finding in found {
+            let id = finding_id(&finding.rule, target, finding.database.as_deref(), &finding.subject);
+            if said.insert(id.clone()) {
+                self.say(at, target, id, finding);
+            }
+        }
+        let mut changes = Vec::new();
+        for (id, line) in self.lines.iter_mut().filter(|(_, line)| line.entry.is_open()) {
+            if !said.contains(id) && could_speak.contains(&line.entry.finding.rule.as_str()) {
+                line.silent += 1;
+                if line.silent >= RESOLVE_AFTER {
+                    changes.extend(line.resolve(at));
+                    continue;
+                }
+            }
+            let finding = &line.entry.finding;
+            let covers = |silence: &&Silence| {
+                silence.covers(&finding.rule, target, finding.database.as_deref(), &finding.subject, at)
+            };
+            let silence = silences.iter().find(covers);
+            line.entry.state = if silence.is_some() { State::Silenced } else { State::Open };
+            line.entry.silenced_because = silence.and_then(|silence| silence.reason.clone());
+            if silence.is_none() {
+                changes.extend(line.news(at));
+            }
+        }
+        self.forget(at);
+        changes
+    }
+
+    /// Ends what pages that are no longer read had found: they will never say that it is over.
+    pub fn retire(&mut self, at: f64, skipped: &[String]) -> Vec<Change> {
+        let of_skipped = |line: &&mut Line| {
+            line.entry.is_open() && skipped.iter().any(|rule| *rule == line.entry.finding.rule.as_str())
+        };
+        self.lines.values_mut().filter(of_skipped).filter_map(|line| line.resolve(at)).collect()
+    }
+
+    fn say(&mut self, at: f64, target: &Name, id: String, finding: Finding) {
+        let room = match finding.severity {
+            Severity::Urgent => MAX_OPEN,
+            Severity::Warning => MAX_OPEN - KEPT_FOR_WORSE,
+            Severity::Note => MAX_OPEN - 2 * KEPT_FOR_WORSE,
+        };
+        let is_open = self.lines.get(&id).is_some_and(|line| line.entry.is_open());
+        if !is_open && self.open().count() >= room {
+            self.dropped += 1;
+            return;
+        }
+        match self.lines.get_mut(&id) {
+            Some(line) if is_open => line.go_on(at, finding),
+            Some(line) if line.entry.resolved_at.is_some_and(|end| at - end <= REOPEN_WITHIN) => {
+                let (opened_at, told) = (line.entry.opened_at, line.entry.told);
+                *line = Line::of(Entry { told, ..Entry::open(id, target, opened_at, at, finding) });
+            }
+            _ => {
+                self.lines.insert(id.clone(), Line::of(Entry::open(id, target, at, at, finding)));
+            }
+        }
+    }
+
+    fn forget(&mut self, at: f64) {
+        self.lines.retain(|_, line| line.entry.resolved_at.is_none_or(|end| at - end <= RESOLVED_FOR));
+        let excess = self.resolved().count().saturating_sub(MAX_RESOLVED);
+        if excess > 0 {
+            let mut ends: Vec<(f64, String)> =
+                self.resolved().map(|entry| (entry.resolved_at.unwrap_or(at), entry.id.clone())).collect();
+            ends.sort_by(|a, b| a.0.total_cmp(&b.0));
+            for (_, id) in ends.into_iter().take(excess) {
+                self.lines.remove(&id);
+            }
+        }
+    }
+}
+
+impl Entry {
+    fn open(id: String, target: &Name, opened_at: f64, at: f64, finding: Finding) -> Self {
+        Self {
+            id,
+            target: target.clone(),
+            state: State::Open,
+            worst: finding.severity,
+            finding,
+            opened_at,
+            changed_at: at,
+            seen_at: at,
+            resolved_at: None,
+            silenced_because: None,
+            told: None,
+        }
+    }
+}
+
+impl Line {
+    fn of(entry: Entry) -> Self {
+        let (told, told_at) = (entry.finding.clone(), entry.changed_at);
+        Self { entry, silent: 0, calm: 0, calmest: Severity::Note, told, told_at }
+    }
+
+    /// Said again. What is worse counts at once, what is milder after a while.
+    fn go_on(&mut self, at: f64, mut finding: Finding) {
+        self.silent = 0;
+        self.entry.seen_at = at;
+        let known = self.entry.finding.severity;
+        if finding.severity >= known {
+            (self.calm, self.calmest) = (0, Severity::Note);
+        } else {
+            self.calm += 1;
+            self.calmest = self.calmest.max(finding.severity);
+            if self.calm < RESOLVE_AFTER {
+                finding.severity = known;
+            } else {
+                finding.severity = self.calmest;
+                (self.calm, self.calmest) = (0, Severity::Note);
+            }
+        }
+        self.entry.worst = self.entry.worst.max(finding.severity);
+        self.entry.finding = finding;
+    }
+
+    fn resolve(&mut self, at: f64) -> Option<Change> {
+        let entry = &mut self.entry;
+        entry.state = State::Resolved;
+        (entry.resolved_at, entry.changed_at) = (Some(at), at);
+        // Whoever heard of the beginning hears of the end, silence or not; nobody else does.
+        entry.is_told().then(|| self.tell(at, Kind::Resolved))
+    }
+
+    /// What the sinks should hear now of an open finding.
+    fn news(&mut self, at: f64) -> Option<Change> {
+        let kind = match self.entry.told {
+            None => Kind::Opened,
+            Some(Kind::Resolved) => Kind::Reopened,
+            Some(_) if self.has_changed(at) => Kind::Changed,
+            Some(_) => return None,
+        };
+        Some(self.tell(at, kind))
+    }
+
+    fn has_changed(&self, at: f64) -> bool {
+        let (told, now) = (&self.told, &self.entry.finding);
+        told.severity != now.severity
+            // The way to mend it was asked for and has been answered.
+            || told.fix.is_some() != now.fix.is_some()
+            || at - self.told_at >= TELL_NUMBERS_EVERY && is_material(told, now)
+    }
+
+    fn tell(&mut self, at: f64, kind: Kind) -> Change {
+        self.told = self.entry.finding.clone();
+        self.told_at = at;
+        self.entry.told = Some(kind);
+        self.entry.changed_at = at;
+        Change { kind, entry: self.entry.clone() }
+    }
+}
+
+fn is_material(told: &Finding, now: &Finding) -> bool {
+    now.evidence.iter().filter(|(key, _)| !IMMATERIAL.contains(&key.as_str())).any(|(key, value)| {
+        let before = told.evidence.get(key).and_then(serde_json::Value::as_f64);
+        let (Some(before), Some(now)) = (before.map(f64::abs), value.as_f64().map(f64::abs)) else {
+            return false;
+        };
+        now != before && (now >= MATERIAL * before || before >= MATERIAL * now)
+    })
+}
+
+/// Times as people and other programs read them.
+mod rfc3339 {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    /// The end of the year 9999, behind which the format has no words.
+    const LAST: f64 = 253_402_300_799.0;
+
+    fn write(unix_seconds: f64) -> String {
+        let known = if unix_seconds.is_nan() { 0.0 } else { unix_seconds.clamp(0.0, LAST) };
+        let since = Duration::from_secs_f64(known);
+        humantime::format_rfc3339_millis(UNIX_EPOCH + since).to_string()
+    }
+
+    fn read(text: &str) -> Result<f64, String> {
+        let time = humantime::parse_rfc3339_weak(text).map_err(|error| format!("{text:?}: {error}"))?;
+        Ok(time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64())
+    }
+
+    pub mod always {
+        use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+        pub fn serialize<S: Serializer>(at: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.serialize_str(&super::write(*at))
+        }
+        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+            super::read(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+        }
+    }
+
+    pub mod perhaps {
+        use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+        pub fn serialize<S: Serializer>(at: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+            match at {
+                Some(at) => super::always::serialize(at, serializer),
+                None => serializer.serialize_none(),
+            }
+        }
+        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+            let text = Option::<String>::deserialize(deserializer)?;
+            text.map(|text| super::read(&text).map_err(D::Error::custom)).transpose()
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::model::Confidence;
+    use proptest::prelude::*;
+    use std::collections::HashMap;
+
+    const RULE: &str = "index-unused";
+
+    pub fn finding(subject: &str, severity: Severity, size: f64) -> Finding {
+        Finding {
+            rule: RULE.into(),
+            severity,
+            database: Some("shop".into()),
+            subject: subject.into(),
+            because: format!("{size} bytes for nothing"),
+            evidence: [("size_bytes", size), ("window_seconds", size * 7.0)]
+                .map(|(key, value)| (Name::new(key), serde_json::json!(value)))
+                .into(),
+            advice: "drop it".into(),
+            fix: None,
+            confidence: Confidence::Measured,
+        }
+    }
+
+    fn silence(subject: &str) -> Silence {
+        Silence {
+            subject: Some(subject.parse().unwrap()),
+            reason: Some("known".into()),
+            ..Silence::default()
+        }
+    }
+
+    /// Applies one reading and returns the kinds of its changes.
+    fn read(ledger: &mut Ledger, at: f64, found: &[Finding], silences: &[Silence]) -> Vec<Kind> {
+        let changes = ledger.apply(at, &"db1".into(), found.to_vec(), &[RULE], silences);
+        changes.iter().map(|change| change.kind).collect()
+    }
+
+    #[test]
+    fn a_finding_opens_at_once_and_resolves_after_a_while() {
+        let mut ledger = Ledger::default();
+        let it = [finding("a", Severity::Warning, 1.0)];
+        assert_eq!(read(&mut ledger, 0.0, &it, &[]), [Kind::Opened]);
+        assert_eq!(read(&mut ledger, 1.0, &it, &[]), []);
+        assert_eq!(read(&mut ledger, 2.0, &[], &[]), []);
+        assert_eq!(read(&mut ledger, 3.0, &[], &[]), []);
+        assert_eq!(read(&mut ledger, 4.0, &it, &[]), [], "said again in time");
+        assert_eq!(read(&mut ledger, 5.0, &[], &[]), []);
+        assert_eq!(read(&mut ledger, 6.0, &[], &[]), []);
+        assert_eq!(read(&mut ledger, 7.0, &[], &[]), [Kind::Resolved]);
+        assert_eq!(ledger.open().count(), 0);
+        assert_eq!(read(&mut ledger, 900.0, &it, &[]), [Kind::Reopened]);
+        assert_eq!(ledger.open().next().unwrap().opened_at, 0.0);
+    }
+
+    #[test]
+    fn what_comes_back_after_a_day_is_news() {
+        let mut ledger = Ledger::default();
+        let it = [finding("a", Severity::Note, 1.0)];
+        read(&mut ledger, 0.0, &it, &[]);
+        (1..=3).for_each(|at| drop(read(&mut ledger, at.into(), &[], &[])));
+        let later = 3.0 + REOPEN_WITHIN + 1.0;
+        assert_eq!(read(&mut ledger, later, &it, &[]), [Kind::Opened]);
+        assert_eq!(ledger.open().next().unwrap().opened_at, later);
+    }
+
+    #[test]
+    fn a_rule_that_could_not_speak_changes_nothing() {
+        let mut ledger = Ledger::default();
+        read(&mut ledger, 0.0, &[finding("a", Severity::Note, 1.0)], &[]);
+        for at in 1..50 {
+            let changes = ledger.apply(at.into(), &"db1".into(), Vec::new(), &["session-blocking"], &[]);
+            assert_eq!(changes, []);
+        }
+        assert_eq!(ledger.open().count(), 1);
+        assert_eq!(ledger.retire(51.0, &[RULE.to_owned()]).len(), 1);
+        assert_eq!(ledger.open().count(), 0);
+    }
+
+    #[test]
+    fn severity_rises_at_once_and_falls_after_a_while() {
+        let mut ledger = Ledger::default();
+        let [mild, bad] = [Severity::Note, Severity::Urgent].map(|severity| [finding("a", severity, 1.0)]);
+        read(&mut ledger, 0.0, &mild, &[]);
+        assert_eq!(read(&mut ledger, 1.0, &bad, &[]), [Kind::Changed]);
+        assert_eq!(read(&mut ledger, 2.0, &mild, &[]), []);
+        assert_eq!(read(&mut ledger, 3.0, &mild, &[]), []);
+        assert_eq!(read(&mut ledger, 4.0, &mild, &[]), [Kind::Changed]);
+        let entry = ledger.open().next().unwrap();
+        assert_eq!((entry.finding.severity, entry.worst), (Severity::Note, Severity::Urgent));
+    }
+
+    #[test]
+    fn only_material_numbers_are_told_and_not_often() {
+        let mut ledger = Ledger::default();
+        let sized = |size| [finding("a", Severity::Note, size)];
+        read(&mut ledger, 0.0, &sized(100.0), &[]);
+        assert_eq!(read(&mut ledger, 10.0, &sized(250.0), &[]), [], "too soon");
+        assert_eq!(read(&mut ledger, 4_000.0, &sized(150.0), &[]), [], "not much");
+        assert_eq!(read(&mut ledger, 4_001.0, &sized(200.0), &[]), [Kind::Changed]);
+        assert_eq!(read(&mut ledger, 9_000.0, &sized(100.0), &[]), [Kind::Changed]);
+        let mut mended = sized(100.0);
+        mended[0].fix = Some(Default::default());
+        assert_eq!(read(&mut ledger, 9_001.0, &mended, &[]), [Kind::Changed]);
+    }
+
+    #[test]
+    fn the_silenced_are_kept_and_not_told() {
+        let mut ledger = Ledger::default();
+        let it = [finding("audit_1", Severity::Urgent, 1.0)];
+        let hush = [silence("audit_*")];
+        assert_eq!(read(&mut ledger, 0.0, &it, &hush), []);
+        let entry = ledger.open().next().unwrap();
+        assert_eq!((entry.state, entry.silenced_because.as_deref()), (State::Silenced, Some("known")));
+        (1..=3).for_each(|at| assert_eq!(read(&mut ledger, at.into(), &[], &hush), []));
+        assert_eq!(ledger.resolved().count(), 1);
+        assert_eq!(read(&mut ledger, 4.0, &it, &hush), []);
+        assert_eq!(read(&mut ledger, 5.0, &it, &[]), [Kind::Opened], "the first that anybody hears of it");
+        (6..=7).for_each(|at| assert_eq!(read(&mut ledger, at.into(), &[], &hush), []));
+        assert_eq!(
+            read(&mut ledger, 8.0, &[], &hush),
+            [Kind::Resolved],
+            "who heard the beginning hears the end"
+        );
+    }
+
+    #[test]
+    fn there_is_always_room_for_what_is_worse() {
+        let mut ledger = Ledger::default();
+        let many = |severity, count: usize| -> Vec<_> {
+            (0..count).map(|nth| finding(&format!("{severity:?}{nth}"), severity, 1.0)).collect()
+        };
+        read(&mut ledger, 0.0, &many(Severity::Note, 5_000), &[]);
+        assert_eq!((ledger.open().count(), ledger.dropped()), (800, 4_200));
+        read(&mut ledger, 1.0, &many(Severity::Warning, 150), &[]);
+        read(&mut ledger, 2.0, &many(Severity::Urgent, 150), &[]);
+        assert_eq!((ledger.open().count(), ledger.dropped()), (MAX_OPEN, 50));
+        (0..9).for_each(|nth| drop(read(&mut ledger, 3.0 + f64::from(nth), &[], &[])));
+        read(&mut ledger, 50.0, &many(Severity::Note, 800), &[]);
+        (0..9).for_each(|nth| drop(read(&mut ledger, 60.0 + f64::from(nth), &[], &[])));
+        assert_eq!((ledger.open().count(), ledger.resolved().count()), (0, MAX_RESOLVED));
+        read(&mut ledger, 60.0 + 31.0 * 86_400.0, &[], &[]);
+        assert_eq!(ledger.entries().count(), 0);
+    }
+
+    #[test]
+    fn an_entry_reads_as_the_design_says_and_comes_back() {
+        let mut ledger = Ledger::default();
+        read(&mut ledger, 1_790_000_000.25, &[finding("public.a", Severity::Note, 1.5)], &[]);
+        let entries = ledger.to_vec();
+        let json = serde_json::to_value(&entries).unwrap();
+        assert_eq!(json[0]["opened_at"], "2026-09-21T14:13:20.250Z");
+        assert_eq!((&json[0]["state"], &json[0]["rule"]), (&"open".into(), &RULE.into()));
+        assert_eq!(json[0]["evidence"]["size_bytes"], 1.5);
+        assert_eq!(serde_json::from_str::<Vec<Entry>>(&json.to_string()).unwrap(), entries);
+        assert_eq!(Ledger::restore(entries.clone()).to_vec(), entries);
+        for odd in [f64::NAN, -5.0, 1e300] {
+            serde_json::to_string(&Entry { opened_at: odd, ..entries[0].clone() }).unwrap();
+        }
+    }
+
+    #[derive(Debug, Clone)]
+    struct Step {
+        after: f64,
+        said: Vec<(usize, usize)>,
+        can_speak: bool,
+        silenced: bool,
+        restart: bool,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let after = prop_oneof![9 => 1.0..100.0, 1 => 50_000.0..200_000.0, 1 => -500.0..0.0];
+        let said = proptest::collection::vec((0..3usize, 0..3usize), 0..3);
+        let odds = |of| proptest::bool::weighted(of);
+        let step = (after, said, odds(0.9), odds(0.2), odds(0.05));
+        let step = step.prop_map(|(after, said, can_speak, silenced, restart)| Step {
+            after,
+            said,
+            can_speak,
+            silenced,
+            restart,
+        });
+        proptest::collection::vec(step, 0..80)
+    }
+
+    proptest! {
+        /// Whatever happens, what the sinks hear of one finding makes sense as a story.
+        #[test]
+        fn every_history_is_a_story(steps in steps()) {
+            let (mut ledger, mut at) = (Ledger::default(), 1e9);
+            let mut heard: HashMap<String, Kind> = HashMap::new();
+            for step in steps {
+                at += step.after;
+                let found = step.said.iter().map(|(subject, severity)| {
+                    finding(&format!("s{subject}"), Severity::ALL[*severity], at % 100.0)
+                });
+                let silences: &[Silence] = if step.silenced { &[silence("s1")] } else { &[] };
+                let could_speak: &[&'static str] = if step.can_speak { &[RULE] } else { &[] };
+                for change in ledger.apply(at, &"db1".into(), found.collect(), could_speak, silences) {
+                    let before = heard.insert(change.entry.id.clone(), change.kind);
+                    let was_open = before.is_some_and(|kind| kind != Kind::Resolved);
+                    match change.kind {
+                        Kind::Opened => prop_assert!(!was_open),
+                        Kind::Reopened => prop_assert_eq!(before, Some(Kind::Resolved)),
+                        Kind::Changed | Kind::Resolved => prop_assert!(was_open),
+                    }
+                    let silent = change.entry.state == State::Silenced;
+                    prop_assert!(!silent);
+                    prop_assert_eq!(change.entry.state == State::Resolved, change.kind == Kind::Resolved);
+                }
+                for entry in ledger.entries() {
+                    let open_to_them = heard.get(&entry.id).is_some_and(|kind| *kind != Kind::Resolved);
+                    if entry.state != State::Silenced {
+                        prop_assert_eq!(entry.is_open(), open_to_them);
+                    }
+                    prop_assert!(entry.worst >= entry.finding.severity);
+                }
+                if step.restart {
+                    let text = serde_json::to_string(&ledger.to_vec()).unwrap();
+                    ledger = Ledger::restore(serde_json::from_str(&text).unwrap());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Who keeps others waiting: the root of a tree of lock waits, with what it has cost.
+
+use super::prelude::*;
+
+noun! {
+    /// A session that holds up others and waits for nobody itself.
+    Blocker as "blocker", topic "blockers" {
+        id { pid: i64, backend_start: Option<Timestamp> }
+        about {
+            database: Name,
+            user: Name,
+            application: Name,
+            state: Name,
+            digest: Option<Digest>,
+            /// When its transaction began.
+            transaction_start: Option<Timestamp>,
+            /// What its direct victims wait for, as lock type and mode.
+            lock: Name,
+            /// The table, by oid in its database, where the wait is about one.
+            relation: Option<i64>,
+            /// Everybody who waits for it, directly or through others, as pids with `<` before the one waited for.
+            tree: Name,
+        }
+        facts {
+            /// Sessions that wait for it, directly or through others.
+            victims: Level<Count>,
+            /// How long the most patient of them has waited.
+            longest_wait_seconds: Level<Seconds>,
+            /// Session time lost by waiting for it.
+            lost_seconds: Total<Seconds>,
+        }
+    }
+}

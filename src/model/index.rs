@@ -1,0 +1,78 @@
+//! Indexes: what they are for, how big they are and how much they are used.
+
+use super::prelude::*;
+
+noun! {
+    /// One index on a user's table.
+    Index as "index", topic "indexes", rank [size_bytes] {
+        id { oid: i64 }
+        // engine: database
+        label {
+            database: Option<Name>,
+            schema: Name,
+            table: Name,
+            index: Name,
+        }
+        about {
+            table_oid: i64,
+            /// `i` index, `I` index of a partitioned table, which has no data of its own.
+            kind: Name,
+            /// `p` permanent, `u` unlogged, `t` temporary.
+            persistence: Name,
+            /// Changes when the index is rebuilt.
+            file_node: i64,
+            access_method: Name,
+            /// The index of the partitioned table that it belongs to.
+            parent_oid: Option<i64>,
+            /// Storage parameters, `name=value`, comma-joined.
+            options: Option<Name>,
+            is_unique: bool,
+            is_primary: bool,
+            is_exclusion: bool,
+            /// False if uniqueness is checked at the end of the transaction.
+            is_immediate: bool,
+            is_clustered: bool,
+            is_valid: bool,
+            is_ready: bool,
+            is_replica_identity: bool,
+            /// PostgreSQL 15 and later.
+            nulls_not_distinct: Option<bool>,
+            /// How many of the columns are searched; the rest is included. PostgreSQL 11 and later, before that all.
+            key_columns: Option<i64>,
+            /// Column numbers, 0 for an expression.
+            columns: Name,
+            operator_classes: Name,
+            collations: Name,
+            /// Of each column: 1 descending, 2 nulls first.
+            column_options: Name,
+            has_expressions: bool,
+            has_predicate: bool,
+            /// Equal for equal expressions.
+            expressions_hash: Option<Name>,
+            /// Equal for equal conditions.
+            predicate_hash: Option<Name>,
+            /// A primary key, unique or exclusion constraint stands on it.
+            backs_constraint: bool,
+            /// A foreign key of some table points at it.
+            backs_foreign_key: bool,
+            /// PostgreSQL 16 and later.
+            last_scan: Option<Timestamp>,
+        }
+        facts {
+            /// Size when its table was last vacuumed or analysed.
+            size_bytes: Option<Level<Bytes>>,
+            /// Entries when its table was last vacuumed or analysed.
+            rows: Option<Level<Count>>,
+            /// Times it was searched.
+            scans: Option<Total<Count>>,
+            /// Entries read by those searches.
+            read_entries: Option<Total<Count>>,
+            /// Live rows fetched through it, bitmap scans apart.
+            fetched_rows: Option<Total<Count>>,
+            /// Its data found in the server's own cache.
+            hit_bytes: Option<Total<Bytes>>,
+            /// Its data read from outside the server's own cache.
+            read_bytes: Option<Total<Bytes>>,
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The nouns: what a database server has, as plain values with arithmetic. No I/O, no clock, no driver.
+//! Read `unit`, `fact`, `noun`, then `snapshot` and `window`.
+
+pub mod fact;
+pub mod finding;
+pub mod name;
+pub mod noun;
+pub mod question;
+pub mod snapshot;
+pub mod topics;
+pub mod unit;
+pub mod window;
+
+mod blocker;
+mod database;
+mod index;
+mod io;
+mod load;
+mod replication;
+mod schema;
+mod server;
+mod session;
+mod statement;
+mod table;
+mod wal;
+
+pub use crate::sql::Digest;
+pub use blocker::Blocker;
+pub use database::{Database, DatabaseSize};
+pub use fact::{Fact, Kind, Level, Metric, Total};
+pub use finding::{Confidence, Finding, Fix, Severity};
+pub use index::Index;
+pub use io::{BackgroundWriter, Io, Slru};
+pub use load::{Load, SessionGroup};
+pub use name::{Name, Names};
+pub use noun::{Cell, Noun, Row};
+pub use replication::{ReplicationReceiver, ReplicationSender, ReplicationSlot, Subscription};
+pub use schema::{Column, ColumnStatistics, Constraint, Function, Partitioning, Policy, Sequence};
+pub use server::{Collation, Extension, HostRule, Role, Server, Setting};
+pub use session::{Blocking, LockCount, PreparedTransaction, Progress, Session};
+pub use snapshot::{
+    Break, Epoch, Gap, InTopic, Part, Place, Rows, Sample, Scope, Snapshot, Topic, TopicVisitor, When,
+};
+pub use statement::{Statement, StatementsInfo};
+pub use table::{Table, TableSize};
+pub use unit::{Bytes, Count, Ratio, Seconds, Timestamp, Unit};
+pub use wal::{Archive, Checkpoints, Wal};
+pub use window::{Stretch, Window};
+
+/// What every file that declares a noun needs.
+mod prelude {
+    pub use super::fact::{Level, Total};
+    pub use super::name::Name;
+    pub use super::unit::{Bytes, Count, Ratio, Seconds, Timestamp};
+    pub use crate::noun;
+    pub use crate::sql::Digest;
+}

@@ -1,0 +1,86 @@
+//! Names are shared: ten thousand tables say `public`, and every sample says it again.
+
+use serde::{Deserialize, Serialize};
+use std::borrow::Borrow;
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+/// A label, cut to what scrapers accept: Prometheus fails the whole scrape over one long label.
+const MAX_BYTES: usize = 256;
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Name(Arc<str>);
+
+impl Name {
+    pub fn new(text: &str) -> Self {
+        Self(Arc::from(bounded(text)))
+    }
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn bounded(text: &str) -> &str {
+    let mut end = text.len().min(MAX_BYTES);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default()
+}
+
+impl From<&str> for Name {
+    fn from(text: &str) -> Self {
+        Self::new(text)
+    }
+}
+
+impl Borrow<str> for Name {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::ops::Deref for Name {
+    type Target = str;
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, f)
+    }
+}
+
+/// Every name of one server once.
+#[derive(Debug, Default)]
+pub struct Names {
+    known: HashSet<Name>,
+    prune_at: usize,
+}
+
+impl Names {
+    pub fn intern(&mut self, text: &str) -> Name {
+        let text = bounded(text);
+        if let Some(name) = self.known.get(text) {
+            return name.clone();
+        }
+        if self.known.len() >= self.prune_at {
+            // Only ours: dropped by everybody else. Doubling keeps the walk rare.
+            self.known.retain(|name| Arc::strong_count(&name.0) > 1);
+            self.prune_at = (self.known.len() * 2).max(4096);
+        }
+        let name = Name::new(text);
+        self.known.insert(name.clone());
+        name
+    }
+}

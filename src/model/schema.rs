@@ -1,0 +1,202 @@
+//! What is declared in a database beside tables and indexes: columns, keys, sequences, functions, policies.
+
+use super::prelude::*;
+
+noun! {
+    /// A sequence, and how much of it is used up.
+    Sequence as "sequence", topic "sequences", rank [used_ratio] {
+        id { oid: i64 }
+        // engine: database
+        label {
+            database: Option<Name>,
+            schema: Name,
+            sequence: Name,
+        }
+        about {
+            /// The column that takes its values from it, where the server knows.
+            table_oid: Option<i64>,
+            column_number: Option<i64>,
+            data_type: Name,
+            cycles: bool,
+            increment: i64,
+            lowest: i64,
+            highest: i64,
+            /// Unknown without a right on the sequence, or if it was never used.
+            last_value: Option<i64>,
+        }
+        facts {
+            /// Share of its range that is used up.
+            used_ratio: Option<Level<Ratio>>,
+        }
+    }
+}
+
+noun! {
+    /// A stored function or procedure. PostgreSQL with track_functions.
+    Function as "function", topic "functions", rank [exec_seconds] {
+        id { oid: i64 }
+        // engine: database
+        label {
+            database: Option<Name>,
+            schema: Name,
+            function: Name,
+        }
+        about {
+            arguments: i64,
+        }
+        facts {
+            /// Times it was called.
+            calls: Total<Count>,
+            /// Time spent in it and in what it called.
+            exec_seconds: Total<Seconds>,
+            /// Time spent in itself.
+            self_seconds: Total<Seconds>,
+        }
+    }
+}
+
+noun! {
+    /// A column of a table.
+    Column as "column", topic "columns" {
+        id { table_oid: i64, position: i64 }
+        // engine: database
+        label {
+            database: Option<Name>,
+            schema: Name,
+            table: Name,
+            column: Name,
+        }
+        about {
+            data_type: Name,
+            type_oid: i64,
+            not_null: bool,
+            has_default: bool,
+            /// `a` always, `d` by default, empty if it is none.
+            identity: Name,
+            /// `s` stored, `v` virtual, empty if it is not. PostgreSQL 12 and later.
+            generated: Option<Name>,
+            /// `p` plain, `m` main, `e` external, `x` extended.
+            storage: Name,
+            /// PostgreSQL 14 and later.
+            compression: Option<Name>,
+            /// 0 for a type without collation.
+            collation_oid: i64,
+            /// Absent or -1 for the default.
+            statistics_target: Option<i64>,
+        }
+    }
+}
+
+noun! {
+    /// What the planner knows of a column, without any of its values.
+    ColumnStatistics as "column", topic "column_statistics" {
+        // engine: database
+        label {
+            database: Option<Name>,
+            schema: Name,
+            table: Name,
+            column: Name,
+            is_inherited: bool,
+        }
+        about {
+            null_ratio: f64,
+            width_bytes: i64,
+            /// Negative: a share of the rows.
+            distinct_values: f64,
+            /// Between the order of its values and the order on disk, -1 to 1.
+            correlation: Option<f64>,
+            /// How many of its most common values are kept.
+            common_values: Option<i64>,
+            /// Share of the rows that have the most common one.
+            most_common_ratio: Option<f64>,
+        }
+    }
+}
+
+noun! {
+    /// A key or check of a table.
+    Constraint as "constraint", topic "constraints" {
+        id { oid: i64 }
+        // engine: database
+        label {
+            database: Option<Name>,
+            schema: Name,
+            table: Name,
+            constraint: Name,
+        }
+        about {
+            /// `p` primary key, `u` unique, `f` foreign key, `c` check, `x` exclusion.
+            kind: Name,
+            table_oid: i64,
+            /// Column numbers as the server writes an array: `{1,2}`.
+            columns: Option<Name>,
+            /// The index that it stands on, or, of a foreign key, that it points at; 0 if none.
+            index_oid: i64,
+            /// The table that a foreign key points at; 0 if none.
+            target_oid: i64,
+            target_columns: Option<Name>,
+            /// `a` nothing, `r` restrict, `c` cascade, `n` null, `d` default, a blank if it is no foreign key.
+            on_delete: Name,
+            on_update: Name,
+            is_deferrable: bool,
+            is_validated: bool,
+            /// PostgreSQL 18 and later.
+            is_enforced: Option<bool>,
+            /// The constraint of the partitioned table that it belongs to; 0 if none. PostgreSQL 11 and later.
+            parent_oid: Option<i64>,
+            /// Of a check, cut to 250 characters. Holds literals: never in labels or logs.
+            definition: Option<Name>,
+        }
+    }
+}
+
+noun! {
+    /// How a table is partitioned.
+    Partitioning as "partitioning", topic "partitions" {
+        id { oid: i64 }
+        // engine: database
+        label {
+            database: Option<Name>,
+            schema: Name,
+            table: Name,
+        }
+        about {
+            /// `r` range, `l` list, `h` hash.
+            strategy: Name,
+            /// Column numbers, 0 for an expression.
+            columns: Name,
+            /// The partition that takes what fits no other; 0 if none. PostgreSQL 11 and later.
+            default_oid: Option<i64>,
+        }
+        facts {
+            /// Its partitions.
+            partitions: Level<Count>,
+        }
+    }
+}
+
+noun! {
+    /// A row security policy, without its conditions.
+    Policy as "policy", topic "policies" {
+        id { oid: i64 }
+        // engine: database
+        label {
+            database: Option<Name>,
+            schema: Name,
+            table: Name,
+            policy: Name,
+        }
+        about {
+            table_oid: i64,
+            /// `r` select, `a` insert, `w` update, `d` delete, `*` all.
+            command: Name,
+            is_permissive: bool,
+            filters_reads: bool,
+            checks_writes: bool,
+            /// It is for everybody.
+            is_public: bool,
+            /// Row security is on for its table.
+            is_enabled: bool,
+        }
+    }
+}

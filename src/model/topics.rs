@@ -1,0 +1,112 @@
+//! The contents page of the model: every topic, its name and the noun of its rows. One line each.
+
+use super::snapshot::{InTopic, TopicVisitor};
+use crate::model::*;
+use serde::{Deserialize, Serialize};
+
+macro_rules! topics {
+    ($($topic:ident($noun:ident),)+) => {
+        /// What can be asked of a server. A collector fills one topic.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Topic { $($topic,)+ }
+
+        /// The rows of one topic.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Rows { $($topic(Vec<$noun>),)+ }
+
+        impl Topic {
+            pub const ALL: &'static [Topic] = &[$(Topic::$topic,)+];
+
+            pub fn name(self) -> &'static str {
+                match self { $(Topic::$topic => <$noun as noun::Noun>::TOPIC,)+ }
+            }
+
+            /// Does work for this topic with its noun as a type.
+            pub fn visit<V: TopicVisitor>(self, visitor: V) -> V::Out {
+                match self { $(Topic::$topic => visitor.visit::<$noun>(),)+ }
+            }
+        }
+
+        impl Rows {
+            pub fn topic(&self) -> Topic {
+                match self { $(Rows::$topic(_) => Topic::$topic,)+ }
+            }
+        }
+
+        $(impl InTopic for $noun {
+            const IN: Topic = Topic::$topic;
+            fn of(rows: &Rows) -> &[Self] {
+                if let Rows::$topic(rows) = rows { rows } else { &[] }
+            }
+            fn into_rows(rows: Vec<Self>) -> Rows { Rows::$topic(rows) }
+        })+
+    };
+}
+
+topics! {
+    Server(Server),
+    Sessions(Session),
+    SessionGroups(SessionGroup),
+    Load(Load),
+    Blocking(Blocking),
+    Blockers(Blocker),
+    LockCounts(LockCount),
+    PreparedTransactions(PreparedTransaction),
+    Progress(Progress),
+    StatementsInfo(StatementsInfo),
+    Statements(Statement),
+    Databases(Database),
+    DatabaseSizes(DatabaseSize),
+    BackgroundWriter(BackgroundWriter),
+    Checkpoints(Checkpoints),
+    Wal(Wal),
+    Io(Io),
+    Slru(Slru),
+    Archive(Archive),
+    ReplicationSenders(ReplicationSender),
+    ReplicationReceiver(ReplicationReceiver),
+    ReplicationSlots(ReplicationSlot),
+    Subscriptions(Subscription),
+    Tables(Table),
+    TableSizes(TableSize),
+    Indexes(Index),
+    Sequences(Sequence),
+    Functions(Function),
+    Columns(Column),
+    ColumnStatistics(ColumnStatistics),
+    Constraints(Constraint),
+    Partitions(Partitioning),
+    Policies(Policy),
+    Extensions(Extension),
+    Collations(Collation),
+    Settings(Setting),
+    Roles(Role),
+    HostRules(HostRule),
+}
+
+impl std::fmt::Display for Topic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl std::str::FromStr for Topic {
+    type Err = ();
+    fn from_str(name: &str) -> Result<Self, ()> {
+        Self::ALL.iter().copied().find(|topic| topic.name() == name).ok_or(())
+    }
+}
+
+impl Serialize for Topic {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Topic {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        name.parse().map_err(|()| serde::de::Error::custom(format!("unknown topic {name:?}")))
+    }
+}

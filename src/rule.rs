@@ -1,0 +1,108 @@
+//! A rule is a page of the handbook that can also read a window.
+
+use crate::model::question::{Answer, Question};
+use crate::model::{Finding, Snapshot, Topic, Window};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// What a rule may say.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Word {
+    Finding(Box<Finding>),
+    /// It could say more if it knew this.
+    Question(Question),
+}
+
+impl From<Finding> for Word {
+    fn from(finding: Finding) -> Word {
+        Word::Finding(Box::new(finding))
+    }
+}
+
+/// Everything a rule can look at. All of it values; the rule asks nobody.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// The last word on every topic.
+    pub now: &'a Snapshot,
+    /// The newest stretch of every topic.
+    pub latest: &'a Window,
+    /// Longer windows, shortest first, as far back as the ladder of snapshots reaches.
+    pub ladder: &'a [Window],
+    /// What the server has counted since its own reset; only an inspection on first sight fills it.
+    pub since_reset: Option<&'a Window>,
+    pub answers: &'a HashMap<Question, Answer>,
+    /// Unix seconds of the newest sample: a rule has no clock.
+    pub at: f64,
+}
+
+impl<'a> Seen<'a> {
+    /// The windows a rule may use for a span: longest first, then what the server itself remembers.
+    pub fn windows(&self) -> impl Iterator<Item = &'a Window> {
+        self.ladder.iter().rev().chain(std::iter::once(self.latest)).chain(self.since_reset)
+    }
+
+    pub fn answer(&self, question: &Question) -> Option<&'a Answer> {
+        self.answers.get(question)
+    }
+}
+
+/// Pure: no I/O, no clock, no state. The fields of the implementing struct are its thresholds, read from
+/// `[rules.<id>]`; its doc comment is its page.
+pub trait Rule {
+    const ID: &'static str;
+    /// Topics without which it stays silent.
+    const NEEDS: &'static [Topic];
+    /// How far back it wants to look with its thresholds as they are.
+    fn span(&self) -> Duration {
+        Duration::ZERO
+    }
+    fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a;
+}
+
+/// The table of contents. One line per rule, and nothing else to touch.
+#[macro_export]
+macro_rules! rules {
+    ($($file:ident::$rule:ident,)+) => {
+        $(mod $file; pub use $file::$rule;)+
+
+        /// The `[rules]` section of the configuration: one table of thresholds per page.
+        #[derive(Debug, Default, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+        #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+        pub struct Handbook {
+            /// Pages to leave out, by id.
+            pub skip: Vec<String>,
+            $(pub $file: $rule,)+
+        }
+
+        impl Handbook {
+            pub const IDS: &'static [&'static str] = &[$(<$rule as $crate::rule::Rule>::ID,)+];
+
+            /// Reads everything seen. Also tells which rules could speak at all: silence of the others is
+            /// ignorance, not health.
+            pub fn read(&self, seen: &$crate::rule::Seen<'_>) -> $crate::rule::Reading {
+                use $crate::rule::Rule;
+                let mut reading = $crate::rule::Reading::default();
+                $(if !self.skip.iter().any(|id| id == $rule::ID) {
+                    let knows = |topic: &$crate::model::Topic| seen.now.parts_of(*topic).next().is_some();
+                    if $rule::NEEDS.iter().all(knows) {
+                        reading.could_speak.push($rule::ID);
+                        reading.words.extend(self.$file.check(seen));
+                    }
+                })+
+                reading
+            }
+
+            /// The longest look back that any page wants.
+            pub fn spans(&self) -> Vec<(&'static str, std::time::Duration)> {
+                use $crate::rule::Rule;
+                vec![$(($rule::ID, self.$file.span()),)+]
+            }
+        }
+    };
+}
+
+#[derive(Debug, Default)]
+pub struct Reading {
+    pub could_speak: Vec<&'static str>,
+    pub words: Vec<Word>,
+}

@@ -1,0 +1,154 @@
+use crate::config::ByteSize;
+use crate::model::question::{Answer, Question};
+use crate::model::{Confidence, Finding, Fix, Index, Name, Noun, Scope, Severity, Topic};
+use crate::rule::{Rule, Seen, Word};
+use crate::script;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// # Duplicate index
+///
+/// Two indexes of one table that are the same in everything but their name.
+///
+/// ## Why it hurts
+///
+/// Every write maintains both, both take cache and disk, and no query can use the second for anything that the
+/// first does not do.
+///
+/// ## What to do
+///
+/// Keep the one that a constraint stands on, else the one that is read more, and drop the other.
+///
+/// ## When this page is wrong
+///
+/// When a new index was just built to take the place of a bloated one: then the old one is about to go anyway.
+/// Queries that name an index in a hint will miss it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct IndexDuplicate {
+    /// Smaller indexes are not worth a conversation. Calibrated by us: what a cache does not notice.
+    min_bytes: ByteSize,
+}
+
+impl Default for IndexDuplicate {
+    fn default() -> Self {
+        Self { min_bytes: ByteSize::mib(1) }
+    }
+}
+
+impl Rule for IndexDuplicate {
+    const ID: &'static str = "index-duplicate";
+    const NEEDS: &'static [Topic] = &[Topic::Indexes];
+
+    fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
+        let worth_it = |pair: &Pair<'_>| size(pair.spare) >= self.min_bytes.get() as f64;
+        let droppable = |pair: &Pair<'_>| !is_bound(pair.spare);
+
+        pairs(seen).filter(droppable).filter(worth_it).map(move |pair| finding(pair, seen))
+    }
+}
+
+struct Pair<'a> {
+    database: &'a Name,
+    kept: &'a Index,
+    spare: &'a Index,
+}
+
+/// Each index that is spare, with the best of its twins.
+fn pairs<'a>(seen: &Seen<'a>) -> impl Iterator<Item = Pair<'a>> {
+    seen.now.parts_of(Topic::Indexes).flat_map(|(scope, part)| {
+        let mut twins: BTreeMap<_, Vec<&Index>> = BTreeMap::new();
+        let usable = |index: &&Index| index.is_valid && index.is_ready && &*index.kind == "i";
+        for index in <Index as crate::model::InTopic>::of(&part.rows).iter().filter(usable) {
+            twins.entry(shape(index)).or_default().push(index);
+        }
+        let database = match scope {
+            Scope::Database(name) => Some(name),
+            Scope::Server => None,
+        };
+        twins.into_values().flat_map(move |mut twins| {
+            twins.sort_by(|a, b| worth(b).partial_cmp(&worth(a)).unwrap_or(std::cmp::Ordering::Equal));
+            let kept = twins.first().copied();
+            let spares = twins.into_iter().skip(1);
+            spares.filter_map(move |spare| Some(Pair { database: database?, kept: kept?, spare }))
+        })
+    })
+}
+
+/// All that decides what an index can do; two of one shape do the same.
+fn shape(index: &Index) -> impl Ord + use<> {
+    (
+        index.table_oid,
+        (index.access_method.clone(), index.columns.clone(), index.key_columns),
+        (index.operator_classes.clone(), index.collations.clone(), index.column_options.clone()),
+        (index.has_expressions, index.expressions_hash.clone()),
+        (index.has_predicate, index.predicate_hash.clone()),
+        index.nulls_not_distinct,
+    )
+}
+
+/// What keeps an index: the constraint on it, then that it is unique, then its use, then its age.
+fn worth(index: &Index) -> (bool, bool, f64, i64) {
+    (is_bound(index), index.is_unique, index.scans.map_or(0.0, |scans| scans.float()), -index.key().0)
+}
+
+/// Something else than queries needs it by name.
+fn is_bound(index: &Index) -> bool {
+    index.is_primary
+        || index.is_exclusion
+        || index.backs_constraint
+        || index.backs_foreign_key
+        || index.is_replica_identity
+        || index.is_clustered
+        || index.parent_oid.is_some()
+}
+
+fn size(index: &Index) -> f64 {
+    index.size_bytes.map_or(0.0, |size| size.float())
+}
+
+fn finding(pair: Pair<'_>, seen: &Seen<'_>) -> Word {
+    let Pair { database, kept, spare } = pair;
+    let question = Question::IndexDefinition { database: database.clone(), id: spare.oid };
+    let definition = match seen.answer(&question) {
+        Some(Answer::Text(definition)) => Some(definition),
+        Some(Answer::Unknown(_)) => None,
+        None => return Word::Question(question),
+    };
+    let name = script::qualified(&spare.schema, &spare.index);
+    Finding {
+        rule: Name::new(IndexDuplicate::ID),
+        severity: Severity::Warning,
+        database: Some(database.clone()),
+        subject: format!("{}.{}", spare.schema, spare.index),
+        because: format!(
+            "index {}.{} ({}) does nothing that {} does not do on {}",
+            spare.schema,
+            spare.index,
+            script::bytes(size(spare)),
+            kept.index,
+            spare.table,
+        ),
+        evidence: [
+            ("size_bytes", json!(size(spare))),
+            ("kept", json!(format!("{}.{}", kept.schema, kept.index))),
+            ("table", json!(format!("{}.{}", spare.schema, spare.table))),
+            ("columns", json!(spare.columns.as_str())),
+        ]
+        .map(|(key, value)| (Name::new(key), value))
+        .into(),
+        advice: format!("Keep {}, drop the other.", kept.index),
+        fix: definition.map(|definition| Fix {
+            sql: vec![script::patience(2), format!("DROP INDEX CONCURRENTLY {name};")],
+            rollback: vec![script::concurrently(definition)],
+            lock: "SHARE UPDATE EXCLUSIVE on the table".into(),
+            blocks: "other schema changes and VACUUM of this table; no reads, no writes".into(),
+            transactional: false,
+            caution: "Standbys lose it as well. Building it again takes a read of the whole table.".into(),
+        }),
+        confidence: Confidence::Measured,
+    }
+    .into()
+}

@@ -1,0 +1,168 @@
+use crate::config::{ByteSize, Span};
+use crate::model::question::{Answer, Question};
+use crate::model::{Confidence, Finding, Fix, Index, Name, Scope, Severity, Stretch, Topic};
+use crate::rule::{Rule, Seen, Word};
+use crate::script;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::time::Duration;
+
+/// # Unused index
+///
+/// An index that nobody read during the whole time we watched, although it is big enough to matter.
+///
+/// ## Why it hurts
+///
+/// Every INSERT and most UPDATEs must maintain it. It takes cache from indexes that work, keeps updates from
+/// being HOT, and vacuum and backup pay for it as well.
+///
+/// ## What to do
+///
+/// Look at the standbys first: a scan there is counted there, not here. Then drop it, without holding up
+/// anybody, and keep the way back.
+///
+/// ## When this page is wrong
+///
+/// An index that serves a yearly report. Make `min_window` longer than your slowest report. Indexes that
+/// enforce something (primary key, unique, exclusion, replica identity) are never named here, and neither are
+/// those of partitions, which can only be dropped with their parent's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct IndexUnused {
+    /// Smaller indexes are not worth a conversation. Calibrated by us: what a cache does not notice.
+    min_bytes: ByteSize,
+    /// How long nobody may have read it. A month sees the monthly jobs.
+    min_window: Span,
+}
+
+impl Default for IndexUnused {
+    fn default() -> Self {
+        Self { min_bytes: ByteSize::mib(10), min_window: Span::days(30) }
+    }
+}
+
+/// An index together with the stretch of time that we know of it.
+#[derive(Clone, Copy)]
+struct Watched<'a> {
+    database: &'a Name,
+    stretch: &'a Stretch,
+    index: &'a Index,
+    /// Told by the server's own counters, not by watching: the index may be younger than they are.
+    by_hearsay: bool,
+}
+
+impl Rule for IndexUnused {
+    const ID: &'static str = "index-unused";
+    const NEEDS: &'static [Topic] = &[Topic::Indexes];
+
+    fn span(&self) -> Duration {
+        self.min_window.get()
+    }
+
+    fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
+        let long_enough =
+            |watched: &Watched<'_>| watched.stretch.seconds >= self.min_window.get().as_secs_f64();
+        let unused = |watched: &Watched<'_>| watched.index.scans.is_some_and(|scans| scans.float() == 0.0);
+        let droppable =
+            |watched: &Watched<'_>| enforces_nothing(watched.index) && stands_alone(watched.index);
+        let worth_it = |watched: &Watched<'_>| size(watched.index) >= self.min_bytes.get() as f64;
+
+        watched(seen)
+            .into_iter()
+            .filter(long_enough)
+            .filter(unused)
+            .filter(droppable)
+            .filter(worth_it)
+            .map(move |watched| finding(watched, seen))
+    }
+}
+
+/// Every index with the longest stretch that covers it: what we saw ourselves before what the server says.
+fn watched<'a>(seen: &Seen<'a>) -> Vec<Watched<'a>> {
+    let own = seen.ladder.iter().chain([seen.latest]).map(|window| (window, false));
+    let mut longest = std::collections::BTreeMap::new();
+    for (window, by_hearsay) in own.chain(seen.since_reset.map(|window| (window, true))) {
+        for (scope, stretch, indexes) in window.stretches_of::<Index>() {
+            let Scope::Database(database) = scope else { continue };
+            // A row that began to count within the stretch is an index younger than it.
+            let lived = indexes.iter().zip(stretch.fresh.iter()).filter(|(_, fresh)| by_hearsay || !**fresh);
+            for (index, _) in lived {
+                let key = (database, index.oid);
+                let candidate = Watched { database, stretch, index, by_hearsay };
+                let known = longest.entry(key).or_insert(candidate);
+                if known.stretch.seconds < stretch.seconds && known.by_hearsay == by_hearsay {
+                    *known = candidate;
+                }
+            }
+        }
+    }
+    longest.into_values().collect()
+}
+
+fn enforces_nothing(index: &Index) -> bool {
+    !(index.is_unique
+        || index.is_primary
+        || index.is_exclusion
+        || index.backs_constraint
+        || index.backs_foreign_key
+        || index.is_replica_identity
+        || index.is_clustered)
+}
+
+/// Has data, and is nobody's partition.
+fn stands_alone(index: &Index) -> bool {
+    index.is_valid && &*index.kind == "i" && index.parent_oid.is_none() && &*index.persistence != "t"
+}
+
+fn size(index: &Index) -> f64 {
+    index.size_bytes.map_or(0.0, |size| size.float())
+}
+
+fn finding(watched: Watched<'_>, seen: &Seen<'_>) -> Word {
+    let Watched { database, stretch, index, by_hearsay } = watched;
+    let question = Question::IndexDefinition { database: database.clone(), id: index.oid };
+    // Without the way back there is no advice to drop anything.
+    let definition = match seen.answer(&question) {
+        Some(Answer::Text(definition)) => Some(definition),
+        Some(Answer::Unknown(_)) => None,
+        None => return Word::Question(question),
+    };
+    let name = script::qualified(&index.schema, &index.index);
+    let since = script::duration(stretch.seconds);
+    let how = if by_hearsay { "since the server's statistics began, " } else { "in " };
+    let fix = definition.map(|definition| Fix {
+        sql: vec![script::patience(2), format!("DROP INDEX CONCURRENTLY {name};")],
+        rollback: vec![script::concurrently(definition)],
+        lock: "SHARE UPDATE EXCLUSIVE on the table".into(),
+        blocks: "other schema changes and VACUUM of this table; no reads, no writes".into(),
+        transactional: false,
+        caution: "Scans on standbys are not counted here. Building it again takes a read of the whole table."
+            .into(),
+    });
+    Finding {
+        rule: Name::new(IndexUnused::ID),
+        severity: Severity::Note,
+        database: Some(database.clone()),
+        subject: format!("{}.{}", index.schema, index.index),
+        because: format!(
+            "index {}.{} on {} has {} and was not read once {how}{since}",
+            index.schema,
+            index.index,
+            index.table,
+            script::bytes(size(index)),
+        ),
+        evidence: [
+            ("scans", json!(0)),
+            ("size_bytes", json!(size(index))),
+            ("window_seconds", json!(stretch.seconds.round())),
+            ("table", json!(format!("{}.{}", index.schema, index.table))),
+        ]
+        .map(|(key, value)| (Name::new(key), value))
+        .into(),
+        advice: "Check that no standby reads it, then drop it.".into(),
+        fix,
+        confidence: if by_hearsay { Confidence::Unverified } else { Confidence::Measured },
+    }
+    .into()
+}

@@ -1,0 +1,66 @@
+//! The handbook. Add a page: write `rules/<id>.rs`, then one line here.
+
+use crate::model::Topic;
+use crate::rule::Rule;
+use serde_json::Value;
+
+crate::rules! {
+    index_duplicate::IndexDuplicate,
+    index_unused::IndexUnused,
+    server_statements_evicting::ServerStatementsEvicting,
+    session_blocking::SessionBlocking,
+    session_idle_in_transaction::SessionIdleInTransaction,
+    table_wraparound::TableWraparound,
+}
+
+impl Handbook {
+    /// The topics whose first reading is kept, because a page looks further back than the newest window.
+    pub fn far_sighted(&self) -> &'static [Topic] {
+        <IndexUnused as Rule>::NEEDS
+    }
+}
+
+/// A page of the handbook as a reader wants it; made from the code, so it cannot be stale.
+#[derive(Debug, Clone)]
+pub struct Page {
+    pub id: &'static str,
+    pub title: String,
+    /// The first paragraph.
+    pub summary: String,
+    /// The whole page in Markdown, without its title.
+    pub body: String,
+    /// Name, default and meaning of each threshold.
+    pub thresholds: Vec<(String, String, String)>,
+}
+
+/// Every page, in the order of the contents above.
+pub fn pages() -> Vec<Page> {
+    let schema = schemars::schema_for!(Handbook).to_value();
+    let defaults = serde_json::to_value(Handbook::default()).unwrap_or_default();
+    Handbook::IDS.iter().map(|id| page(id, &schema, defaults.get(*id).unwrap_or(&Value::Null))).collect()
+}
+
+fn page(id: &'static str, schema: &Value, defaults: &Value) -> Page {
+    let name: String = id.split('-').map(capitalised).collect();
+    let rule = schema.get("$defs").and_then(|defs| defs.get(&name)).unwrap_or(&Value::Null);
+    let text = |of: &Value, key: &str| of.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let body = text(rule, "description");
+    let thresholds = rule.get("properties").and_then(Value::as_object).into_iter().flatten();
+    Page {
+        id,
+        title: text(rule, "title"),
+        summary: body.split("\n\n").next().unwrap_or_default().replace('\n', " "),
+        body,
+        thresholds: thresholds
+            .map(|(knob, about)| {
+                let default = defaults.get(knob).map(Value::to_string).unwrap_or_default();
+                (knob.clone(), default, text(about, "description").replace('\n', " "))
+            })
+            .collect(),
+    }
+}
+
+fn capitalised(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}

@@ -1,0 +1,112 @@
+use crate::model::{Confidence, Finding, Fix, Name, Severity, StatementsInfo, Topic};
+use crate::rule::{Rule, Seen, Word};
+use crate::script;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+/// # Server that forgets its statements
+///
+/// pg_stat_statements has no room for all the statements of this server and throws out the least used, again
+/// and again.
+///
+/// ## Why it hurts
+///
+/// What is thrown out is missing from every sum, and a statement that comes back begins at zero: the numbers
+/// of rare but heavy statements, and the totals, are too small. Each eviction also stops every session for the
+/// moment that it takes.
+///
+/// ## What to do
+///
+/// Make room: raise `pg_stat_statements.max`. If the number of distinct statements has no end, mend that first:
+/// lists of different lengths in `IN (…)`, names of temporary tables, texts with values pasted into identifiers.
+///
+/// ## When this page is wrong
+///
+/// After a deployment that changed all statements at once: the evictions stop by themselves within the hour.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerStatementsEvicting {
+    /// Evictions in an hour that make a warning. One eviction throws out a twentieth of all entries: at ten an hour
+    /// half of them are strangers.
+    warn_per_hour: f64,
+}
+
+impl Default for ServerStatementsEvicting {
+    fn default() -> Self {
+        Self { warn_per_hour: 10.0 }
+    }
+}
+
+/// Shorter stretches say nothing about an hour.
+const MIN_SECONDS: f64 = 10.0;
+
+impl Rule for ServerStatementsEvicting {
+    const ID: &'static str = "server-statements-evicting";
+    const NEEDS: &'static [Topic] = &[Topic::StatementsInfo];
+
+    fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
+        let rates = seen
+            .latest
+            .stretches_of::<StatementsInfo>()
+            .chain(seen.since_reset.into_iter().flat_map(|window| window.stretches_of::<StatementsInfo>()));
+        let evicting = |rate: &Rate<'_>| rate.per_hour >= self.warn_per_hour;
+
+        rates
+            .filter(|(_, stretch, _)| stretch.seconds >= MIN_SECONDS)
+            .flat_map(|(_, stretch, rows)| rows.iter().filter_map(move |row| Rate::of(row, stretch.seconds)))
+            .filter(evicting)
+            .take(1)
+            .map(|rate| finding(&rate).into())
+    }
+}
+
+struct Rate<'a> {
+    info: &'a StatementsInfo,
+    evictions: f64,
+    seconds: f64,
+    per_hour: f64,
+}
+
+impl<'a> Rate<'a> {
+    fn of(info: &'a StatementsInfo, seconds: f64) -> Option<Rate<'a>> {
+        let evictions = info.evictions?.float();
+        Some(Rate { info, evictions, seconds, per_hour: evictions / seconds * 3_600.0 })
+    }
+}
+
+fn finding(rate: &Rate<'_>) -> Finding {
+    let max = rate.info.entries_max.map_or(5_000, |max| max.last.get());
+    let wanted = max.saturating_mul(2).max(5_000);
+    Finding {
+        rule: Name::new(ServerStatementsEvicting::ID),
+        severity: Severity::Warning,
+        database: None,
+        subject: "pg_stat_statements".into(),
+        because: format!(
+            "pg_stat_statements threw out its least used statements {} times in {}, because there is room for {}",
+            script::count(rate.evictions),
+            script::duration(rate.seconds),
+            script::count(max as f64),
+        ),
+        evidence: [
+            ("evictions", json!(rate.evictions)),
+            ("window_seconds", json!(rate.seconds.round())),
+            ("per_hour", json!(rate.per_hour.round())),
+            ("entries_max", json!(max)),
+        ]
+        .map(|(key, value)| (Name::new(key), value))
+        .into(),
+        advice: "Make room for more statements; it takes effect with the next restart.".into(),
+        fix: Some(Fix {
+            sql: vec![format!("ALTER SYSTEM SET pg_stat_statements.max = {wanted};")],
+            rollback: vec![format!("ALTER SYSTEM SET pg_stat_statements.max = {max};")],
+            lock: String::new(),
+            blocks: "nobody before the restart".into(),
+            transactional: false,
+            caution: "Needs a restart of the server, before and after. Costs about 500 bytes of shared memory a statement."
+                .into(),
+        }),
+        confidence: Confidence::Measured,
+    }
+}

@@ -1,0 +1,131 @@
+use crate::model::{Confidence, Database, Finding, Fix, Level, Name, Severity, Table, Topic, Unit};
+use crate::rule::{Rule, Seen, Word};
+use crate::script;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+/// # Table near transaction id wraparound
+///
+/// A table has not been frozen for so long that the server's supply of transaction ids is running out.
+///
+/// ## Why it hurts
+///
+/// Ids are numbers of 32 bits. Some two thousand million after a row was written its transaction would seem to
+/// lie in the future, so before that the server refuses every write, and only a vacuum brings it back.
+///
+/// ## What to do
+///
+/// Find out why autovacuum does not freeze it: an old transaction, a forgotten replication slot or prepared
+/// transaction holds it back, it is cancelled again and again by schema changes, or it is too slow for the table.
+/// Remove the cause, then freeze the table at a quiet hour.
+///
+/// ## When this page is wrong
+///
+/// Never for long. A server whose `autovacuum_freeze_max_age` was raised on purpose may live above `warn_age`;
+/// raise that as well.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TableWraparound {
+    /// Age in transactions that makes a warning. Autovacuum should have come at 200 million; at four times that it
+    /// has failed.
+    warn_age: u64,
+    /// Age that makes it urgent: the server stops at 2,145 million and itself begins to warn at 2,107 million.
+    urgent_age: u64,
+    /// Tables named at most, oldest first: one database has one horizon.
+    max_tables: usize,
+}
+
+/// The server refuses to give out ids three million before the end of their circle.
+const STOPS_AT: f64 = 2_144_483_647.0;
+
+impl Default for TableWraparound {
+    fn default() -> Self {
+        Self { warn_age: 800_000_000, urgent_age: 1_600_000_000, max_tables: 5 }
+    }
+}
+
+impl Rule for TableWraparound {
+    const ID: &'static str = "table-wraparound";
+    const NEEDS: &'static [Topic] = &[Topic::Tables];
+
+    fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
+        let old = |table: &&Table| age(table) >= self.warn_age as f64;
+
+        let mut tables: Vec<&Table> = seen.now.rows::<Table>().filter(old).collect();
+        tables.sort_by(|a, b| age(b).total_cmp(&age(a)));
+        tables.into_iter().take(self.max_tables).map(|table| self.finding(table, seen).into())
+    }
+}
+
+fn level<U: Unit>(level: Option<Level<U>>) -> f64 {
+    level.map_or(0.0, |level| level.float())
+}
+
+/// Of the table or its TOAST table, by transaction or multixact ids: whichever is nearest to the end.
+fn age(table: &Table) -> f64 {
+    let ages = [table.xid_age, table.mxid_age, table.toast_xid_age, table.toast_mxid_age];
+    ages.into_iter().map(level).fold(0.0, f64::max)
+}
+
+/// Ids that the database uses up in a second, measured over the longest stretch that shows its age growing.
+fn burn_rate(database: &str, seen: &Seen<'_>) -> Option<f64> {
+    let stretches = seen.windows().flat_map(|window| window.stretches_of::<Database>());
+    let rates = stretches.filter_map(|(_, stretch, rows)| {
+        let row = rows.iter().find(|row| &*row.database == database)?;
+        let age = row.xid_age?;
+        let used = age.max.float() - age.min.float();
+        // A freeze within the stretch makes the age fall; then it says nothing about the burning.
+        (age.last == age.max && used > 0.0 && stretch.seconds > 0.0)
+            .then_some((stretch.seconds, used / stretch.seconds))
+    });
+    rates.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, rate)| rate)
+}
+
+impl TableWraparound {
+    fn finding(&self, table: &Table, seen: &Seen<'_>) -> Finding {
+        let age = age(table);
+        let name = format!("{}.{}", table.schema, table.table);
+        let database = table.database.clone();
+        let left = (STOPS_AT - age).max(0.0);
+        let rate = database.as_deref().and_then(|database| burn_rate(database, seen));
+        let when = rate.map_or(String::new(), |rate| {
+            format!(", which at the present {rate:.0} a second is in {}", script::duration(left / rate))
+        });
+        let size = level(table.size_bytes) + level(table.toast_size_bytes);
+        Finding {
+            rule: Name::new(Self::ID),
+            severity: if age >= self.urgent_age as f64 { Severity::Urgent } else { Severity::Warning },
+            database,
+            subject: name.clone(),
+            because: format!(
+                "table {name} ({}) holds ids {} transactions old; writes stop after {} more{when}",
+                script::bytes(size),
+                script::count(age),
+                script::count(left),
+            ),
+            evidence: [
+                ("age_transactions", json!(age)),
+                ("left_transactions", json!(left)),
+                ("burned_per_second", json!(rate)),
+                ("size_bytes", json!(size)),
+                ("last_autovacuum_unix_seconds", json!(table.last_autovacuum.map(|at| at.get().round()))),
+            ]
+            .map(|(key, value)| (Name::new(key), value))
+            .into(),
+            advice: "Remove what holds vacuum back, then freeze the table at a quiet hour.".into(),
+            fix: Some(Fix {
+                sql: vec![
+                    script::patience(2),
+                    format!("VACUUM (FREEZE, VERBOSE) {};", script::qualified(&table.schema, &table.table)),
+                ],
+                rollback: Vec::new(),
+                lock: "SHARE UPDATE EXCLUSIVE on the table".into(),
+                blocks: "other schema changes of this table; no reads, no writes".into(),
+                transactional: false,
+                caution: "Reads and may rewrite the whole table; there is nothing to take back.".into(),
+            }),
+            confidence: Confidence::Measured,
+        }
+    }
+}

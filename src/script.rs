@@ -1,0 +1,102 @@
+//! The SQL that fixes are made of: quoted names, bounded waits for locks, one deed a function.
+
+/// A name as SQL writes it, whatever is in it.
+pub fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+pub fn literal(text: &str) -> String {
+    // With standard_conforming_strings a backslash is only a backslash; E'' says what it means under either setting.
+    if text.contains('\\') {
+        return format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"));
+    }
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+pub fn qualified(schema: &str, name: &str) -> String {
+    format!("{}.{}", identifier(schema), identifier(name))
+}
+
+/// Everybody who comes after us in the queue for a lock waits as long as we do.
+pub fn patience(seconds: u32) -> String {
+    format!("SET lock_timeout = '{seconds}s';")
+}
+
+/// `CREATE INDEX …` as the server wrote it, without holding up writers while it is built.
+pub fn concurrently(definition: &str) -> String {
+    let built = definition.replacen("CREATE UNIQUE INDEX ", "CREATE UNIQUE INDEX CONCURRENTLY ", 1).replacen(
+        "CREATE INDEX ",
+        "CREATE INDEX CONCURRENTLY ",
+        1,
+    );
+    format!("{};", built.trim_end_matches(';'))
+}
+
+/// Bytes as people read them.
+pub fn bytes(bytes: f64) -> String {
+    let units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+    let (mut value, mut unit) = (bytes, 0);
+    while value >= 1024.0 && unit + 1 < units.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    let digits = if value < 10.0 && unit > 0 { 1 } else { 0 };
+    format!("{value:.digits$} {}", units.get(unit).copied().unwrap_or_default())
+}
+
+/// A length of time as people read it: the two largest units that matter.
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.max(0.0).round() as u64;
+    let parts =
+        [(whole / 86_400, "d"), (whole / 3_600 % 24, "h"), (whole / 60 % 60, "min"), (whole % 60, "s")];
+    let said: Vec<String> = parts
+        .iter()
+        .skip_while(|(amount, _)| *amount == 0)
+        .take(2)
+        .filter(|(amount, _)| *amount > 0)
+        .map(|(amount, unit)| format!("{amount} {unit}"))
+        .collect();
+    if said.is_empty() { "0 s".into() } else { said.join(" ") }
+}
+
+/// A count as people read it: 1,234,567.
+pub fn count(number: f64) -> String {
+    let digits = format!("{number:.0}");
+    let mut text = String::new();
+    for (nth, digit) in digits.chars().enumerate() {
+        if nth > 0 && (digits.len() - nth).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_read_these() {
+        assert_eq!(bytes(90_000_000.0), "86 MiB");
+        assert_eq!(bytes(1_600.0), "1.6 KiB");
+        assert_eq!(duration(90.0), "1 min 30 s");
+        assert_eq!(duration(86_400.0 * 31.0), "31 d");
+        assert_eq!(duration(0.2), "0 s");
+        assert_eq!(count(1_234_567.0), "1,234,567");
+        assert_eq!(count(12.0), "12");
+    }
+
+    #[test]
+    fn names_and_texts_are_quoted() {
+        assert_eq!(qualified("a\"b", "c d"), "\"a\"\"b\".\"c d\"");
+        assert_eq!(literal("it's"), "'it''s'");
+        assert_eq!(literal("a\\b"), "E'a\\\\b'");
+    }
+
+    #[test]
+    fn a_definition_is_built_without_holding_up_writers() {
+        let made = concurrently("CREATE UNIQUE INDEX i ON public.t USING btree (a)");
+        assert_eq!(made, "CREATE UNIQUE INDEX CONCURRENTLY i ON public.t USING btree (a);");
+    }
+}

@@ -1,0 +1,47 @@
+//! A line in our own log for each change. No fix and no evidence: they may quote definitions, and literals of
+//! those have no business in a log.
+
+use crate::ledger::{Change, Kind};
+use crate::model::Severity;
+use crate::sink::{Delivery, Sink};
+
+/// A line is read by people.
+const MAX_CHARS: usize = 500;
+
+#[derive(Debug)]
+pub struct Log;
+
+impl Sink for Log {
+    fn deliver<'a>(&'a self, change: &'a Change) -> Delivery<'a> {
+        write(change);
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+fn write(Change { kind, entry }: &Change) {
+    let finding = &entry.finding;
+    let (change, severity, rule) = (kind.name(), finding.severity.name(), &finding.rule);
+    let (subject, because) = (one_line(&finding.subject), one_line(&finding.because));
+    let database = finding.database.as_deref().map(one_line);
+    if *kind == Kind::Resolved || finding.severity == Severity::Note {
+        tracing::info!(change, severity, %rule, target = %entry.target, database, subject, id = entry.id, "{because}");
+    } else {
+        tracing::warn!(change, severity, %rule, target = %entry.target, database, subject, id = entry.id, "{because}");
+    }
+}
+
+/// Names may hold line breaks and escapes; a log must not obey them.
+fn one_line(text: &str) -> String {
+    text.chars().take(MAX_CHARS).map(|char| if char.is_control() { ' ' } else { char }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_write_lines_of_its_own() {
+        assert_eq!(one_line("a\n2026 ERROR\x1b[31mb"), "a 2026 ERROR [31mb");
+        assert_eq!(one_line(&"é".repeat(9_000)).chars().count(), MAX_CHARS);
+    }
+}

@@ -1,0 +1,218 @@
+//! What waits for one sink, and the patience with which it is told.
+
+use crate::ledger::Change;
+use crate::sink::{Sink, SinkError};
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout};
+
+/// A bad day of a few servers. Beyond it the newest changes matter more than the oldest.
+const MAX_WAITING: usize = 256;
+const DEADLINE: Duration = Duration::from_secs(10);
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LAST_RETRY: Duration = Duration::from_secs(60);
+/// What nobody took for an hour holds up what is behind it, and is no news any more.
+const MAX_AGE: Duration = Duration::from_secs(3_600);
+
+/// How a sink fares, since it was started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub delivered: u64,
+    pub retried: u64,
+    pub given_up: u64,
+    /// Found no room, or made some for what was newer.
+    pub dropped: u64,
+    pub waiting: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Queue {
+    name: String,
+    waiting: Mutex<VecDeque<Change>>,
+    arrived: Notify,
+    closed: AtomicBool,
+    delivered: AtomicU64,
+    retried: AtomicU64,
+    given_up: AtomicU64,
+    dropped: AtomicU64,
+}
+
+impl Queue {
+    pub fn new(name: String) -> Self {
+        Self {
+            name,
+            waiting: Mutex::default(),
+            arrived: Notify::new(),
+            closed: AtomicBool::new(false),
+            delivered: AtomicU64::new(0),
+            retried: AtomicU64::new(0),
+            given_up: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn counts(&self) -> Counts {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Counts {
+            delivered: read(&self.delivered),
+            retried: read(&self.retried),
+            given_up: read(&self.given_up),
+            dropped: read(&self.dropped),
+            waiting: self.open().len(),
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, VecDeque<Change>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Never waits: the oldest makes room.
+    pub fn push(&self, change: Change) {
+        let mut waiting = self.open();
+        if waiting.len() >= MAX_WAITING {
+            waiting.pop_front();
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        waiting.push_back(change);
+        self.arrived.notify_one();
+    }
+
+    /// Nothing more will come.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.arrived.notify_one();
+    }
+
+    async fn next(&self) -> Option<Change> {
+        loop {
+            // Asked first: what came before the end is still delivered.
+            let closed = self.closed.load(Ordering::Acquire);
+            if let Some(change) = self.open().pop_front() {
+                return Some(change);
+            }
+            if closed {
+                return None;
+            }
+            self.arrived.notified().await;
+        }
+    }
+
+    pub async fn run(self: Arc<Self>, sink: Box<dyn Sink>) {
+        while let Some(change) = self.next().await {
+            let count = match self.deliver(sink.as_ref(), &change).await {
+                Ok(()) => &self.delivered,
+                Err(why) => {
+                    tracing::warn!(sink = self.name, %why, "a change of a finding was not delivered");
+                    &self.given_up
+                }
+            };
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    async fn deliver(&self, sink: &dyn Sink, change: &Change) -> Result<(), String> {
+        let (begun, mut pause, mut troubled) = (Instant::now(), FIRST_RETRY, false);
+        loop {
+            let late = |_| Err(SinkError::Retry(format!("no answer within {DEADLINE:?}")));
+            match timeout(DEADLINE, sink.deliver(change)).await.unwrap_or_else(late) {
+                Ok(()) => return Ok(()),
+                Err(SinkError::GiveUp(why)) => return Err(why),
+                Err(SinkError::Retry(why)) if begun.elapsed() >= MAX_AGE => return Err(why),
+                Err(SinkError::Retry(why)) if !troubled => {
+                    troubled = true;
+                    tracing::warn!(sink = self.name, %why, "cannot deliver now; trying again");
+                }
+                Err(SinkError::Retry(_)) => {}
+            }
+            self.retried.fetch_add(1, Ordering::Relaxed);
+            sleep(jittered(pause)).await;
+            pause = (pause * 2).min(LAST_RETRY);
+        }
+    }
+}
+
+/// Between half and all of it, so that many of us do not knock together.
+fn jittered(pause: Duration) -> Duration {
+    // Every RandomState has keys of its own.
+    let share = (RandomState::new().build_hasher().finish() % 1_000) as f64 / 1_000.0;
+    pause.mul_f64(0.5 + share / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Ledger;
+    use crate::ledger::tests::finding;
+    use crate::model::Severity;
+    use crate::sink::Delivery;
+
+    fn change(subject: &str) -> Change {
+        Ledger::default()
+            .apply(1e9, &"db1".into(), vec![finding(subject, Severity::Warning, 1.5)], &[], &[])
+            .remove(0)
+    }
+
+    /// Answers as told, then takes everything.
+    struct Scripted(Mutex<VecDeque<Option<SinkError>>>, Arc<Mutex<Vec<String>>>);
+
+    impl Sink for Scripted {
+        fn deliver<'a>(&'a self, change: &'a Change) -> Delivery<'a> {
+            let answer = self.0.lock().unwrap().pop_front();
+            Box::pin(async move {
+                match answer {
+                    Some(Some(error)) => return Err(error),
+                    Some(None) => std::future::pending().await,
+                    None => self.1.lock().unwrap().push(change.entry.finding.subject.clone()),
+                }
+                Ok(())
+            })
+        }
+    }
+
+    async fn told(answers: Vec<Option<SinkError>>, changes: &[&str]) -> (Vec<String>, Counts, Duration) {
+        let (queue, heard) = (Arc::new(Queue::new("test".into())), Arc::default());
+        let sink = Scripted(Mutex::new(answers.into()), Arc::clone(&heard));
+        changes.iter().for_each(|subject| queue.push(change(subject)));
+        queue.close();
+        let begun = Instant::now();
+        queue.clone().run(Box::new(sink)).await;
+        let heard = heard.lock().unwrap().clone();
+        (heard, queue.counts(), begun.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sink_is_told_again_until_it_listens() {
+        let busy = || Some(SinkError::Retry("busy".into()));
+        let (heard, counts, took) = told(vec![busy(), None, busy(), busy()], &["a", "b"]).await;
+        assert_eq!(heard, ["a", "b"]);
+        assert_eq!((counts.delivered, counts.retried), (2, 4));
+        // Pauses of 1, 2, 4 and 8 s less jitter, and one deadline.
+        assert!((17.5..25.1).contains(&took.as_secs_f64()), "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_refused_or_too_old_is_given_up() {
+        let (heard, counts, _) = told(vec![Some(SinkError::GiveUp("no".into()))], &["a", "b"]).await;
+        assert_eq!((heard, counts.given_up), (vec!["b".to_owned()], 1));
+        let forever = std::iter::repeat_n(Some(SinkError::Retry("busy".into())), 5_000).collect();
+        let (heard, counts, took) = told(forever, &["a"]).await;
+        assert_eq!((heard.len(), counts.given_up), (0, 1));
+        assert!(took >= MAX_AGE && took < MAX_AGE + LAST_RETRY * 2, "{took:?}");
+    }
+
+    #[tokio::test]
+    async fn the_oldest_makes_room() {
+        let subjects: Vec<String> = (0..MAX_WAITING + 10).map(|nth| nth.to_string()).collect();
+        let subjects: Vec<&str> = subjects.iter().map(String::as_str).collect();
+        let (heard, counts, _) = told(Vec::new(), &subjects).await;
+        assert_eq!((heard[0].as_str(), heard.len(), counts.dropped), ("10", MAX_WAITING, 10));
+    }
+}

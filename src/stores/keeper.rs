@@ -1,0 +1,369 @@
+//! The one thread that owns a store, and the handle that everybody else has. Whatever happens to the disk,
+//! nobody who watches a server waits for it.
+
+use crate::clock::Clock;
+use crate::ledger::Entry;
+use crate::model::{Name, Snapshot, Topic, When};
+use crate::store::{Health, Hourly, LADDER_TOPICS, LEVEL_TOPICS, Opener, Rung, Store, StoreError};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{oneshot, watch};
+
+/// As many as may be configured.
+const MAX_TARGETS: usize = 1_000;
+/// Each target asks for its past once at the start and rarely later.
+const MAX_ASKS: usize = 4_000;
+const FIRST_RETRY: Duration = Duration::from_secs(5);
+/// A disk that is full stays so for a while; a write storm would not help.
+const LAST_RETRY: Duration = Duration::from_secs(300);
+
+enum Ask {
+    Ladder(Name, f64, oneshot::Sender<Vec<(Rung, Snapshot)>>),
+    Ledger(Name, oneshot::Sender<Vec<Entry>>),
+    Levels(Name, Topic, oneshot::Sender<Vec<Hourly>>),
+    Flush(oneshot::Sender<()>),
+}
+
+/// What waits for the thread. Of state only the newest counts: what replaces it makes it superfluous, so this is
+/// a pigeonhole for each target and not a queue.
+#[derive(Default)]
+struct Mail {
+    snapshots: BTreeMap<Name, (When, Snapshot)>,
+    ledgers: BTreeMap<Name, Vec<Entry>>,
+    asks: VecDeque<Ask>,
+    closed: bool,
+}
+
+impl Mail {
+    fn is_empty(&self) -> bool {
+        self.snapshots.is_empty() && self.ledgers.is_empty() && self.asks.is_empty()
+    }
+}
+
+#[derive(Default)]
+struct Postbox {
+    mail: Mutex<Mail>,
+    arrived: Condvar,
+    dropped: AtomicU64,
+    set_aside: AtomicU64,
+}
+
+impl Postbox {
+    fn open(&self) -> MutexGuard<'_, Mail> {
+        // Mail is whole after every statement; a thread that died with it in hand has not spoilt it.
+        self.mail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for mail, or until it is time to try again.
+    fn take(&self, until: Option<Instant>) -> Mail {
+        let mut mail = self.open();
+        while mail.is_empty() && !mail.closed {
+            let Some(until) = until else {
+                mail = self.arrived.wait(mail).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            mail = self.arrived.wait_timeout(mail, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let closed = mail.closed;
+        std::mem::replace(&mut *mail, Mail { closed, ..Mail::default() })
+    }
+}
+
+/// Tells the thread to end when the last handle is gone.
+struct Handle(Arc<Postbox>);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.open().closed = true;
+        self.0.arrived.notify_all();
+    }
+}
+
+/// Hands state to the thread that keeps it. Never waits, except for answers.
+#[derive(Clone)]
+pub struct Keeper {
+    handle: Option<Arc<Handle>>,
+    health: watch::Receiver<Health>,
+}
+
+impl std::fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Keeper({:?})", self.health.borrow())
+    }
+}
+
+impl Keeper {
+    /// Keeps nothing, as somebody wished.
+    pub fn off() -> Self {
+        Self { handle: None, health: watch::channel(Health::Off { why: None }).1 }
+    }
+
+    pub fn start(opener: Box<dyn Opener>, clock: Clock) -> Self {
+        let postbox = Arc::new(Postbox::default());
+        let (health, seen) = watch::channel(Health::Ok);
+        let clerk = Clerk {
+            postbox: postbox.clone(),
+            opener,
+            store: None,
+            health: Published(health, postbox.clone()),
+            clock,
+            ledgers: BTreeMap::new(),
+            retry_at: None,
+            retry: FIRST_RETRY,
+        };
+        let thread = std::thread::Builder::new().name("dbsonde-state".into());
+        match thread.spawn(move || clerk.run()) {
+            Ok(_) => Self { handle: Some(Arc::new(Handle(postbox))), health: seen },
+            Err(error) => {
+                let why = Some(format!("no thread to be had: {error}"));
+                Self { handle: None, health: watch::channel(Health::Off { why }).1 }
+            }
+        }
+    }
+
+    pub fn health(&self) -> watch::Receiver<Health> {
+        self.health.clone()
+    }
+
+    /// What was superseded or given up before it could be written.
+    pub fn dropped(&self) -> u64 {
+        self.handle.as_ref().map_or(0, |handle| handle.0.dropped.load(Ordering::Relaxed))
+    }
+
+    /// Files put out of the way in this run.
+    pub fn set_aside(&self) -> u64 {
+        self.handle.as_ref().map_or(0, |handle| handle.0.set_aside.load(Ordering::Relaxed))
+    }
+
+    pub fn keep_snapshot(&self, target: &Name, now: When, mut snapshot: Snapshot) {
+        // The rest would only hold memory while it waits.
+        let lasts = |name: &str| LADDER_TOPICS.contains(&name) || LEVEL_TOPICS.contains(&name);
+        snapshot.parts.retain(|(topic, _), _| lasts(topic.name()));
+        snapshot.gaps.clear();
+        self.post(|mail| put(&mut mail.snapshots, target, (now, snapshot)));
+    }
+
+    pub fn keep_ledger(&self, target: &Name, entries: Vec<Entry>) {
+        self.post(|mail| put(&mut mail.ledgers, target, entries));
+    }
+
+    /// What windows of the target may begin at: at most one snapshot for each rung, shortest first.
+    pub async fn ladder(&self, target: &Name, now: f64) -> Vec<(Rung, Snapshot)> {
+        self.ask(|reply| Ask::Ladder(target.clone(), now, reply)).await
+    }
+
+    pub async fn ledger(&self, target: &Name) -> Vec<Entry> {
+        self.ask(|reply| Ask::Ledger(target.clone(), reply)).await
+    }
+
+    pub async fn levels(&self, target: &Name, topic: Topic) -> Vec<Hourly> {
+        self.ask(|reply| Ask::Levels(target.clone(), topic, reply)).await
+    }
+
+    /// Returns when everything handed over so far is on disk, or cannot be.
+    pub async fn flush(&self) {
+        self.ask(Ask::Flush).await;
+    }
+
+    /// `put` says whether something was lost.
+    fn post(&self, put: impl FnOnce(&mut Mail) -> bool) {
+        let Some(handle) = &self.handle else { return };
+        let mut mail = handle.0.open();
+        // Closed while a handle is left: the thread is gone, and with it whoever would read this.
+        if mail.closed || put(&mut mail) {
+            handle.0.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        handle.0.arrived.notify_all();
+    }
+
+    /// Nothing, where nobody answers.
+    async fn ask<T: Default>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Ask) -> T {
+        let (reply, answer) = oneshot::channel();
+        self.post(|mail| {
+            let room = mail.asks.len() < MAX_ASKS;
+            if room {
+                mail.asks.push_back(ask(reply));
+            }
+            !room
+        });
+        answer.await.unwrap_or_default()
+    }
+}
+
+fn put<T>(holes: &mut BTreeMap<Name, T>, target: &Name, value: T) -> bool {
+    if holes.len() >= MAX_TARGETS && !holes.contains_key(target) {
+        return true;
+    }
+    holes.insert(target.clone(), value).is_some()
+}
+
+/// Says so when its thread is gone, however it went, and leaves nobody waiting for an answer.
+struct Published(watch::Sender<Health>, Arc<Postbox>);
+
+impl Drop for Published {
+    fn drop(&mut self) {
+        *self.1.open() = Mail { closed: true, ..Mail::default() };
+        self.0.send_if_modified(|health| {
+            let off = !matches!(health, Health::Off { .. });
+            if off {
+                *health = Health::Off { why: Some("the thread that keeps the state has ended".into()) };
+            }
+            off
+        });
+    }
+}
+
+struct Clerk {
+    postbox: Arc<Postbox>,
+    opener: Box<dyn Opener>,
+    store: Option<Box<dyn Store>>,
+    health: Published,
+    clock: Clock,
+    /// The last of each target, and whether it is on disk: a file that goes bad later takes it along.
+    ledgers: BTreeMap<Name, (Vec<Entry>, bool)>,
+    retry_at: Option<Instant>,
+    retry: Duration,
+}
+
+impl Clerk {
+    fn run(mut self) {
+        // At once, so that everybody knows whether there is state.
+        self.with(false, |_| Ok(()));
+        loop {
+            let behind = self.ledgers.values().any(|(_, written)| !written);
+            let mail = self.postbox.take(self.retry_at.filter(|_| behind));
+            let end = mail.closed && mail.is_empty();
+            self.ledgers.extend(mail.ledgers.into_iter().map(|(target, entries)| (target, (entries, false))));
+            self.write_ledgers();
+            self.write(mail.snapshots);
+            self.write_ledgers();
+            mail.asks.into_iter().for_each(|ask| self.answer(ask));
+            if end {
+                return;
+            }
+        }
+    }
+
+    fn write_ledgers(&mut self) {
+        if self.is_off() {
+            self.ledgers.clear();
+        }
+        let behind = self.ledgers.iter().filter(|(_, (_, written))| !written);
+        for target in behind.map(|(target, _)| target.clone()).collect::<Vec<_>>() {
+            let Some((entries, _)) = self.ledgers.remove(&target) else { continue };
+            let written = self.with(true, |store| store.keep_ledger(&target, &entries)).is_some();
+            self.ledgers.insert(target, (entries, written));
+        }
+    }
+
+    fn write(&mut self, snapshots: BTreeMap<Name, (When, Snapshot)>) {
+        for (target, (now, snapshot)) in snapshots {
+            // The next one comes within a minute: this one need not wait.
+            if self.with(true, |store| store.keep_snapshot(&target, &now, &snapshot)).is_none() {
+                self.postbox.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn answer(&mut self, ask: Ask) {
+        // Who asked may have left.
+        match ask {
+            Ask::Ladder(target, now, reply) => {
+                let _ = reply.send(self.with(false, |store| store.ladder(&target, now)).unwrap_or_default());
+            }
+            Ask::Ledger(target, reply) => {
+                let known = self.ledgers.get(&target).map(|(entries, _)| entries.clone());
+                let read = |clerk: &mut Self| clerk.with(false, |store| store.ledger(&target));
+                let _ = reply.send(known.or_else(|| read(self)).unwrap_or_default());
+            }
+            Ask::Levels(target, topic, reply) => {
+                let _ =
+                    reply.send(self.with(false, |store| store.levels(&target, topic)).unwrap_or_default());
+            }
+            Ask::Flush(reply) => {
+                let _ = reply.send(());
+            }
+        }
+    }
+
+    fn is_off(&self) -> bool {
+        matches!(*self.health.0.borrow(), Health::Off { .. })
+    }
+
+    /// Does something with the store, which is opened, put aside or left alone as need be.
+    fn with<T>(
+        &mut self,
+        writes: bool,
+        mut work: impl FnMut(&mut dyn Store) -> Result<T, StoreError>,
+    ) -> Option<T> {
+        if self.is_off() || self.retry_at.is_some_and(|at| Instant::now() < at) {
+            return None;
+        }
+        loop {
+            let opened = self.store.take().map_or_else(|| self.opener.open(), Ok);
+            let outcome = opened.and_then(|mut store| {
+                let value = work(store.as_mut())?;
+                Ok((store, value))
+            });
+            // A store that failed has been closed here: the next attempt opens it anew.
+            match outcome {
+                Ok((store, value)) => {
+                    self.store = Some(store);
+                    if writes {
+                        self.recovered();
+                    }
+                    return Some(value);
+                }
+                Err(StoreError::SetAside { label, why }) => {
+                    tracing::warn!(%why, "the state cannot be used: it is set aside and begun anew");
+                    // Ends, since the opener gives up after a few.
+                    if let Err(error) = self.opener.set_aside(label) {
+                        self.failed(error);
+                        return None;
+                    }
+                    self.postbox.set_aside.fetch_add(1, Ordering::Relaxed);
+                    self.ledgers.values_mut().for_each(|(_, written)| *written = false);
+                }
+                Err(error) => {
+                    self.failed(error);
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn recovered(&mut self) {
+        if self.retry_at.take().is_some() {
+            self.retry = FIRST_RETRY;
+            tracing::info!("state is kept again");
+            self.health.0.send_replace(Health::Ok);
+        }
+    }
+
+    fn failed(&mut self, error: StoreError) {
+        let since = match &*self.health.0.borrow() {
+            Health::Failing { since, .. } => Some(*since),
+            _ => None,
+        };
+        let why = error.to_string();
+        if matches!(error, StoreError::GiveUp(_)) {
+            tracing::warn!(%why, "going on without state");
+            self.retry_at = None;
+            self.health.0.send_replace(Health::Off { why: Some(why) });
+            return;
+        }
+        if since.is_none() {
+            tracing::warn!(%why, "cannot keep state; profiling goes on");
+        }
+        let since = since.unwrap_or_else(|| self.clock.now().wall);
+        self.retry_at = Some(Instant::now() + self.retry);
+        self.retry = (self.retry * 2).min(LAST_RETRY);
+        self.health.0.send_replace(Health::Failing { since, why });
+    }
+}

@@ -1,0 +1,17 @@
+//! Where state is kept: one file for each way, and what all of them use.
+
+/// The form of parts and ledgers on disk.
+pub mod columns;
+/// Where the SQLite file lives, and where bad ones go.
+pub mod files;
+/// The task that owns a store.
+pub mod keeper;
+/// One SQLite file.
+pub mod sqlite;
+
+/// What of SQLite keeps old snapshots.
+mod ladder;
+/// What of SQLite keeps levels by the hour.
+mod levels;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! What is known of the wording of statements: fingerprints by digest, digests by the server's own id.
+//! Bounded: a server can make up texts faster than anybody reads them.
+
+use crate::engine::Lane;
+use crate::sql::Digest;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Server ids remembered; above pg_stat_statements' largest sensible setting.
+const MAX_KNOWN: usize = 100_000;
+/// Bytes of one fingerprint kept for showing; the digest is always over the whole.
+pub const MAX_SHOWN: usize = 2_000;
+/// Bytes of all fingerprints together.
+const MAX_BYTES: usize = 8 << 20;
+
+/// What a server's own id stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    Digest(Digest),
+    /// A statement of our own, sent by this lane: excluded from every number.
+    Ours(Lane),
+    /// Its text cannot be lexed or is not kept: it stays in `other`.
+    Unnamed,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Texts {
+    known: HashMap<i64, Known>,
+    shown: HashMap<Digest, Arc<str>>,
+    bytes: usize,
+    /// Texts that found no room.
+    pub dropped: u64,
+}
+
+impl Texts {
+    pub fn known(&self, server_digest: i64) -> Option<Known> {
+        self.known.get(&server_digest).copied()
+    }
+
+    pub fn fingerprint(&self, digest: Digest) -> Option<&str> {
+        self.shown.get(&digest).map(|text| &**text)
+    }
+
+    pub fn learn(&mut self, server_digest: i64, known: Known, fingerprint: Option<&str>) {
+        if self.known.len() >= MAX_KNOWN && !self.known.contains_key(&server_digest) {
+            self.dropped += 1;
+            return;
+        }
+        self.known.insert(server_digest, known);
+        if let (Known::Digest(digest), Some(text)) = (known, fingerprint) {
+            self.show(digest, text);
+        }
+    }
+
+    fn show(&mut self, digest: Digest, text: &str) {
+        if self.shown.contains_key(&digest) {
+            return;
+        }
+        let text = crate::sql::shorten(text, MAX_SHOWN);
+        if self.bytes + text.len() > MAX_BYTES {
+            self.dropped += 1;
+            return;
+        }
+        self.bytes += text.len();
+        self.shown.insert(digest, text.into());
+    }
+
+    pub fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
+    pub fn shown(&self) -> impl Iterator<Item = (Digest, &str)> {
+        self.shown.iter().map(|(digest, text)| (*digest, &**text))
+    }
+}

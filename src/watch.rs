@@ -1,0 +1,471 @@
+//! The life of one target: what its lanes bring becomes the next snapshot, its windows, its findings, and a
+//! report that readers see. [`Watch`] is pure and takes time as a value, so that a recording replays exactly;
+//! [`watch`] is the task around it.
+
+use crate::board::Report;
+use crate::clock::Clock;
+use crate::config::Silence;
+use crate::engine::{Due, Engine, EngineError, Lane, Pace, Reading, ServerFacts, Visit};
+use crate::lane::{self, News, Orders};
+use crate::ledger::{Change, Entry, Ledger};
+use crate::model::question::{Answer, Question};
+use crate::model::{Finding, Name, Place, Sample, Scope, Snapshot, Topic, When, Window};
+use crate::recording::Recorded;
+use crate::rule::{Seen, Word};
+use crate::rules::Handbook;
+use crate::store::Keeper;
+use crate::tally::Tally;
+use crate::texts::Texts;
+use crate::throttle::Throttle;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// The roaming connection moves at most this often.
+const ROAM_EVERY: Duration = Duration::from_secs(10);
+/// News waiting to be taken in: one from each lane and some.
+const NEWS: usize = 8;
+/// Questions open at a time, and how long an answer is believed.
+const MAX_QUESTIONS: usize = 100;
+const MAX_ANSWERS: usize = 1_000;
+const ANSWER_AGES: f64 = 3_600.0;
+/// How often what survives a restart is handed to the store.
+const KEEP_EVERY: f64 = 60.0;
+
+/// What the operator wants of one target.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub target: Name,
+    pub labels: Vec<(Name, Name)>,
+    pub pulse: Duration,
+    pub beat: Duration,
+    pub slow: Duration,
+    pub rare: Duration,
+    pub series_budget: usize,
+    /// Lanes that may have a connection: the beat comes first, the roaming lane last.
+    pub connections: usize,
+    /// Questions asked in a minute.
+    pub questions: usize,
+    pub throttle: bool,
+    pub rules: Rules,
+}
+
+/// What findings depend on and a reload may change while the target is watched.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    pub handbook: Arc<Handbook>,
+    pub silences: Arc<Vec<Silence>>,
+}
+
+#[derive(Debug)]
+pub struct Watch {
+    plan: Plan,
+    began: When,
+    snapshot: Snapshot,
+    window: Window,
+    /// Where the windows of long-sighted rules begin: the first word on each place since we watch.
+    base: Snapshot,
+    /// The oldest snapshot that a former life of ours left.
+    past: Snapshot,
+    ladder: Arc<Vec<Window>>,
+    tally: Arc<Tally>,
+    pub ledger: Ledger,
+    answers: HashMap<Question, (Answer, f64)>,
+    questions: BTreeSet<Question>,
+    server: ServerFacts,
+    texts: Arc<Texts>,
+    readings: BTreeMap<(Topic, Scope), Reading>,
+    paces: BTreeMap<Topic, Duration>,
+    own_paces: Vec<(Topic, Pace)>,
+    waited: BTreeMap<Lane, f64>,
+    told: BTreeMap<Lane, Told>,
+    throttle: Throttle,
+    /// Lanes whose last visits failed: why, and how many in a row.
+    failed: BTreeMap<Lane, (EngineError, u32)>,
+    /// May rules read what the server has counted since its own reset?
+    first_sight: bool,
+}
+
+/// What the server says our statements cost, as a growing sum of its differences.
+#[derive(Debug, Clone, Copy, Default)]
+struct Told {
+    last: Option<Duration>,
+    sum: f64,
+}
+
+impl Watch {
+    pub fn new(plan: Plan, topics: Vec<(Topic, Pace)>, now: When) -> Self {
+        let tally = Arc::new(Tally::new(plan.series_budget));
+        let throttle = Throttle::new(now.monotonic, !plan.throttle);
+        let mut watch = Self {
+            plan,
+            began: now,
+            snapshot: Snapshot::default(),
+            window: Window::default(),
+            base: Snapshot::default(),
+            past: Snapshot::default(),
+            ladder: Arc::default(),
+            tally,
+            ledger: Ledger::default(),
+            answers: HashMap::new(),
+            questions: BTreeSet::new(),
+            server: ServerFacts::default(),
+            texts: Arc::default(),
+            readings: BTreeMap::new(),
+            paces: BTreeMap::new(),
+            own_paces: topics,
+            waited: BTreeMap::new(),
+            told: BTreeMap::new(),
+            throttle,
+            failed: BTreeMap::new(),
+            first_sight: false,
+        };
+        watch.pace();
+        watch
+    }
+
+    /// Lets rules read what the server has counted since its own reset: for a server never seen before.
+    pub fn at_first_sight(mut self) -> Self {
+        self.first_sight = true;
+        self
+    }
+
+    /// What a former life left: its findings, and the snapshots where windows may begin, shortest back first. Of
+    /// those the oldest word on each place is kept, and only where a page looks so far back.
+    pub fn remember(&mut self, ledger: Vec<Entry>, past: impl IntoIterator<Item = Snapshot>) {
+        self.ledger = Ledger::restore(ledger);
+        let far_sighted = self.plan.rules.handbook.far_sighted();
+        for snapshot in past {
+            let parts = snapshot.parts.into_iter();
+            self.past.parts.extend(parts.filter(|((topic, _), _)| far_sighted.contains(topic)));
+        }
+    }
+
+    pub fn rules(&self) -> Rules {
+        self.plan.rules.clone()
+    }
+
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Takes in what a lane brought.
+    pub fn take(&mut self, news: News, now: When) {
+        match news.brought {
+            Ok(visit) => {
+                self.failed.remove(&news.lane);
+                self.account(news.lane, &visit, now);
+                self.learn(visit, now);
+            }
+            Err(error) => {
+                let times = self.failed.get(&news.lane).map_or(1, |(_, times)| times + 1);
+                self.failed.insert(news.lane, (error, times));
+            }
+        }
+        if self.throttle.judge(now.monotonic) {
+            self.pace();
+        }
+    }
+
+    fn account(&mut self, lane: Lane, visit: &Visit, now: When) {
+        let waited = visit.cost.as_secs_f64();
+        *self.waited.entry(lane).or_default() += waited;
+        let Some(told) = visit.told_cost else {
+            if self.told.is_empty() {
+                self.throttle.spend(now.monotonic, waited);
+            }
+            return;
+        };
+        for (lane, total) in Lane::ALL.into_iter().zip(told) {
+            let entry = self.told.entry(lane).or_default();
+            // A smaller sum follows a reset or an eviction of our own statements.
+            let spent = entry.last.map_or(Duration::ZERO, |last| total.saturating_sub(last));
+            entry.last = Some(total);
+            entry.sum += spent.as_secs_f64();
+            self.throttle.spend(now.monotonic, spent.as_secs_f64());
+        }
+    }
+
+    fn learn(&mut self, visit: Visit, now: When) {
+        if let Some(server) = visit.server {
+            self.server = server;
+        }
+        if let Some(texts) = visit.texts {
+            self.texts = texts;
+        }
+        self.paces.extend(visit.paces);
+        for reading in visit.readings {
+            self.readings.insert((reading.topic, Scope::Server), reading);
+        }
+        for (question, answer) in visit.answers {
+            self.questions.remove(&question);
+            if self.answers.len() < MAX_ANSWERS {
+                self.answers.insert(question, (answer, now.monotonic));
+            }
+        }
+        self.answers.retain(|_, (_, at)| now.monotonic - *at < ANSWER_AGES);
+        self.compare(&visit.sample);
+        self.snapshot.merge(&visit.sample);
+    }
+
+    /// The newest stretch of every place that was read again, and what it adds to our own totals.
+    fn compare(&mut self, sample: &Sample) {
+        let mut before = Snapshot { gaps: self.snapshot.gaps.clone(), ..Snapshot::default() };
+        let mut after = Snapshot::default();
+        for (topic, scope, part) in &sample.parts {
+            let place = (*topic, scope.clone());
+            if let Some(old) = self.snapshot.parts.get(&place) {
+                before.parts.insert(place.clone(), old.clone());
+            }
+            after.parts.insert(place, part.clone());
+        }
+        let fresh = Window::between(&before, &after);
+        let tally = Arc::make_mut(&mut self.tally);
+        for (place, why) in fresh.gaps {
+            // No window yet, but what is true now is true now: levels need no second sample.
+            if let Some(part) = after.parts.get(&place) {
+                tally.levels(place.0, &place.1, &part.rows);
+            }
+            self.window.stretches.remove(&place);
+            self.base.parts.remove(&place);
+            self.window.gaps.insert(place, why);
+        }
+        for (place, stretch) in fresh.stretches {
+            tally.add(place.0, &place.1, &stretch);
+            self.window.gaps.remove(&place);
+            self.window.stretches.insert(place, stretch);
+        }
+        for gap in &sample.gaps {
+            let place = (gap.topic, gap.scope.clone());
+            if !after.parts.contains_key(&place) {
+                self.window.stretches.remove(&place);
+                tally.forget(place.0, &place.1);
+            }
+            self.window.gaps.insert(place, gap.reason.clone());
+        }
+        for scope in &sample.gone {
+            self.window.stretches.retain(|(_, of), _| of != scope);
+            self.window.gaps.retain(|(_, of), _| of != scope);
+            Topic::ALL.iter().for_each(|topic| tally.forget(*topic, scope));
+        }
+        self.look_back(after);
+    }
+
+    /// Windows from the first word we have on each place, for rules that speak of longer times.
+    fn look_back(&mut self, after: Snapshot) {
+        let far_sighted = self.plan.rules.handbook.far_sighted();
+        let mut moved = false;
+        for (place, part) in after.parts.into_iter().filter(|((topic, _), _)| far_sighted.contains(topic)) {
+            moved = true;
+            self.base.parts.entry(place).or_insert(part);
+        }
+        if moved {
+            let since_start = Window::between(&self.base, &self.snapshot);
+            let since_past = Window::between(&self.past, &self.snapshot);
+            self.ladder = Arc::new(vec![since_start, since_past]);
+        }
+    }
+
+    /// Reads the handbook. Parts that are too old to be true are not shown to it.
+    pub fn read(&mut self, now: When) -> Vec<Change> {
+        let fresh = self.fresh(&now);
+        let answers = self.answers.iter().map(|(q, (a, _))| (q.clone(), a.clone())).collect();
+        let since_reset = self.first_sight.then(|| Window::since_reset(&fresh));
+        let seen = Seen {
+            now: &fresh,
+            latest: &self.window,
+            ladder: &self.ladder,
+            since_reset: since_reset.as_ref(),
+            answers: &answers,
+            at: now.wall,
+        };
+        let reading = self.plan.rules.handbook.read(&seen);
+        let mut found: Vec<Finding> = Vec::new();
+        for word in reading.words {
+            match word {
+                Word::Finding(finding) => found.push(*finding),
+                Word::Question(question) if self.questions.len() < MAX_QUESTIONS => {
+                    self.questions.insert(question);
+                }
+                Word::Question(_) => {}
+            }
+        }
+        self.ledger.apply(now.wall, &self.plan.target, found, &reading.could_speak, &self.plan.rules.silences)
+    }
+
+    /// What is known and still true: while the target is down nothing is.
+    fn fresh(&self, now: &When) -> Snapshot {
+        if !self.is_up() {
+            return Snapshot::default();
+        }
+        let is_fresh = |place: &Place, taken: &When| {
+            let pace = self.paces.get(&place.0).copied().unwrap_or(self.plan.beat);
+            now.seconds_since(taken) <= 3.0 * pace.as_secs_f64()
+        };
+        let parts = self.snapshot.parts.iter().filter(|(place, part)| is_fresh(place, &part.taken));
+        Snapshot {
+            parts: parts.map(|(place, part)| (place.clone(), part.clone())).collect(),
+            gaps: self.snapshot.gaps.clone(),
+        }
+    }
+
+    fn is_up(&self) -> bool {
+        !self.snapshot.parts.is_empty() && self.trouble().is_none()
+    }
+
+    /// What makes the target down. One slow second of the pulse does not, and neither does the roaming lane, which
+    /// may fail while the server is well.
+    fn trouble(&self) -> Option<&EngineError> {
+        let patience = |lane: &Lane| match lane {
+            Lane::Beat => 1,
+            Lane::Pulse => 2,
+            Lane::Roam => u32::MAX,
+        };
+        self.failed.iter().find(|(lane, (_, times))| *times >= patience(lane)).map(|(_, (error, _))| error)
+    }
+
+    fn stretched(&self, pace: Pace) -> Option<Duration> {
+        let configured = match pace {
+            Pace::Pulse => self.plan.pulse,
+            Pace::Beat => self.plan.beat,
+            Pace::Slow => self.plan.slow,
+            Pace::Rare => self.plan.rare,
+        };
+        self.throttle.stretch(pace).map(|factor| configured.mul_f64(factor))
+    }
+
+    fn pace(&mut self) {
+        for (topic, pace) in self.own_paces.clone() {
+            // A resting topic keeps its last pace: its parts grow old and are withheld.
+            if let Some(every) = self.stretched(pace) {
+                self.paces.insert(topic, every);
+            }
+        }
+    }
+
+    pub fn orders(&self) -> Orders {
+        let slow = self.stretched(Pace::Slow);
+        let never = Duration::from_secs(u32::MAX.into());
+        // The roaming lane comes by six times a minute.
+        let questions = self.plan.questions.div_ceil(6);
+        Orders {
+            pulse: self.stretched(Pace::Pulse).filter(|_| self.plan.connections > 1),
+            beat: self.stretched(Pace::Beat),
+            roam: slow.filter(|_| self.plan.connections > 2).map(|slow| Due {
+                every: ROAM_EVERY,
+                slow,
+                rare: self.stretched(Pace::Rare).unwrap_or(never),
+                questions: self.questions.iter().take(questions).cloned().collect(),
+            }),
+        }
+    }
+
+    pub fn report(&self, now: When) -> Report {
+        let down = self.trouble().map(EngineError::to_string);
+        let mut snapshot = self.snapshot.clone();
+        if let Some((error, _)) = self.failed.get(&Lane::Roam) {
+            for (topic, _) in
+                self.own_paces.iter().filter(|(_, pace)| matches!(pace, Pace::Slow | Pace::Rare))
+            {
+                snapshot.gaps.entry((*topic, Scope::Server)).or_insert_with(|| error.to_string());
+            }
+        }
+        Report {
+            target: self.plan.target.clone(),
+            labels: self.plan.labels.clone(),
+            server: self.server.clone(),
+            up: self.is_up(),
+            down_because: down,
+            began: self.began,
+            made: now,
+            snapshot,
+            window: self.window.clone(),
+            ladder: self.ladder.clone(),
+            tally: self.tally.clone(),
+            findings: Arc::new(self.ledger.open().cloned().collect()),
+            paces: self.paces.clone(),
+            readings: self.readings.clone(),
+            cost: self.cost(),
+            stretched: self.stretches(),
+            texts: self.texts.clone(),
+        }
+    }
+
+    /// The server's own word on our cost where it gives one, else how long we waited for its answers.
+    fn cost(&self) -> BTreeMap<Lane, f64> {
+        if self.told.is_empty() {
+            return self.waited.clone();
+        }
+        self.told.iter().map(|(lane, told)| (*lane, told.sum)).collect()
+    }
+
+    fn stretches(&self) -> BTreeMap<Pace, f64> {
+        Pace::ALL.into_iter().map(|pace| (pace, self.throttle.stretch(pace).unwrap_or(0.0))).collect()
+    }
+}
+
+/// Where a target's task sends what others do with it.
+#[derive(Debug)]
+pub struct Outlets {
+    pub board: watch::Sender<Arc<Report>>,
+    pub changes: mpsc::Sender<Change>,
+    pub keeper: Keeper,
+    /// Every visit as it comes, for a recording.
+    pub tap: Option<mpsc::Sender<Recorded>>,
+}
+
+/// Watches until it is dropped, which is safe at every await.
+pub async fn watch(
+    engine: Arc<dyn Engine>,
+    mut watch: Watch,
+    clock: Clock,
+    rules: watch::Receiver<Rules>,
+    outlets: Outlets,
+) {
+    let (give_orders, orders) = watch::channel(watch.orders());
+    let (send, mut news) = mpsc::channel(NEWS);
+    let mut lanes = tokio::task::JoinSet::new();
+    for lane in Lane::ALL {
+        lanes.spawn(lane::run(engine.clone(), lane, orders.clone(), send.clone()));
+    }
+    drop(send);
+    let mut kept = clock.now();
+    while let Some(fresh) = news.recv().await {
+        let (now, lane) = (clock.now(), fresh.lane);
+        log(&watch, &fresh);
+        if let (Some(tap), Ok(visit)) = (&outlets.tap, &fresh.brought)
+            && tap.try_send(Recorded::of(lane, now, visit)).is_err()
+        {
+            tracing::warn!(target = %watch.plan.target, "the recording cannot keep up: a sample is missing from it");
+        }
+        watch.plan.rules = rules.borrow().clone();
+        watch.take(fresh, now);
+        // The pulse alone changes no finding that the next beat would not see.
+        if lane != Lane::Pulse {
+            for change in watch.read(now) {
+                outlets.keeper.keep_ledger(&watch.plan.target, watch.ledger.to_vec());
+                // A full queue is the sinks' trouble, counted there; the ledger keeps the truth.
+                let _ = outlets.changes.try_send(change);
+            }
+        }
+        if now.seconds_since(&kept) >= KEEP_EVERY {
+            kept = now;
+            outlets.keeper.keep_snapshot(&watch.plan.target, now, watch.snapshot.clone());
+        }
+        give_orders.send_replace(watch.orders());
+        outlets.board.send_replace(Arc::new(watch.report(now)));
+    }
+}
+
+/// Says once when a lane begins to fail and once when it is well again.
+fn log(watch: &Watch, news: &News) {
+    let (target, lane) = (&watch.plan.target, news.lane.name());
+    match (&news.brought, watch.failed.get(&news.lane)) {
+        (Err(error), known) if known.map(|(error, _)| error) != Some(error) => {
+            tracing::warn!(%target, lane, %error, "cannot watch")
+        }
+        (Ok(_), Some(_)) => tracing::info!(%target, lane, "watching again"),
+        _ => {}
+    }
+}

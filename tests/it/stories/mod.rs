@@ -1,0 +1,100 @@
+//! Every page of the handbook on a real server: provoke → the finding appears → run its fix → it resolves →
+//! run its rollback → it returns.
+
+mod index_duplicate;
+mod index_unused;
+mod server_statements_evicting;
+mod session_blocking;
+mod session_idle_in_transaction;
+mod table_wraparound;
+
+use crate::rig::daemon::Daemon;
+use crate::rig::postgres::{Server, any};
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+/// Long enough for the slowest of them: two readings of the tables, a question and its answer.
+const LIMIT: Duration = Duration::from_secs(150);
+
+/// The floors of every pace, so that a story does not take a day.
+const PACES: &str = "[pace]\npulse = \"1s\"\nbeat = \"5s\"\nslow = \"15s\"\nrare = \"60s\"\n";
+
+pub struct Story {
+    pub server: Server,
+    pub daemon: Daemon,
+    rule: &'static str,
+}
+
+impl Story {
+    /// A server made ready by `prepare`, and a daemon that watches it with the thresholds of `rules`.
+    pub async fn begin(
+        rule: &'static str,
+        settings: &[(&str, &str)],
+        prepare: &[&str],
+        rules: &str,
+    ) -> Story {
+        let server = Server::start(any(), settings).await;
+        for script in prepare {
+            server.sql("postgres", script).await;
+        }
+        let url = server.url("postgres");
+        let target = format!("[[target]]\nname = \"story\"\nurl = \"{url}\"\n");
+        let daemon = Daemon::start(&format!("{PACES}\n[rules.{rule}]\n{rules}\n{target}")).await;
+        Story { server, daemon, rule }
+    }
+
+    async fn found(&self) -> Vec<Value> {
+        let findings = self.daemon.get("/api/v1/findings").await.json();
+        let all = findings["findings"].as_array().cloned().unwrap_or_default();
+        all.into_iter().filter(|finding| finding["rule"] == self.rule).collect()
+    }
+
+    /// Waits until a finding on `subject` is open, and checks that it can be acted upon.
+    pub async fn appears(&self, subject: &str) -> Value {
+        let began = Instant::now();
+        loop {
+            let found = self.found().await;
+            let about = |finding: &&Value| finding["subject"].as_str().is_some_and(|s| s.contains(subject));
+            if let Some(finding) = found.iter().find(about) {
+                let because = finding["because"].as_str().unwrap();
+                assert!(because.chars().any(|c| c.is_ascii_digit()), "a sentence with numbers: {because}");
+                assert!(finding["fix"]["sql"].as_array().is_some_and(|sql| !sql.is_empty()), "{finding:#}");
+                return finding.clone();
+            }
+            assert!(
+                began.elapsed() < LIMIT,
+                "{} never said anything of {subject}: {}",
+                self.rule,
+                self.daemon.log()
+            );
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+
+    /// Waits until nothing is said of `subject` any more.
+    pub async fn resolves(&self, subject: &str) {
+        let began = Instant::now();
+        while self.found().await.iter().any(|f| f["subject"].as_str().is_some_and(|s| s.contains(subject))) {
+            assert!(began.elapsed() < LIMIT, "{} never resolved {subject}", self.rule);
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+
+    /// Runs the statements of a finding as a careful person would: one by one.
+    pub async fn run(&self, finding: &Value, part: &str) {
+        let client = self.server.connect("postgres").await;
+        for statement in finding["fix"][part].as_array().unwrap() {
+            let statement = statement.as_str().unwrap();
+            client.batch_execute(statement).await.unwrap_or_else(|error| panic!("{statement}: {error:?}"));
+        }
+    }
+
+    /// The whole story of a finding that an object causes and its fix removes.
+    pub async fn of_an_object(&self, subject: &str) {
+        let finding = self.appears(subject).await;
+        self.run(&finding, "sql").await;
+        self.resolves(subject).await;
+        self.run(&finding, "rollback").await;
+        self.appears(subject).await;
+    }
+}

@@ -1,0 +1,40 @@
+use super::Story;
+use tokio::task::JoinHandle;
+
+/// A chain of three: the holder sits idle, the first waits for it, the second for the first.
+async fn block(story: &Story) -> (tokio_postgres::Client, Vec<JoinHandle<()>>) {
+    let holder = story.server.connect("postgres").await;
+    holder.batch_execute("begin; lock table accounts in access share mode").await.unwrap();
+    let mut victims = Vec::new();
+    for statement in
+        ["lock table accounts in access exclusive mode", "lock table accounts in access share mode"]
+    {
+        let client = story.server.connect("postgres").await;
+        victims.push(tokio::spawn(async move {
+            client.batch_execute(&format!("begin; {statement}; commit")).await.ok();
+        }));
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    }
+    (holder, victims)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_blocks_is_found_ended_and_found_again() {
+    let setup = ["create table accounts (id int)"];
+    let story = Story::begin("session-blocking", &[], &setup, "warn_after = \"3s\"").await;
+    let (holder, victims) = block(&story).await;
+    let finding = story.appears("pid").await;
+    assert_eq!(
+        finding["evidence"]["victims"], 2,
+        "the one who waits for a waiter counts as well: {finding:#}"
+    );
+    assert!(finding["evidence"]["lost_seconds"].as_f64().unwrap() > 0.0);
+    story.run(&finding, "sql").await;
+    story.resolves("pid").await;
+    for victim in victims {
+        victim.await.unwrap();
+    }
+    drop(holder);
+    let _again = block(&story).await;
+    story.appears("pid").await;
+}

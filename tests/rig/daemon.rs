@@ -1,0 +1,270 @@
+//! The real binary: as a daemon with an HTTP client beside it, and as a command that runs once.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+
+use super::{Dir, free_port, kill};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_dbsonde");
+
+/// `dbsonde run`, ended when dropped.
+#[derive(Debug)]
+pub struct Daemon {
+    pub port: u16,
+    pub pid: u32,
+    child: Child,
+    log: Arc<Mutex<String>>,
+    dir: Dir,
+}
+
+impl Daemon {
+    /// Runs with this configuration file and a state directory of its own, and waits for `/-/healthy`.
+    pub async fn start(config: &str) -> Daemon {
+        Daemon::start_with(config, &[], &[]).await
+    }
+
+    /// With further arguments and environment; `--state.dir` among them replaces the own one.
+    pub async fn start_with(config: &str, args: &[&str], envs: &[(&str, &str)]) -> Daemon {
+        let dir = Dir::new();
+        let port = free_port();
+        fs::write(dir.join("dbsonde.toml"), config).expect("a configuration file");
+        let mut command = program();
+        command.arg("run").arg("--config.file").arg(dir.join("dbsonde.toml"));
+        command.args(["--web.listen-address", &format!("127.0.0.1:{port}")]);
+        if !args.iter().any(|a| a.starts_with("--state.dir")) {
+            command.arg("--state.dir").arg(dir.join("state"));
+        }
+        command.args(args).envs(envs.iter().copied()).stdout(Stdio::null());
+        let mut child = command.spawn().expect("the dbsonde binary");
+        let log = Arc::new(Mutex::new(String::new()));
+        let mut stderr = child.stderr.take().expect("a pipe");
+        let sink = log.clone();
+        tokio::spawn(async move {
+            let mut piece = vec![0; 16 * 1024];
+            while let Ok(n @ 1..) = stderr.read(&mut piece).await {
+                sink.lock().expect("the log").push_str(&String::from_utf8_lossy(&piece[..n]));
+            }
+        });
+        let pid = child.id().expect("a running process");
+        let mut daemon = Daemon { port, pid, child, log, dir };
+        let end = Instant::now() + Duration::from_secs(20);
+        while !daemon.try_get("/-/healthy", &[]).await.is_ok_and(|r| r.status == 200) {
+            if let Ok(Some(status)) = daemon.child.try_wait() {
+                panic!("dbsonde ended with {status}:\n{}", daemon.log());
+            }
+            assert!(Instant::now() < end, "dbsonde is not healthy after 20 s:\n{}", daemon.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        daemon
+    }
+
+    /// What it wrote to stderr so far.
+    pub fn log(&self) -> String {
+        self.log.lock().expect("the log").clone()
+    }
+
+    /// Its configuration file, for a test that edits it.
+    pub fn config_file(&self) -> PathBuf {
+        self.dir.join("dbsonde.toml")
+    }
+
+    /// Its state directory, unless the test gave another.
+    pub fn state_dir(&self) -> PathBuf {
+        self.dir.join("state")
+    }
+
+    pub async fn get(&self, path: &str) -> Response {
+        self.get_with(path, &[]).await
+    }
+
+    /// With further request headers.
+    pub async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Response {
+        self.try_get(path, headers).await.unwrap_or_else(|e| panic!("GET {path}: {e}\n{}", self.log()))
+    }
+
+    /// For a test in which there may be no answer; it waits at most 10 s.
+    pub async fn try_get(&self, path: &str, headers: &[(&str, &str)]) -> std::io::Result<Response> {
+        request(self.port, "GET", path, headers).await
+    }
+
+    pub async fn post(&self, path: &str) -> Response {
+        let answer = request(self.port, "POST", path, &[]).await;
+        answer.unwrap_or_else(|e| panic!("POST {path}: {e}\n{}", self.log()))
+    }
+
+    /// Asks again until the answer is as wanted; the last answer and the log are in the panic otherwise.
+    pub async fn wait_for(
+        &self,
+        path: &str,
+        wanted: impl Fn(&Response) -> bool,
+        limit: Duration,
+    ) -> Response {
+        let end = Instant::now() + limit;
+        loop {
+            let answer = self.get(path).await;
+            if wanted(&answer) {
+                return answer;
+            }
+            if Instant::now() >= end {
+                let (status, text, log) = (answer.status, answer.text(), self.log());
+                panic!("GET {path} not as wanted within {limit:?}: {status}\n{text}\n--- log:\n{log}");
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Waits until the log contains the text.
+    pub async fn wait_for_log(&self, text: &str, limit: Duration) {
+        let end = Instant::now() + limit;
+        while !self.log().contains(text) {
+            assert!(Instant::now() < end, "no {text:?} in the log within {limit:?}:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// By name without SIG: `HUP`, `TERM`, `STOP`.
+    pub fn signal(&self, name: &str) {
+        assert!(kill(name, &[self.pid]), "dbsonde is gone:\n{}", self.log());
+    }
+
+    /// SIGTERM, and how it ended, within 10 s.
+    pub async fn stop(mut self) -> ExitStatus {
+        self.signal("TERM");
+        match tokio::time::timeout(Duration::from_secs(10), self.child.wait()).await {
+            Ok(status) => status.expect("an exit status"),
+            Err(_) => panic!("dbsonde did not end within 10 s of SIGTERM:\n{}", self.log()),
+        }
+    }
+}
+
+// `Daemon` needs no Drop of its own: the child is killed with its handle (`kill_on_drop`), then the directory goes.
+
+/// What a command did.
+#[derive(Debug)]
+pub struct Output {
+    /// The exit code; -1 if a signal ended it.
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs `dbsonde` with these arguments to its end, which has to come within two minutes.
+pub async fn dbsonde(args: &[&str], envs: &[(&str, &str)]) -> Output {
+    let run = program().args(args).envs(envs.iter().copied()).stdout(Stdio::piped()).output();
+    let done = tokio::time::timeout(Duration::from_secs(120), run).await;
+    let done = done.unwrap_or_else(|_| panic!("dbsonde {args:?} hangs")).expect("the dbsonde binary");
+    Output {
+        code: done.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&done.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&done.stderr).into_owned(),
+    }
+}
+
+/// Without the settings that whoever runs the tests may have in the environment.
+fn program() -> Command {
+    let mut command = Command::new(BINARY);
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|n| n.starts_with("DBSONDE_") || n.starts_with("PG") || n == "RUST_LOG")
+        {
+            command.env_remove(&name);
+        }
+    }
+    command.stdin(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+}
+
+/// An HTTP answer.
+#[derive(Clone, Debug)]
+pub struct Response {
+    pub status: u16,
+    /// Names in lower case, in the order they came.
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("no JSON ({e}): {}", self.text()))
+    }
+
+    /// By its name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// One HTTP/1.1 request to a port of 127.0.0.1, answered within 10 s.
+pub async fn request(
+    port: u16,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> std::io::Result<Response> {
+    let exchange = async {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n");
+        for (name, value) in headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str("Content-Length: 0\r\n\r\n");
+        stream.write_all(head.as_bytes()).await?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await?;
+        parse(&answer).ok_or_else(|| std::io::Error::other("not an HTTP answer, or not all of it"))
+    };
+    tokio::time::timeout(Duration::from_secs(10), exchange).await?
+}
+
+fn parse(answer: &[u8]) -> Option<Response> {
+    let end = answer.windows(4).position(|w| w == b"\r\n\r\n")?;
+    let head = std::str::from_utf8(&answer[..end]).ok()?;
+    let rest = &answer[end + 4..];
+    let mut lines = head.split("\r\n");
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let headers = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    let mut response = Response { status, headers, body: vec![] };
+    response.body = if response.header("transfer-encoding").is_some_and(|v| v == "chunked") {
+        unchunk(rest)?
+    } else if let Some(length) = response.header("content-length") {
+        rest.get(..length.parse().ok()?)?.to_vec()
+    } else {
+        rest.to_vec()
+    };
+    Some(response)
+}
+
+fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
+    let mut body = vec![];
+    loop {
+        let line = rest.windows(2).position(|w| w == b"\r\n")?;
+        let size = std::str::from_utf8(&rest[..line]).ok()?.split(';').next()?;
+        let size = usize::from_str_radix(size.trim(), 16).ok()?;
+        if size == 0 {
+            return Some(body);
+        }
+        body.extend_from_slice(rest.get(line + 2..line + 2 + size)?);
+        rest = rest.get(line + 4 + size..)?;
+    }
+}
+
+#[test]
+fn an_answer_in_chunks_is_put_together() {
+    let answer =
+        parse(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsond\r\n1\r\ne\r\n0\r\n\r\n");
+    assert_eq!(answer.map(|a| (a.status, a.text())), Some((200, "sonde".to_owned())));
+    assert!(parse(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort").is_none());
+}
