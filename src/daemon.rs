@@ -195,9 +195,7 @@ impl Daemon {
         let key = PlanKey { pace: config.pace.clone(), budget: config.budget.clone() };
         let rules =
             Rules { handbook: Arc::new(config.rules.clone()), silences: Arc::new(config.silence.clone()) };
-        let stays = |watched: &Watched| {
-            watched.key == key && config.target.iter().any(|target| *target == watched.target)
-        };
+        let stays = |watched: &Watched| watched.key == key && config.target.contains(&watched.target);
         for (_, gone) in self.watched.extract_if(.., |_, watched| !stays(watched)) {
             tracing::info!(target = %gone.target.name, "no longer watched as it was");
             gone.stop.cancel();

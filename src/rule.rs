@@ -1,7 +1,7 @@
 //! A rule is a page of the handbook that can also read a window.
 
 use crate::model::question::{Answer, Question};
-use crate::model::{Finding, Snapshot, Topic, Window};
+use crate::model::{Finding, Scope, Snapshot, Topic, Window};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -85,11 +85,21 @@ macro_rules! rules {
                 $(if !self.skip.iter().any(|id| id == $rule::ID) {
                     let knows = |topic: &$crate::model::Topic| seen.now.parts_of(*topic).next().is_some();
                     if $rule::NEEDS.iter().all(knows) {
-                        reading.could_speak.push($rule::ID);
+                        reading.could_speak.push(($rule::ID, $rule::NEEDS));
                         reading.words.extend(self.$file.check(seen));
                     }
                 })+
                 reading
+            }
+
+            /// The topics of pages that look further back than the newest window.
+            pub fn far_sighted(&self) -> Vec<$crate::model::Topic> {
+                use $crate::rule::Rule;
+                let mut topics = Vec::new();
+                $(if !self.$file.span().is_zero() {
+                    topics.extend_from_slice($rule::NEEDS);
+                })+
+                topics
             }
 
             /// The longest look back that any page wants.
@@ -103,6 +113,20 @@ macro_rules! rules {
 
 #[derive(Debug, Default)]
 pub struct Reading {
-    pub could_speak: Vec<&'static str>,
+    /// The rules that had what they need, and what that is.
+    pub could_speak: Vec<(&'static str, &'static [Topic])>,
     pub words: Vec<Word>,
+}
+
+impl Reading {
+    /// Could a rule have spoken of this database? Not if one of its topics was read elsewhere but not there.
+    pub fn could_speak(&self, rule: &str, database: Option<&str>, now: &Snapshot) -> bool {
+        let is_known = |topic: &Topic| {
+            now.parts_of(*topic).any(|(scope, _)| match (scope, database) {
+                (Scope::Database(name), Some(database)) => **name == *database,
+                _ => true,
+            })
+        };
+        self.could_speak.iter().any(|(id, needs)| *id == rule && needs.iter().all(is_known))
+    }
 }

@@ -107,11 +107,10 @@ impl Tally {
         members.map(|m| Series { scope: &m.scope, labels: &m.labels, values: &m.values })
     }
 
-    /// `None` while everything has its own series.
+    /// `None` while everything has its own series, or where there is no room even for this.
     pub fn other(&self, topic: Topic) -> Option<Other<'_>> {
-        let account = self.accounts.get(&topic).filter(|account| !account.names.is_empty())?;
-        let some = account.other.iter().any(|value| !value.is_nan());
-        some.then_some(Other { labels: &account.names, values: &account.other })
+        let account = self.accounts.get(&topic).filter(|account| account.shows_other())?;
+        Some(Other { labels: account.names, values: &account.other })
     }
 
     /// Label sets of the newest readings that have no series of their own.
@@ -170,8 +169,10 @@ impl Tally {
         }
         // Who has little may grow into what nobody has taken.
         let free = (unranked_all - taken).max(0.0);
-        let mut dealt: Vec<(Topic, usize)> =
-            rooms.into_iter().map(|(topic, has, most)| (topic, (has + free).min(most.max(has)) as usize)).collect();
+        let mut dealt: Vec<(Topic, usize)> = rooms
+            .into_iter()
+            .map(|(topic, has, most)| (topic, (has + free).min(most.max(has)) as usize))
+            .collect();
         // What unranked nouns may still grow into is not lent to others: it would have to be taken back.
         dealt.extend(self.ranked_rooms(all - unranked_all.max(taken)));
         dealt
@@ -207,7 +208,7 @@ impl<'a> TopicVisitor for Write<'a> {
     type Out = Sheet<'a>;
     fn visit<N: InTopic>(self) -> Sheet<'a> {
         let rows = N::of(self.0).iter().map(|row| row as &dyn crate::model::Row).collect();
-        Sheet { rows, metrics: N::METRICS, ranked: N::RANKED }
+        Sheet { rows, metrics: N::METRICS, labels: N::LABELS, ranked: N::RANKED }
     }
 }
 
@@ -221,6 +222,7 @@ impl TopicVisitor for IsRanked {
 }
 
 /// The metrics of a topic's noun.
+#[derive(Debug)]
 pub struct Metrics;
 
 impl TopicVisitor for Metrics {

@@ -6,7 +6,7 @@ use crate::web::exposition::{Family, Type, Writer, write_labels};
 use crate::web::metrics::Own;
 use prometheus::{Gauge, IntCounterVec, Opts, Registry};
 use std::fs;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
@@ -39,8 +39,10 @@ own! {
     DROPPED = Counter "dbsonde_queue_dropped" by ["queue"];
     /// Changes of findings that a sink took.
     DELIVERED = Counter "dbsonde_sink_delivered" by ["sink"];
-    /// Changes of findings that a sink never took.
+    /// Changes of findings that a sink never took: it refused them, or they found no room.
     LOST = Counter "dbsonde_sink_dropped" by ["sink"];
+    /// Changes of findings that wait for a sink.
+    WAITING = Gauge "dbsonde_sink_waiting" by ["sink"];
     /// Time we have spent computing.
     CPU = Counter "process_cpu_seconds" in "seconds" by [];
     /// Memory that we occupy.
@@ -51,6 +53,15 @@ own! {
     MAX_FILES = Gauge "process_max_fds" by [];
     /// When we were started.
     START = Gauge "process_start_time_seconds" in "seconds" by [];
+}
+
+/// What a sink has done since it was started.
+#[derive(Debug, Clone, Default)]
+pub struct SinkHealth {
+    pub name: String,
+    pub delivered: u64,
+    pub dropped: u64,
+    pub waiting: usize,
 }
 
 /// A clone speaks of the same.
@@ -64,8 +75,7 @@ struct All {
     registry: Registry,
     requests: Option<IntCounterVec>,
     dropped: Option<IntCounterVec>,
-    delivered: Option<IntCounterVec>,
-    lost: Option<IntCounterVec>,
+    sinks: Mutex<Vec<SinkHealth>>,
     reload: Option<Gauge>,
     reloaded: Option<Gauge>,
     store: OnceLock<watch::Receiver<Health>>,
@@ -95,8 +105,7 @@ impl Telemetry {
         let all = All {
             requests: counters(REQUESTS),
             dropped: counters(DROPPED),
-            delivered: counters(DELIVERED),
-            lost: counters(LOST),
+            sinks: Mutex::default(),
             reload: gauge(RELOAD, 1.0),
             reloaded: gauge(RELOADED, unix_seconds()),
             store: OnceLock::new(),
@@ -115,12 +124,9 @@ impl Telemetry {
         count(&self.all.dropped, &[queue]);
     }
 
-    pub fn delivered(&self, sink: &str) {
-        count(&self.all.delivered, &[sink]);
-    }
-
-    pub fn dropped(&self, sink: &str) {
-        count(&self.all.lost, &[sink]);
+    /// How the sinks fare now. They count for themselves; whoever owns them hands it on from time to time.
+    pub fn sinks(&self, now: Vec<SinkHealth>) {
+        *self.all.sinks.lock().unwrap_or_else(PoisonError::into_inner) = now;
     }
 
     pub fn reloaded(&self, successfully: bool) {
@@ -157,7 +163,27 @@ impl Telemetry {
         one(writer, OPEN_FILES, &[], process.open_files);
         one(writer, MAX_FILES, &[], process.max_files);
         one(writer, START, &[], process.started);
+        self.sinks_now(writer);
         self.registered(writer);
+    }
+
+    fn sinks_now(&self, writer: &mut Writer) {
+        let sinks = self.all.sinks.lock().unwrap_or_else(PoisonError::into_inner);
+        let of: [(Own, fn(&SinkHealth) -> f64); 3] = [
+            (DELIVERED, |sink| sink.delivered as f64),
+            (LOST, |sink| sink.dropped as f64),
+            (WAITING, |sink| sink.waiting as f64),
+        ];
+        for (own, value) in of {
+            if !sinks.is_empty() {
+                writer.family(&family(&own));
+            }
+            for sink in sinks.iter() {
+                let mut labels = Vec::new();
+                write_labels(&mut labels, [("sink", sink.name.as_str())]);
+                writer.sample(&family(&own), &labels, value(sink));
+            }
+        }
     }
 
     /// What the `prometheus` crate counts for us, in whichever format is asked for.
@@ -209,15 +235,23 @@ const TICKS: f64 = 100.0;
 impl Process {
     fn now() -> Process {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-        let word = |text: &str, nth: usize| text.split_whitespace().nth(nth).and_then(|word| word.parse::<f64>().ok());
-        let line = |text: &str, start: &str| text.lines().find_map(|line| line.strip_prefix(start).map(str::to_owned));
+        let word = |text: &str, nth: usize| {
+            text.split_whitespace().nth(nth).and_then(|word| word.parse::<f64>().ok())
+        };
+        let line = |text: &str, start: &str| {
+            text.lines().find_map(|line| line.strip_prefix(start).map(str::to_owned))
+        };
         let stat = read("/proc/self/stat");
         // The name of the program may hold blanks and brackets; what is counted comes after it.
         let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
         let booted = line(&read("/proc/stat"), "btime").and_then(|rest| word(&rest, 0));
         Process {
-            cpu_seconds: word(after_name, 11).zip(word(after_name, 12)).map(|(user, sys)| (user + sys) / TICKS),
-            memory_bytes: line(&read("/proc/self/status"), "VmRSS:").and_then(|rest| word(&rest, 0)).map(|kb| kb * 1024.0),
+            cpu_seconds: word(after_name, 11)
+                .zip(word(after_name, 12))
+                .map(|(user, sys)| (user + sys) / TICKS),
+            memory_bytes: line(&read("/proc/self/status"), "VmRSS:")
+                .and_then(|rest| word(&rest, 0))
+                .map(|kb| kb * 1024.0),
             open_files: fs::read_dir("/proc/self/fd").ok().map(|files| files.count() as f64),
             max_files: line(&read("/proc/self/limits"), "Max open files").and_then(|rest| word(&rest, 0)),
             started: booted.zip(word(after_name, 19)).map(|(booted, ticks)| booted + ticks / TICKS),
@@ -235,15 +269,23 @@ mod tests {
         let telemetry = Telemetry::new();
         telemetry.request("metrics", 200);
         telemetry.queue_dropped("log");
-        telemetry.delivered("webhook");
-        telemetry.dropped("webhook");
+        telemetry.sinks(vec![SinkHealth {
+            name: "webhook-1".to_owned(),
+            delivered: 1,
+            dropped: 2,
+            waiting: 3,
+        }]);
         telemetry.reloaded(false);
         telemetry.watch_store(watch::channel(Health::Ok).1);
         let mut writer = Writer::new(Format::Classic, 0);
         telemetry.render(&mut writer);
         let text = String::from_utf8(writer.finish()).unwrap();
         for own in OWN {
-            assert!(text.contains(&format!("# TYPE {} {}\n", own.metric_name(), own.kind.name())), "{}", own.name);
+            assert!(
+                text.contains(&format!("# TYPE {} {}\n", own.metric_name(), own.kind.name())),
+                "{}",
+                own.name
+            );
         }
         assert!(text.contains("dbsonde_http_requests_total{code=\"200\",handler=\"metrics\"} 1\n"), "{text}");
         assert!(text.contains("dbsonde_config_last_reload_successful 0\n"), "{text}");

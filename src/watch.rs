@@ -282,16 +282,20 @@ impl Watch {
         };
         let reading = self.plan.rules.handbook.read(&seen);
         let mut found: Vec<Finding> = Vec::new();
-        for word in reading.words {
+        for word in &reading.words {
             match word {
-                Word::Finding(finding) => found.push(*finding),
+                Word::Finding(finding) => found.push((**finding).clone()),
                 Word::Question(question) if self.questions.len() < MAX_QUESTIONS => {
-                    self.questions.insert(question);
+                    self.questions.insert(question.clone());
                 }
                 Word::Question(_) => {}
             }
         }
-        self.ledger.apply(now.wall, &self.plan.target, found, &reading.could_speak, &self.plan.rules.silences)
+        let could_speak = |rule: &str, database: Option<&str>| reading.could_speak(rule, database, &fresh);
+        let Rules { handbook, silences } = &self.plan.rules;
+        let mut changes = self.ledger.apply(now.wall, &self.plan.target, found, could_speak, silences);
+        changes.extend(self.ledger.retire(now.wall, &handbook.skip));
+        changes
     }
 
     /// What is known and still true: while the target is down nothing is.
@@ -443,14 +447,18 @@ pub async fn watch(
         watch.take(fresh, now);
         // The pulse alone changes no finding that the next beat would not see.
         if lane != Lane::Pulse {
-            for change in watch.read(now) {
+            let changes = watch.read(now);
+            if !changes.is_empty() {
                 outlets.keeper.keep_ledger(&watch.plan.target, watch.ledger.to_vec());
+            }
+            for change in changes {
                 // A full queue is the sinks' trouble, counted there; the ledger keeps the truth.
                 let _ = outlets.changes.try_send(change);
             }
         }
         if now.seconds_since(&kept) >= KEEP_EVERY {
             kept = now;
+            outlets.keeper.keep_ledger(&watch.plan.target, watch.ledger.to_vec());
             outlets.keeper.keep_snapshot(&watch.plan.target, now, watch.snapshot.clone());
         }
         give_orders.send_replace(watch.orders());

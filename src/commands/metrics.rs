@@ -1,8 +1,6 @@
 use super::text::{fill, indent};
 use crate::command::{Exit, print};
 use crate::config::width;
-use crate::model::name::Names;
-use crate::model::noun::Cell;
 use crate::model::snapshot::TopicVisitor;
 use crate::model::{InTopic, Kind, Metric, Topic};
 use std::io;
@@ -23,7 +21,7 @@ pub fn execute(_: &Args) -> io::Result<Exit> {
 
 struct Family {
     metric: &'static Metric,
-    labels: Vec<&'static str>,
+    labels: &'static [&'static str],
 }
 
 impl std::fmt::Display for Family {
@@ -43,39 +41,8 @@ impl TopicVisitor for Families {
     type Out = Vec<Family>;
 
     fn visit<N: InTopic>(self) -> Vec<Family> {
-        let labels = labels::<N>();
-        N::METRICS.iter().map(|metric| Family { metric, labels: labels.clone() }).collect()
+        N::METRICS.iter().map(|metric| Family { metric, labels: N::LABELS }).collect()
     }
-}
-
-/// Only a row can name its labels, so one is made up: in each column what its field takes.
-fn labels<N: InTopic>() -> Vec<&'static str> {
-    let of = |cells: &[Cell<'_>]| {
-        let mut labels = Vec::new();
-        let row = N::read(&mut |nth| cells.get(nth).cloned().unwrap_or(Cell::Null), &mut Names::default());
-        row.map(|row| row.labels(&mut |name, _| labels.push(name))).map(|()| labels)
-    };
-    // The text serves as a name and as a digest.
-    let guesses = [Cell::Null, Cell::Text("0123456789abcdef".into()), Cell::Int(1), Cell::Bool(true)];
-    let mut cells = vec![Cell::Null; N::COLUMNS.len()];
-    let mut settle = |fits: &dyn Fn(&[Cell<'_>], &str) -> bool| {
-        for (nth, column) in N::COLUMNS.iter().enumerate() {
-            let before = cells.get(nth).cloned().unwrap_or(Cell::Null);
-            for guess in guesses.iter().chain([&before]) {
-                if let Some(cell) = cells.get_mut(nth) {
-                    *cell = guess.clone();
-                }
-                if fits(&cells, column) {
-                    break;
-                }
-            }
-        }
-        cells.clone()
-    };
-    // First no complaint about a column, then, as far as it is a label, a row that shows it.
-    settle(&|cells, column| of(cells).map_or_else(|misfit| misfit.column != column, |_| true));
-    let cells = settle(&|cells, column| of(cells).is_ok_and(|labels| labels.contains(&column)));
-    of(&cells).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::diagnostic::Step;
 use super::password::check_file;
 use super::{Glob, TargetUrl};
-use crate::model::Name;
+use crate::model::{Name, Topic};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -12,43 +12,21 @@ use std::path::{Path, PathBuf};
 /// Each label is on every series of the target.
 const MAX_LABELS: usize = 10;
 const MAX_LABEL_BYTES: usize = 128;
-/// Labels that our own series use, and those that Prometheus reads meaning into.
-const RESERVED: [&str; 35] = [
-    "application",
-    "backend_type",
-    "cache",
-    "client",
+/// Labels of our own series that no noun has, and those that Prometheus reads meaning into.
+const RESERVED: [&str; 13] = [
     "collector",
-    "command",
-    "context",
-    "database",
-    "digest",
     "fingerprint",
-    "index",
     "instance",
     "job",
     "lane",
     "le",
-    "mode",
-    "object",
-    "phase",
     "quantile",
     "reason",
-    "relation",
-    "role",
     "rule",
-    "schema",
-    "scope",
-    "server_digest",
     "severity",
-    "slot",
     "source",
-    "state",
-    "table",
     "target",
-    "toplevel",
-    "user",
-    "wait",
+    "topic",
 ];
 
 /// A server to watch.
@@ -163,7 +141,10 @@ fn check_label(name: &str, value: &str) -> Result<(), String> {
     if !starts || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
         return Err(format!("`{name}` is not a name that Prometheus takes\nuse letters, digits and _"));
     }
-    if name.starts_with("__") || RESERVED.contains(&name) {
+    if name.starts_with("__")
+        || RESERVED.contains(&name)
+        || Topic::ALL.iter().any(|t| t.labels().contains(&name))
+    {
         return Err(format!("the label `{name}` is taken\nwrite my_{}", name.trim_start_matches('_')));
     }
     if value.len() > MAX_LABEL_BYTES || value.chars().any(char::is_control) {

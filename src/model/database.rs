@@ -4,7 +4,7 @@ use super::prelude::*;
 
 noun! {
     /// One database of the server.
-    Database as "database", topic "databases" {
+    Database as "database", topic "databases", began stats_reset {
         id { dbid: i64 }
         label { database: Name }
         about {

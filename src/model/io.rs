@@ -4,7 +4,7 @@ use super::prelude::*;
 
 noun! {
     /// Reads and writes by who did them, on what, and in which manner. PostgreSQL 16 and later.
-    Io as "io", topic "io" {
+    Io as "io", topic "io", began stats_reset {
         label {
             backend_type: Name,
             object: Name,
@@ -52,7 +52,7 @@ noun! {
 
 noun! {
     /// A small cache: transaction status, multixacts, subtransactions, notifications. PostgreSQL 13 and later.
-    Slru as "slru", topic "slru" {
+    Slru as "slru", topic "slru", began stats_reset {
         label { cache: Name }
         about {
             stats_reset: Option<Timestamp>,
@@ -78,7 +78,7 @@ noun! {
 
 noun! {
     /// Pages that the background writer cleaned ahead of need, and pages that were given out.
-    BackgroundWriter as "background_writer", topic "background_writer" {
+    BackgroundWriter as "background_writer", topic "background_writer", began stats_reset {
         about {
             stats_reset: Option<Timestamp>,
         }

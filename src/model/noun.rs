@@ -66,6 +66,8 @@ pub trait Noun:
     const METRICS: &'static [Metric];
     /// Has this noun so many rows that only the weightiest get series?
     const RANKED: bool;
+    /// What tells its series apart.
+    const LABELS: &'static [&'static str];
     /// Every field, in declared order: the columns an engine may deliver.
     const COLUMNS: &'static [&'static str];
 
@@ -265,6 +267,7 @@ macro_rules! noun {
                 kind: <$fact_ty as $crate::model::fact::Fact>::KIND,
                 help: concat!($($help),+).trim_ascii(),
             },)*)?];
+            const LABELS: &'static [&'static str] = &[$($(stringify!($label),)*)?];
             const COLUMNS: &'static [&'static str] = &[
                 $($(stringify!($id),)*)?
                 $($($($crate::noun!(@name $label $label_ty),)?)*)?

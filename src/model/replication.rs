@@ -72,7 +72,7 @@ noun! {
 
 noun! {
     /// What the server keeps for a client that may be away.
-    ReplicationSlot as "replication_slot", topic "replication_slots" {
+    ReplicationSlot as "replication_slot", topic "replication_slots", began stats_reset {
         label {
             slot: Name,
             slot_type: Name,
@@ -137,7 +137,7 @@ noun! {
 
 noun! {
     /// A logical subscription of this server to another. PostgreSQL only.
-    Subscription as "subscription", topic "subscriptions" {
+    Subscription as "subscription", topic "subscriptions", began stats_reset {
         id { oid: i64 }
         label { subscription: Name }
         about {

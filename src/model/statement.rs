@@ -117,7 +117,7 @@ noun! {
 
 noun! {
     /// How well the server remembers its statements.
-    StatementsInfo as "statements", topic "statements_info" {
+    StatementsInfo as "statements", topic "statements_info", began stats_reset {
         about {
             /// When all statements were last forgotten on request. PostgreSQL 14 and later.
             stats_reset: Option<Timestamp>,

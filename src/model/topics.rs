@@ -22,6 +22,11 @@ macro_rules! topics {
                 match self { $(Topic::$topic => <$noun as noun::Noun>::TOPIC,)+ }
             }
 
+            /// What tells the series of its rows apart.
+            pub fn labels(self) -> &'static [&'static str] {
+                match self { $(Topic::$topic => <$noun as noun::Noun>::LABELS,)+ }
+            }
+
             /// Does work for this topic with its noun as a type.
             pub fn visit<V: TopicVisitor>(self, visitor: V) -> V::Out {
                 match self { $(Topic::$topic => visitor.visit::<$noun>(),)+ }

@@ -4,7 +4,7 @@ use super::prelude::*;
 
 noun! {
     /// What was written to the write-ahead log.
-    Wal as "wal", topic "wal" {
+    Wal as "wal", topic "wal", began stats_reset {
         about {
             /// PostgreSQL 14 and later.
             stats_reset: Option<Timestamp>,
@@ -34,7 +34,7 @@ noun! {
 
 noun! {
     /// Checkpoints: all changed data is written to the data files, so that a crash need not replay older log.
-    Checkpoints as "checkpoint", topic "checkpoints" {
+    Checkpoints as "checkpoint", topic "checkpoints", began stats_reset {
         about {
             stats_reset: Option<Timestamp>,
         }
@@ -65,7 +65,7 @@ noun! {
 
 noun! {
     /// Segments of the write-ahead log that were archived, or failed to be.
-    Archive as "archive", topic "archive" {
+    Archive as "archive", topic "archive", began stats_reset {
         about {
             last_archived_segment: Option<Name>,
             last_archived: Option<Timestamp>,

@@ -66,7 +66,7 @@ impl Window {
     pub fn since_reset(snapshot: &Snapshot) -> Window {
         let mut window = Window { gaps: snapshot.gaps.clone(), ..Window::default() };
         for (place, part) in &snapshot.parts {
-            match part.epoch.reset {
+            match part.epoch.reset.or_else(|| part.rows.topic().visit(OnlyBegan(&part.rows))) {
                 Some(reset) => {
                     window.stretches.insert(place.clone(), Stretch::since(reset, part));
                 }
@@ -139,6 +139,17 @@ impl Stretch {
             fresh: sum.fresh.into(),
             unpaired: later.unpaired + sum.unpaired,
         }
+    }
+}
+
+/// When the only row of a topic began, by its own word.
+struct OnlyBegan<'a>(&'a Rows);
+
+impl TopicVisitor for OnlyBegan<'_> {
+    type Out = Option<Timestamp>;
+
+    fn visit<N: InTopic>(self) -> Option<Timestamp> {
+        if let [row] = N::of(self.0) { row.began() } else { None }
     }
 }
 

@@ -1,7 +1,5 @@
 //! The handbook. Add a page: write `rules/<id>.rs`, then one line here.
 
-use crate::model::Topic;
-use crate::rule::Rule;
 use serde_json::Value;
 
 crate::rules! {
@@ -11,13 +9,6 @@ crate::rules! {
     session_blocking::SessionBlocking,
     session_idle_in_transaction::SessionIdleInTransaction,
     table_wraparound::TableWraparound,
-}
-
-impl Handbook {
-    /// The topics whose first reading is kept, because a page looks further back than the newest window.
-    pub fn far_sighted(&self) -> &'static [Topic] {
-        <IndexUnused as Rule>::NEEDS
-    }
 }
 
 /// A page of the handbook as a reader wants it; made from the code, so it cannot be stale.

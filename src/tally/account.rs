@@ -72,6 +72,7 @@ impl Merge {
 pub struct Sheet<'a> {
     pub rows: Vec<&'a dyn Row>,
     pub metrics: &'static [Metric],
+    pub labels: &'static [&'static str],
     pub ranked: bool,
 }
 
@@ -125,7 +126,7 @@ pub struct Account {
     pub ranked: bool,
     /// Series that it may have, `other` included.
     pub room: usize,
-    pub names: Vec<&'static str>,
+    pub names: &'static [&'static str],
     pub members: ByLabels<Member>,
     pub other: Box<[f64]>,
     /// Label sets of the newest readings that have no series.
@@ -147,7 +148,7 @@ impl Account {
             merges: sheet.metrics.iter().map(|metric| (metric.kind, Merge::of(metric))).collect(),
             ranked: sheet.ranked,
             room,
-            names: Vec::new(),
+            names: sheet.labels,
             members: HashMap::default(),
             other: vec![f64::NAN; sheet.metrics.len()].into(),
             hidden: BTreeMap::new(),
@@ -186,14 +187,28 @@ impl Account {
     }
 
     pub fn shown(&self) -> usize {
-        let known = |values: &[f64]| values.iter().filter(|value| !value.is_nan()).count();
-        known(&self.other) + self.members.values().map(|member| known(&member.values)).sum::<usize>()
+        let other = if self.shows_other() { told(&self.other) } else { 0 };
+        other + self.members.values().map(|member| told(&member.values)).sum::<usize>()
+    }
+
+    /// Is there anything in `other`, and room for it?
+    pub fn shows_other(&self) -> bool {
+        !self.names.is_empty() && (1..=self.room).contains(&told(&self.other))
+    }
+
+    /// What `other` may grow to.
+    fn counters(&self) -> usize {
+        let counts = |nth: usize| self.known & 1u128.checked_shl(nth as u32).unwrap_or_default() != 0;
+        self.merges
+            .iter()
+            .enumerate()
+            .filter(|(nth, (kind, _))| *kind == Kind::Counter && counts(*nth))
+            .count()
     }
 
     pub fn take(&mut self, scope: &Scope, sheet: &Sheet<'_>, reading: Reading<'_>) {
         self.turn += 1;
         for row in sheet.rows.iter().take(256) {
-            labels::learn(*row, &mut self.names);
             self.known |= known(*row, self.merges.len());
         }
         let hashes: Vec<Option<u64>> = sheet.rows.iter().map(|row| labels::hash(*row)).collect();
@@ -302,7 +317,9 @@ impl Account {
         if !self.ranked {
             waiting.extend(strangers.iter().map(|(hash, stranger)| (*hash, *stranger)));
             waiting.sort_by_key(|(_, stranger)| stranger.row);
-            let mut used = self.shown();
+            // Room for `other` is kept free from the beginning.
+            let mut used =
+                self.members.values().map(|member| told(&member.values)).sum::<usize>() + self.counters();
             for (hash, stranger) in waiting {
                 let Some(row) = sheet.rows.get(stranger.row) else { continue };
                 let needs = known(*row, self.merges.len()).count_ones() as usize;
@@ -449,6 +466,10 @@ impl Account {
         let retired = self.retired.values().map(|retired| retired.totals[nth]);
         members.chain(retired).chain([self.other[nth]]).filter(|value| !value.is_nan()).sum()
     }
+}
+
+fn told(values: &[f64]) -> usize {
+    values.iter().filter(|value| !value.is_nan()).count()
 }
 
 fn known(row: &dyn Row, facts: usize) -> u128 {

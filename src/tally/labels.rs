@@ -70,16 +70,6 @@ pub fn keep(row: &dyn Row) -> Labels {
     kept.into()
 }
 
-/// The names of a row's labels, where it has more of them than are known.
-pub fn learn(row: &dyn Row, known: &mut Vec<&'static str>) {
-    let mut count = 0;
-    row.labels(&mut |_, _| count += 1);
-    if count > known.len() {
-        known.clear();
-        row.labels(&mut |name, _| known.push(name));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

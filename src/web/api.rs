@@ -39,13 +39,17 @@ async fn answered<T: Serialize + Send + 'static>(
     work: fn(&[Arc<Report>], &When, &Asked) -> Answer<T>,
 ) -> Response {
     let Ok(Query(asked)) = asked else {
-        return failed(StatusCode::BAD_REQUEST, "the parameters are target, and for statements span and limit");
+        return failed(
+            StatusCode::BAD_REQUEST,
+            "the parameters are target, and for statements span and limit",
+        );
     };
     let done = tokio::task::spawn_blocking(move || {
         let reports = chosen(&views.board(), asked.target.as_deref())?;
         let now = views.moments.now(&reports);
         let value = work(&reports, &now, &asked)?;
-        serde_json::to_vec(&value).map_err(|error| Refusal(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+        serde_json::to_vec(&value)
+            .map_err(|error| Refusal(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
     });
     match done.await {
         Ok(Ok(body)) => answer(StatusCode::OK, "application/json", body),
@@ -57,16 +61,28 @@ async fn answered<T: Serialize + Send + 'static>(
 fn chosen(board: &Board, target: Option<&str>) -> Answer<Vec<Arc<Report>>> {
     let Some(target) = target else { return Ok(board.reports().collect()) };
     let report = board.report(target);
-    report.map(|r| vec![r]).ok_or_else(|| Refusal(StatusCode::NOT_FOUND, format!("no target is named {target:?}")))
+    report
+        .map(|r| vec![r])
+        .ok_or_else(|| Refusal(StatusCode::NOT_FOUND, format!("no target is named {target:?}")))
 }
 
-pub async fn targets(State(views): State<Arc<Views>>, asked: Result<Query<Asked>, QueryRejection>) -> Response {
-    answered(views, asked, |reports, now, _| Ok(reports.iter().map(|r| Target::of(r, now)).collect::<Vec<_>>())).await
+pub async fn targets(
+    State(views): State<Arc<Views>>,
+    asked: Result<Query<Asked>, QueryRejection>,
+) -> Response {
+    answered(views, asked, |reports, now, _| {
+        Ok(reports.iter().map(|r| Target::of(r, now)).collect::<Vec<_>>())
+    })
+    .await
 }
 
-pub async fn findings(State(views): State<Arc<Views>>, asked: Result<Query<Asked>, QueryRejection>) -> Response {
+pub async fn findings(
+    State(views): State<Arc<Views>>,
+    asked: Result<Query<Asked>, QueryRejection>,
+) -> Response {
     answered(views, asked, |reports, _, _| {
-        let mut findings: Vec<Entry> = reports.iter().flat_map(|report| report.findings.iter().cloned()).collect();
+        let mut findings: Vec<Entry> =
+            reports.iter().flat_map(|report| report.findings.iter().cloned()).collect();
         findings.sort_by(|a, b| b.finding.severity.cmp(&a.finding.severity).then_with(|| a.id.cmp(&b.id)));
         Ok(Findings { findings, gaps: all_gaps(reports) })
     })
@@ -77,7 +93,10 @@ pub async fn gaps(State(views): State<Arc<Views>>, asked: Result<Query<Asked>, Q
     answered(views, asked, |reports, _, _| Ok(all_gaps(reports))).await
 }
 
-pub async fn statements(State(views): State<Arc<Views>>, asked: Result<Query<Asked>, QueryRejection>) -> Response {
+pub async fn statements(
+    State(views): State<Arc<Views>>,
+    asked: Result<Query<Asked>, QueryRejection>,
+) -> Response {
     answered(views, asked, |reports, now, asked| {
         let span = asked.span.as_deref().map(parse_span).transpose()?;
         let limit = asked.limit.unwrap_or(MAX_STATEMENTS).min(MAX_STATEMENTS);
@@ -91,7 +110,9 @@ pub async fn statements(State(views): State<Arc<Views>>, asked: Result<Query<Ask
 
 fn parse_span(text: &str) -> Answer<Duration> {
     let seconds = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    let why = || Refusal(StatusCode::BAD_REQUEST, format!("span {text:?} is no length of time such as 30s, 15m or 1d"));
+    let why = || {
+        Refusal(StatusCode::BAD_REQUEST, format!("span {text:?} is no length of time such as 30s, 15m or 1d"))
+    };
     seconds.or_else(|| humantime::parse_duration(text).ok()).ok_or_else(why)
 }
 
@@ -198,9 +219,14 @@ impl Serialize for Cost {
         map.serialize_entry("database", &self.database)?;
         map.serialize_entry("user", &self.user)?;
         map.serialize_entry("window_seconds", &self.window_seconds)?;
-        for (metric, value) in Statement::METRICS.iter().zip(&self.values).filter(|(_, value)| !value.is_nan()) {
+        for (metric, value) in
+            Statement::METRICS.iter().zip(&self.values).filter(|(_, value)| !value.is_nan())
+        {
             // Counts are whole numbers in JSON too.
-            if value.fract() == 0.0 && value.abs() < 9e15 && (metric.unit.is_empty() || metric.unit == "_bytes") {
+            if value.fract() == 0.0
+                && value.abs() < 9e15
+                && (metric.unit.is_empty() || metric.unit == "_bytes")
+            {
                 map.serialize_entry(metric.field, &(*value as i64))?;
             } else {
                 map.serialize_entry(metric.field, value)?;
@@ -224,7 +250,10 @@ pub fn costs(report: &Report, now: &When, span: Option<Duration>) -> Vec<Cost> {
             let cost = all.entry((row.digest, &row.database, &row.user)).or_insert_with(|| Cost {
                 target: report.target.to_string(),
                 digest: row.digest,
-                fingerprint: row.digest.and_then(|digest| report.texts.fingerprint(digest)).map(str::to_owned),
+                fingerprint: row
+                    .digest
+                    .and_then(|digest| report.texts.fingerprint(digest))
+                    .map(str::to_owned),
                 database: row.database.as_ref().map(ToString::to_string),
                 user: row.user.as_ref().map(ToString::to_string),
                 window_seconds: stretch.seconds,
@@ -252,7 +281,8 @@ fn window(report: &Report, span: Option<Duration>) -> Option<&Window> {
         lengths.fold(None, |longest: Option<f64>, seconds| Some(longest.map_or(seconds, |l| l.max(seconds))))
     };
     let windows = std::iter::once(&report.window).chain(report.ladder.iter());
-    let mut known: Vec<(f64, &Window)> = windows.filter_map(|window| Some((length(window)?, window))).collect();
+    let mut known: Vec<(f64, &Window)> =
+        windows.filter_map(|window| Some((length(window)?, window))).collect();
     known.sort_by(|a, b| a.0.total_cmp(&b.0));
     let long_enough = known.iter().find(|(seconds, _)| *seconds >= span.as_secs_f64());
     long_enough.or(known.last()).map(|(_, window)| *window)

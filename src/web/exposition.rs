@@ -34,10 +34,13 @@ impl Format {
 
 /// The most specific range that fits, and its quality: 0 for `*/*`, 1 for `text/*`, 2 for the name, 3 with version.
 fn best(accept: &str, kind: &str, name: &str, versions: &[&str]) -> Option<(u8, f64)> {
-    accept.split(',').filter_map(|range| fit(range, kind, name, versions)).fold(None, |best, fit| match best {
-        Some((specific, quality)) if (specific, quality) >= fit => best,
-        _ => Some(fit),
-    })
+    accept.split(',').filter_map(|range| fit(range, kind, name, versions)).fold(
+        None,
+        |best, fit| match best {
+            Some((specific, quality)) if (specific, quality) >= fit => best,
+            _ => Some(fit),
+        },
+    )
 }
 
 fn fit(range: &str, kind: &str, name: &str, versions: &[&str]) -> Option<(u8, f64)> {
@@ -243,7 +246,9 @@ mod tests {
         let new = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
                    application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;q=0.4,\
                    text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
-        for accept in [old, new, "application/openmetrics-text", "application/openmetrics-text; version=\"1.0.0\""] {
+        for accept in
+            [old, new, "application/openmetrics-text", "application/openmetrics-text; version=\"1.0.0\""]
+        {
             assert_eq!(of(accept), Format::OpenMetrics, "{accept}");
         }
         for accept in [
@@ -277,7 +282,8 @@ mod tests {
         write_labels(&mut labels, [("table", "a\"b\\c\nd\0\u{202e}"), ("empty", "")]);
         assert_eq!(String::from_utf8(labels).unwrap(), r#"table="a\"b\\c\\u{a}d\\u{0}\\u{202e}""#);
 
-        let family = Family { name: "x_seconds", kind: Type::Counter, unit: "seconds", help: "a \\ \"b\"\nc" };
+        let family =
+            Family { name: "x_seconds", kind: Type::Counter, unit: "seconds", help: "a \\ \"b\"\nc" };
         let written = |format| {
             let mut writer = Writer::new(format, 0);
             writer.family(&family);
@@ -298,14 +304,18 @@ mod tests {
 
     #[test]
     fn numbers_read_back_the_same() {
-        for value in [0.0, -0.0, 1.0, 0.1, 1e-9, 123_456_789.25, 1e300, 9e15, -2.5, f64::MIN_POSITIVE, 1e17 + 16.0] {
+        for value in
+            [0.0, -0.0, 1.0, 0.1, 1e-9, 123_456_789.25, 1e300, 9e15, -2.5, f64::MIN_POSITIVE, 1e17 + 16.0]
+        {
             let mut out = Vec::new();
             number(&mut out, value);
             let text = String::from_utf8(out).unwrap();
             assert_eq!(text.parse::<f64>().unwrap(), value, "{text}");
             assert!(text.len() < 26, "{text}");
         }
-        for (value, text) in [(f64::NAN, "NaN"), (f64::INFINITY, "+Inf"), (f64::NEG_INFINITY, "-Inf"), (7.0, "7")] {
+        for (value, text) in
+            [(f64::NAN, "NaN"), (f64::INFINITY, "+Inf"), (f64::NEG_INFINITY, "-Inf"), (7.0, "7")]
+        {
             let mut out = Vec::new();
             number(&mut out, value);
             assert_eq!(out, text.as_bytes());

@@ -44,7 +44,9 @@ pub async fn reload(State(views): State<Arc<Views>>, headers: HeaderMap) -> Resp
         Ok(Ok(Ok(()))) => answer(StatusCode::OK, TEXT, "The configuration is reloaded.\n"),
         Ok(Ok(Err(why))) => failed(StatusCode::INTERNAL_SERVER_ERROR, &why),
         Ok(Err(_)) => failed(StatusCode::SERVICE_UNAVAILABLE, "dbsonde is stopping"),
-        Err(_) => failed(StatusCode::GATEWAY_TIMEOUT, "the reload takes longer; the log will say how it went"),
+        Err(_) => {
+            failed(StatusCode::GATEWAY_TIMEOUT, "the reload takes longer; the log will say how it went")
+        }
     }
 }
 
@@ -54,5 +56,6 @@ fn is_foreign(headers: &HeaderMap) -> bool {
     let site = headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
     let host = of(header::HOST).unwrap_or_default();
     let origin = of(header::ORIGIN).map(|origin| origin.split_once("://").map_or(origin, |(_, host)| host));
-    site.is_some_and(|site| site != "same-origin" && site != "none") || origin.is_some_and(|origin| origin != host)
+    site.is_some_and(|site| site != "same-origin" && site != "none")
+        || origin.is_some_and(|origin| origin != host)
 }

@@ -144,12 +144,7 @@ pub fn render(reports: &[Arc<Report>], now: &When, writer: &mut Writer) {
 type Each<'a> = &'a mut dyn FnMut(&[&str], f64);
 
 /// Writes one of our own metrics for every target; `each` calls back with label values and the value.
-fn own(
-    writer: &mut Writer,
-    targets: &mut [Target<'_>],
-    own: Own,
-    series: impl Fn(&Report, Each<'_>),
-) {
+fn own(writer: &mut Writer, targets: &mut [Target<'_>], own: Own, series: impl Fn(&Report, Each<'_>)) {
     let family = own.family();
     let mut begun = false;
     for target in targets {
@@ -185,14 +180,15 @@ fn about_targets(writer: &mut Writer, targets: &mut [Target<'_>], now: &When) {
     own(writer, targets, AGE, |report, each| {
         ages(report, now).into_iter().for_each(|(topic, age)| each(&[topic.name()], age));
     });
-    let by_topic = |report: &Report, of: &dyn Fn(&crate::engine::Reading) -> f64, worst: fn(f64, f64) -> f64| {
-        let mut all: BTreeMap<Topic, f64> = BTreeMap::new();
-        for ((topic, _), reading) in &report.readings {
-            let value = of(reading);
-            all.entry(*topic).and_modify(|old| *old = worst(*old, value)).or_insert(value);
-        }
-        all
-    };
+    let by_topic =
+        |report: &Report, of: &dyn Fn(&crate::engine::Reading) -> f64, worst: fn(f64, f64) -> f64| {
+            let mut all: BTreeMap<Topic, f64> = BTreeMap::new();
+            for ((topic, _), reading) in &report.readings {
+                let value = of(reading);
+                all.entry(*topic).and_modify(|old| *old = worst(*old, value)).or_insert(value);
+            }
+            all
+        };
     own(writer, targets, SUCCESS, |report, each| {
         let all = by_topic(report, &|reading| f64::from(u8::from(reading.success)), f64::min);
         all.into_iter().for_each(|(topic, success)| each(&[topic.name()], success));
@@ -275,9 +271,11 @@ fn noun(writer: &mut Writer, targets: &mut [Target<'_>], topic: Topic, now: &Whe
     for (column, metric) in metrics.iter().enumerate() {
         let name = metric.family();
         let kind = if metric.kind == Kind::Counter { Type::Counter } else { Type::Gauge };
-        let family = Family { name: &name, kind, unit: metric.unit.trim_start_matches('_'), help: metric.help };
+        let family =
+            Family { name: &name, kind, unit: metric.unit.trim_start_matches('_'), help: metric.help };
         let mut begun = false;
-        let series = rows.iter().map(|(nth, labels, row)| (nth, labels, row.value(column), row.labels.is_empty()));
+        let series =
+            rows.iter().map(|(nth, labels, row)| (nth, labels, row.value(column), row.labels.is_empty()));
         let others = others.iter().map(|(nth, labels, other)| (nth, labels, other.value(column), true));
         for (nth, labels, value, is_all) in series.chain(others) {
             let Some((target, value)) = targets.get_mut(*nth).zip(value) else { continue };
@@ -323,7 +321,7 @@ pub struct Listed {
     pub help: &'static str,
 }
 
-/// Every metric that can be scraped, but for labels of nouns, which only rows know.
+/// Every metric that can be scraped.
 pub fn catalogue() -> Vec<Listed> {
     let nouns = Topic::ALL.iter().flat_map(|topic| topic.visit(Metrics)).map(|metric| Listed {
         name: metric.name(),

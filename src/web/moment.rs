@@ -21,7 +21,8 @@ impl Moments {
     pub fn now(&self, reports: &[Arc<Report>]) -> When {
         let ours = self.clock.now();
         // The newest word on their clock.
-        let newest = reports.iter().map(|report| report.made).max_by(|a, b| a.monotonic.total_cmp(&b.monotonic));
+        let newest =
+            reports.iter().map(|report| report.made).max_by(|a, b| a.monotonic.total_cmp(&b.monotonic));
         let theirs = newest.map(|made| {
             let began = |when: &When| when.wall - when.monotonic;
             self.theirs.get_or_init(|| (made.run, began(&ours) - began(&made)))

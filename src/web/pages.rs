@@ -51,7 +51,9 @@ impl Display for Plain<'_> {
                 '\'' => f.write_str("&#39;")?,
                 '\n' | '\t' => f.write_char(char)?,
                 // Controls, and what turns the direction of writing: a name must not rearrange a script.
-                c if c.is_control() || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
+                c if c.is_control()
+                    || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
+                {
                     f.write_char('\u{fffd}')?;
                 }
                 c => f.write_char(c)?,
@@ -158,9 +160,13 @@ fn targets(out: &mut String, reports: &[Arc<Report>], now: &When) -> fmt::Result
 }
 
 fn findings(out: &mut String, reports: &[Arc<Report>], now: &When) -> fmt::Result {
-    let (silenced, mut open): (Vec<&Entry>, Vec<&Entry>) =
-        reports.iter().flat_map(|report| report.findings.iter()).partition(|entry| entry.state == State::Silenced);
-    open.sort_by(|a, b| b.finding.severity.cmp(&a.finding.severity).then(a.opened_at.total_cmp(&b.opened_at)));
+    let (silenced, mut open): (Vec<&Entry>, Vec<&Entry>) = reports
+        .iter()
+        .flat_map(|report| report.findings.iter())
+        .partition(|entry| entry.state == State::Silenced);
+    open.sort_by(|a, b| {
+        b.finding.severity.cmp(&a.finding.severity).then(a.opened_at.total_cmp(&b.opened_at))
+    });
     let aside = if silenced.is_empty() { String::new() } else { format!("{} silenced", silenced.len()) };
     writeln!(out, "<h2>Findings<small>{aside}</small></h2>")?;
     if open.is_empty() {
@@ -213,7 +219,11 @@ fn mending(out: &mut String, fix: &Fix) -> fmt::Result {
     if !fix.transactional {
         conditions.push("not inside a transaction".to_owned());
     }
-    writeln!(out, "<details><summary>how to mend it</summary><p class=\"soft\">{}</p>", Plain(&conditions.join("; ")))?;
+    writeln!(
+        out,
+        "<details><summary>how to mend it</summary><p class=\"soft\">{}</p>",
+        Plain(&conditions.join("; "))
+    )?;
     out.write_str(&script(&fix.sql))?;
     if !fix.caution.is_empty() {
         write!(out, "<p>Caution: {}</p>", Plain(&fix.caution))?;
@@ -271,7 +281,9 @@ fn load(out: &mut String, report: &Report, now: &When, many: bool) -> fmt::Resul
     let mut waits: Vec<(&str, f64)> = waits.into_iter().filter(|(_, time)| *time > 0.0).collect();
     waits.sort_by(|a, b| b.1.total_cmp(&a.1));
     heading(out, "Load", report, many, &format!("average active sessions over the last {}", Span(seconds)))?;
-    out.write_str("<div class=\"scroll\"><table><thead><tr><th>share<th class=\"n\">sessions<th>doing</tr></thead>\n")?;
+    out.write_str(
+        "<div class=\"scroll\"><table><thead><tr><th>share<th class=\"n\">sessions<th>doing</tr></thead>\n",
+    )?;
     for (wait, time) in waits.into_iter().take(MAX_WAITS) {
         writeln!(
             out,

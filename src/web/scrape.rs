@@ -47,7 +47,9 @@ impl Cache {
         }
         let text = match kept.bodies.get(&(format, false)) {
             Some(text) => text.clone(),
-            None => metrics::text(&kept.reports, &views.telemetry, &now, format, kept.size + kept.size / 8).into(),
+            None => {
+                metrics::text(&kept.reports, &views.telemetry, &now, format, kept.size + kept.size / 8).into()
+            }
         };
         kept.size = text.len();
         kept.bodies.insert((format, false), text.clone());

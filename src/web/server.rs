@@ -64,7 +64,8 @@ pub async fn serve(
     reload: mpsc::Sender<Reload>,
     stop: CancellationToken,
 ) {
-    let views = Arc::new(Views { boards, telemetry, reload, moments: Moments::start(), cache: Cache::default() });
+    let views =
+        Arc::new(Views { boards, telemetry, reload, moments: Moments::start(), cache: Cache::default() });
     // Reads the difference of the clocks while both are young.
     let reports: Vec<Arc<Report>> = views.board().reports().collect();
     views.moments.now(&reports);

@@ -17,6 +17,7 @@ const SERVER: &str = "select /* dbsonde beat */ current_setting('server_version'
      , pg_has_role('pg_read_all_stats', 'member') as reads_stats
      , current_setting('jit', true) is not null as has_jit
      , pg_size_bytes(current_setting('track_activity_query_size')) as activity_size
+     , quote_ident(current_user) as login
      , current_setting('shared_preload_libraries', true) as preloaded";
 
 /// One row, ~0.1 ms.
@@ -52,7 +53,7 @@ struct Right {
 const RIGHTS: &[Right] = &[Right {
     object: "pg_stat_file()",
     disables: "the size of pg_stat_statements' text file cannot be asked, so texts come from sessions only",
-    grant: "GRANT EXECUTE ON FUNCTION pg_stat_file(text, boolean) TO CURRENT_USER_NAME",
+    grant: "GRANT EXECUTE ON FUNCTION pg_stat_file(text, boolean)",
 }];
 
 #[derive(Debug)]
@@ -161,12 +162,13 @@ fn catalogue(rows: &[Row]) -> Catalogue {
 
 fn facts(server: &Row, statements: Option<&Row>, catalogue: &Catalogue) -> ServerFacts {
     let is = |column: &str| server.try_get::<_, bool>(column).unwrap_or_default();
+    let login = text(server, "login");
     let mut lacks = Vec::new();
     if !is("reads_stats") && !is("superuser") {
         lacks.push(Lack {
             what: "membership in pg_monitor".into(),
             disables: "statements, sessions and replication of other users are not visible".into(),
-            mend: "GRANT pg_monitor TO CURRENT_USER_NAME".into(),
+            mend: format!("GRANT pg_monitor TO {login}"),
         });
     }
     match statements {
@@ -178,7 +180,7 @@ fn facts(server: &Row, statements: Option<&Row>, catalogue: &Catalogue) -> Serve
         Some(row) if !row.try_get("usable").unwrap_or(false) => lacks.push(Lack {
             what: format!("USAGE on schema {}", text(row, "schema")),
             disables: "no statement can be measured".into(),
-            mend: format!("GRANT USAGE ON SCHEMA \"{}\" TO CURRENT_USER_NAME", text(row, "schema")),
+            mend: format!("GRANT USAGE ON SCHEMA \"{}\" TO {login}", text(row, "schema")),
         }),
         Some(_) => {}
     }
@@ -186,7 +188,7 @@ fn facts(server: &Row, statements: Option<&Row>, catalogue: &Catalogue) -> Serve
         lacks.push(Lack {
             what: format!("EXECUTE on {}", right.object),
             disables: right.disables.into(),
-            mend: right.grant.into(),
+            mend: format!("{} TO {login}", right.grant),
         });
     }
     ServerFacts {

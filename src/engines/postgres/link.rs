@@ -24,6 +24,8 @@ pub struct Server {
     pub names: Mutex<Names>,
     pub oids: Mutex<Oids>,
     pub texts: Mutex<Arc<Texts>>,
+    /// The sessions of our own lanes: left out of every number.
+    pub own: Mutex<HashMap<Lane, i64>>,
     known: Mutex<Option<Arc<Known>>>,
     /// Set by whoever notices that the server is not as probing found it.
     changed: AtomicBool,
@@ -56,6 +58,7 @@ impl Server {
             names: Mutex::default(),
             oids: Mutex::default(),
             texts: Mutex::default(),
+            own: Mutex::default(),
             known: Mutex::default(),
             changed: AtomicBool::new(false),
         }
@@ -134,6 +137,8 @@ impl Link {
         }
         if self.open.is_none() {
             let connection = Connection::open(&self.server.target, Some(&wanted), self.lane).await?;
+            let pid = connection.limited(connection.client.query_one("select pg_backend_pid()", &[])).await?;
+            locked(&self.server.own).insert(self.lane, pid.try_get::<_, i32>(0).map_or(0, i64::from));
             // Only the beat probes: one asks, all use. Before it has, a lane asks for itself.
             let known = match self.server.known().filter(|_| self.lane != Lane::Beat) {
                 Some(known) => known,

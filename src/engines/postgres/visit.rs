@@ -122,6 +122,8 @@ fn understand(rows: &mut Rows, server: &Server, visit: &mut Visit) -> usize {
     match rows {
         Rows::Statements(rows) => statements(rows, server, visit),
         Rows::Sessions(rows) => {
+            let own = locked(&server.own);
+            rows.retain(|row| !own.values().any(|pid| *pid == row.pid));
             let oids = locked(&server.oids);
             for row in rows {
                 row.database =
