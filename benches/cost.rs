@@ -3,8 +3,10 @@
 //!
 //! `cargo bench --bench cost -- small|large [--minutes N] [--peer NAME=COMMAND]…`
 
+// A measurement that cannot go on has nothing better to do than to panic.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 #[path = "../tests/rig/mod.rs"]
-#[allow(dead_code)]
 mod rig;
 
 use rig::daemon::Daemon;
@@ -43,7 +45,7 @@ async fn measure(size: &Size, minutes: u64) {
         "# {}: {} digests of {} bytes, {} tables",
         size.name, size.digests, size.text_bytes, size.tables
     );
-    let quiet = new_statement_waits(&server, Duration::from_secs(20)).await;
+    let quiet = new_statement_waits(&server, "1", Duration::from_secs(20)).await;
     println!("a new statement of an application, unwatched: p99 {:.1} ms, max {:.1} ms", quiet.0, quiet.1);
     let config = format!(
         "[budget]\nthrottle = false\n[[target]]\nname = \"db\"\nurl = \"{}\"\n",
@@ -60,7 +62,7 @@ async fn measure(size: &Size, minutes: u64) {
     println!("connections at once: {}, opened in {minutes} min: {}", steady.most, steady.opened);
     println!("our session's memory beyond its first: {} kB", steady.grown_kb);
     longest(&server).await;
-    let busy = new_statement_waits(&server, Duration::from_secs(40)).await;
+    let busy = new_statement_waits(&server, "1.5", Duration::from_secs(40)).await;
     println!("a new statement of an application, watched: p99 {:.1} ms, max {:.1} ms", busy.0, busy.1);
     scrapes(&daemon).await;
     let told = daemon.get("/metrics").await.text();
@@ -92,8 +94,11 @@ async fn filled(size: &Size) -> Server {
     }
     client.batch_execute("select pg_stat_statements_reset()").await.unwrap();
     let padding = "x".repeat(size.text_bytes.saturating_sub(60));
+    // Names of columns are nothing to the server's digest; tables and the shape of expressions are.
     for n in 0..size.digests {
-        client.simple_query(&format!("select /* {padding} */ 1 as \"column_{n}\"")).await.unwrap();
+        let (table, depth) = (n % size.tables, n / size.tables);
+        let sum = " + 1".repeat(depth);
+        client.simple_query(&format!("select /* {padding} */ a{sum} from t{table}")).await.unwrap();
     }
     server
 }
@@ -210,16 +215,16 @@ async fn longest(server: &Server) {
     }
 }
 
-/// p99 and maximum, in milliseconds, of statements that the server has never seen.
-async fn new_statement_waits(server: &Server, how_long: Duration) -> (f64, f64) {
+/// p99 and maximum, in milliseconds, of statements that the server has never seen: sums of `number`s.
+async fn new_statement_waits(server: &Server, number: &str, how_long: Duration) -> (f64, f64) {
     let client = server.connect("postgres").await;
+    let sum = |terms: usize| vec![number; terms + 1].join(" + ");
     let mut waits = Vec::new();
     let began = Instant::now();
-    let salt = began.elapsed().as_nanos() as usize ^ std::process::id() as usize ^ waits.capacity();
     while began.elapsed() < how_long {
+        let statement = format!("select {}, {}", sum(waits.len() / 80), sum(waits.len() % 80));
         let asked = Instant::now();
-        let n = waits.len();
-        client.simple_query(&format!("select 1 as \"fresh_{salt}_{n}_{:?}\"", began)).await.unwrap();
+        client.simple_query(&statement).await.unwrap();
         waits.push(asked.elapsed().as_secs_f64() * 1e3);
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

@@ -11,7 +11,7 @@ use crate::model::Name;
 use crate::sinks::{self, Sinks};
 use crate::store::Keeper;
 use crate::stores::files::Files;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{SinkHealth, Telemetry};
 use crate::watch::{Outlets, Plan, Rules, Watch, watch};
 use crate::web;
 use std::collections::BTreeMap;
@@ -102,6 +102,7 @@ pub async fn run(source: ConfigSource) -> Result<(), DaemonError> {
     let mut hangup = signal(SignalKind::hangup())?;
     let mut ends = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
     let mut edits = Edits::of(&source);
+    let mut count = tokio::time::interval(COUNT);
     tell_systemd(&[sd_notify::NotifyState::Ready]);
     tracing::info!(targets = daemon.watched.len(), "watching");
 
@@ -114,6 +115,7 @@ pub async fn run(source: ConfigSource) -> Result<(), DaemonError> {
                 asked.send(outcome).ok();
             }
             () = edits.changed() => { daemon.reload(&source, &telemetry).await.ok(); }
+            _ = count.tick() => telemetry.sinks(health(&daemon.sinks)),
         }
     }
     tell_systemd(&[sd_notify::NotifyState::Stopping]);
@@ -133,6 +135,16 @@ pub async fn run(source: ConfigSource) -> Result<(), DaemonError> {
         tracing::warn!("stopped before every queue was empty");
     }
     Ok(())
+}
+
+fn health(sinks: &Sinks) -> Vec<SinkHealth> {
+    let told = sinks.counts().map(|(name, counts)| SinkHealth {
+        name: name.to_owned(),
+        delivered: counts.delivered,
+        dropped: counts.dropped + counts.given_up,
+        waiting: counts.waiting,
+    });
+    told.collect()
 }
 
 async fn any(ends: &mut [Signal; 2]) {
@@ -264,6 +276,8 @@ struct Edits {
     _watcher: Option<notify::RecommendedWatcher>,
 }
 
+/// How often the counts of the sinks are told to our telemetry.
+const COUNT: Duration = Duration::from_secs(5);
 /// An editor writes more than once; one reload is enough.
 const SETTLE: Duration = Duration::from_millis(300);
 

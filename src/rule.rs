@@ -52,9 +52,15 @@ pub trait Rule {
     const ID: &'static str;
     /// Topics without which it stays silent.
     const NEEDS: &'static [Topic];
+    /// Topics whose earlier readings it wants kept, as far back as `span`.
+    const LOOKS_BACK_AT: &'static [Topic] = Self::NEEDS;
     /// How far back it wants to look with its thresholds as they are.
     fn span(&self) -> Duration {
         Duration::ZERO
+    }
+    /// Has it seen enough for its silence to mean that all is well?
+    fn has_seen_enough(&self, _: &Seen<'_>) -> bool {
+        true
     }
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a;
 }
@@ -85,21 +91,20 @@ macro_rules! rules {
                 $(if !self.skip.iter().any(|id| id == $rule::ID) {
                     let knows = |topic: &$crate::model::Topic| seen.now.parts_of(*topic).next().is_some();
                     if $rule::NEEDS.iter().all(knows) {
-                        reading.could_speak.push(($rule::ID, $rule::NEEDS));
+                        if self.$file.has_seen_enough(seen) {
+                            reading.could_speak.push(($rule::ID, $rule::NEEDS));
+                        }
                         reading.words.extend(self.$file.check(seen));
                     }
                 })+
                 reading
             }
 
-            /// The topics of pages that look further back than the newest window.
-            pub fn far_sighted(&self) -> Vec<$crate::model::Topic> {
+            /// The pages that look further back than the newest window: how far, and at which topics.
+            pub fn looks_back(&self) -> Vec<(std::time::Duration, &'static [$crate::model::Topic])> {
                 use $crate::rule::Rule;
-                let mut topics = Vec::new();
-                $(if !self.$file.span().is_zero() {
-                    topics.extend_from_slice($rule::NEEDS);
-                })+
-                topics
+                let all = [$((self.$file.span(), $rule::LOOKS_BACK_AT),)+];
+                all.into_iter().filter(|(span, _)| !span.is_zero()).collect()
             }
 
             /// The longest look back that any page wants.

@@ -24,12 +24,12 @@ pub fn patience(seconds: u32) -> String {
 
 /// `CREATE INDEX …` as the server wrote it, without holding up writers while it is built.
 pub fn concurrently(definition: &str) -> String {
-    let built = definition.replacen("CREATE UNIQUE INDEX ", "CREATE UNIQUE INDEX CONCURRENTLY ", 1).replacen(
-        "CREATE INDEX ",
-        "CREATE INDEX CONCURRENTLY ",
-        1,
-    );
-    format!("{};", built.trim_end_matches(';'))
+    let definition = definition.trim_end_matches(';');
+    // Only the head: a name or a condition may hold the same words.
+    let heads = ["CREATE UNIQUE INDEX ", "CREATE INDEX "];
+    let built =
+        heads.iter().find_map(|head| Some(format!("{head}CONCURRENTLY {}", definition.strip_prefix(head)?)));
+    format!("{};", built.unwrap_or_else(|| definition.to_owned()))
 }
 
 /// Bytes as people read them.

@@ -17,6 +17,7 @@ mod tests;
 use crate::model::{InTopic, Metric, Name, Rows, Scope, Stretch, Topic, TopicVisitor};
 use account::{Account, Reading, Sheet};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 pub use account::Merge;
@@ -134,8 +135,8 @@ impl Tally {
         if sheet.metrics.is_empty() {
             return;
         }
-        if !self.accounts.contains_key(&topic) {
-            self.accounts.insert(topic, Arc::new(Account::new(&sheet, 0)));
+        if let Entry::Vacant(vacant) = self.accounts.entry(topic) {
+            vacant.insert(Arc::new(Account::new(&sheet, 0)));
             self.settle();
         }
         if let Some(account) = self.accounts.get_mut(&topic) {

@@ -169,7 +169,8 @@ impl Telemetry {
 
     fn sinks_now(&self, writer: &mut Writer) {
         let sinks = self.all.sinks.lock().unwrap_or_else(PoisonError::into_inner);
-        let of: [(Own, fn(&SinkHealth) -> f64); 3] = [
+        type Count = fn(&SinkHealth) -> f64;
+        let of: [(Own, Count); 3] = [
             (DELIVERED, |sink| sink.delivered as f64),
             (LOST, |sink| sink.dropped as f64),
             (WAITING, |sink| sink.waiting as f64),

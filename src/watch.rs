@@ -9,7 +9,7 @@ use crate::engine::{Due, Engine, EngineError, Lane, Pace, Reading, ServerFacts, 
 use crate::lane::{self, News, Orders};
 use crate::ledger::{Change, Entry, Ledger};
 use crate::model::question::{Answer, Question};
-use crate::model::{Finding, Name, Place, Sample, Scope, Snapshot, Topic, When, Window};
+use crate::model::{Finding, Name, Part, Place, Sample, Scope, Snapshot, Topic, When, Window};
 use crate::recording::Recorded;
 use crate::rule::{Seen, Word};
 use crate::rules::Handbook;
@@ -30,6 +30,9 @@ const NEWS: usize = 8;
 const MAX_QUESTIONS: usize = 100;
 const MAX_ANSWERS: usize = 1_000;
 const ANSWER_AGES: f64 = 3_600.0;
+/// Pages that look back no further than this get a beginning that moves along; for the others it is the first
+/// word since we watch, or what a former life left.
+const NEAR: Duration = Duration::from_secs(3_600);
 /// How often what survives a restart is handed to the store.
 const KEEP_EVERY: f64 = 60.0;
 
@@ -66,6 +69,8 @@ pub struct Watch {
     window: Window,
     /// Where the windows of long-sighted rules begin: the first word on each place since we watch.
     base: Snapshot,
+    /// Beginnings that move along, for pages that ask what happened lately.
+    near: BTreeMap<(Duration, Place), Rung>,
     /// The oldest snapshot that a former life of ours left.
     past: Snapshot,
     ladder: Arc<Vec<Window>>,
@@ -87,6 +92,26 @@ pub struct Watch {
     first_sight: bool,
 }
 
+/// Two parts of one place, the older between one and two spans old: the rung of a ladder that moves along.
+#[derive(Debug, Default)]
+struct Rung {
+    older: Option<Part>,
+    younger: Option<Part>,
+}
+
+impl Rung {
+    fn take(&mut self, part: &Part, span: Duration) {
+        let age = self.younger.as_ref().map(|younger| part.taken.seconds_since(&younger.taken));
+        if age.is_none_or(|age| age >= span.as_secs_f64()) {
+            self.older = self.younger.replace(part.clone());
+        }
+    }
+
+    fn beginning(&self) -> Option<&Part> {
+        self.older.as_ref()
+    }
+}
+
 /// What the server says our statements cost, as a growing sum of its differences.
 #[derive(Debug, Clone, Copy, Default)]
 struct Told {
@@ -104,6 +129,7 @@ impl Watch {
             snapshot: Snapshot::default(),
             window: Window::default(),
             base: Snapshot::default(),
+            near: BTreeMap::new(),
             past: Snapshot::default(),
             ladder: Arc::default(),
             tally,
@@ -135,10 +161,10 @@ impl Watch {
     /// those the oldest word on each place is kept, and only where a page looks so far back.
     pub fn remember(&mut self, ledger: Vec<Entry>, past: impl IntoIterator<Item = Snapshot>) {
         self.ledger = Ledger::restore(ledger);
-        let far_sighted = self.plan.rules.handbook.far_sighted();
+        let looks_back = self.plan.rules.handbook.looks_back();
+        let is_wanted = |topic: &Topic| looks_back.iter().any(|(_, needs)| needs.contains(topic));
         for snapshot in past {
-            let parts = snapshot.parts.into_iter();
-            self.past.parts.extend(parts.filter(|((topic, _), _)| far_sighted.contains(topic)));
+            self.past.parts.extend(snapshot.parts.into_iter().filter(|((topic, _), _)| is_wanted(topic)));
         }
     }
 
@@ -205,12 +231,13 @@ impl Watch {
             }
         }
         self.answers.retain(|_, (_, at)| now.monotonic - *at < ANSWER_AGES);
-        self.compare(&visit.sample);
+        let read = self.compare(&visit.sample);
         self.snapshot.merge(&visit.sample);
+        self.look_back(read);
     }
 
     /// The newest stretch of every place that was read again, and what it adds to our own totals.
-    fn compare(&mut self, sample: &Sample) {
+    fn compare(&mut self, sample: &Sample) -> Snapshot {
         let mut before = Snapshot { gaps: self.snapshot.gaps.clone(), ..Snapshot::default() };
         let mut after = Snapshot::default();
         for (topic, scope, part) in &sample.parts {
@@ -229,6 +256,7 @@ impl Watch {
             }
             self.window.stretches.remove(&place);
             self.base.parts.remove(&place);
+            self.near.retain(|(_, near), _| *near != place);
             self.window.gaps.insert(place, why);
         }
         for (place, stretch) in fresh.stretches {
@@ -236,34 +264,41 @@ impl Watch {
             self.window.gaps.remove(&place);
             self.window.stretches.insert(place, stretch);
         }
-        for gap in &sample.gaps {
-            let place = (gap.topic, gap.scope.clone());
+        for (place, reason) in sample.gaps_by_place() {
             if !after.parts.contains_key(&place) {
                 self.window.stretches.remove(&place);
                 tally.forget(place.0, &place.1);
             }
-            self.window.gaps.insert(place, gap.reason.clone());
+            self.window.gaps.insert(place, reason);
         }
         for scope in &sample.gone {
             self.window.stretches.retain(|(_, of), _| of != scope);
             self.window.gaps.retain(|(_, of), _| of != scope);
             Topic::ALL.iter().for_each(|topic| tally.forget(*topic, scope));
         }
-        self.look_back(after);
+        after
     }
 
-    /// Windows from the first word we have on each place, for rules that speak of longer times.
+    /// Longer windows for pages that look further back than the newest one.
     fn look_back(&mut self, after: Snapshot) {
-        let far_sighted = self.plan.rules.handbook.far_sighted();
         let mut moved = false;
-        for (place, part) in after.parts.into_iter().filter(|((topic, _), _)| far_sighted.contains(topic)) {
-            moved = true;
-            self.base.parts.entry(place).or_insert(part);
+        for (span, needs) in self.plan.rules.handbook.looks_back() {
+            let wanted = |place: &Place| needs.contains(&place.0);
+            let parts = after.parts.iter().filter(|(place, _)| wanted(place));
+            for (place, part) in parts {
+                moved = true;
+                self.base.parts.entry(place.clone()).or_insert_with(|| part.clone());
+                if span <= NEAR {
+                    self.near.entry((span, place.clone())).or_default().take(part, span);
+                }
+            }
         }
         if moved {
-            let since_start = Window::between(&self.base, &self.snapshot);
-            let since_past = Window::between(&self.past, &self.snapshot);
-            self.ladder = Arc::new(vec![since_start, since_past]);
+            let near = self.near.iter().filter_map(|((_, place), rung)| Some((place, rung.beginning()?)));
+            let mut begun = Snapshot::default();
+            begun.parts.extend(near.map(|(place, part)| (place.clone(), part.clone())));
+            let begins = [&begun, &self.base, &self.past];
+            self.ladder = Arc::new(begins.map(|from| Window::between(from, &self.snapshot)).into());
         }
     }
 

@@ -136,6 +136,21 @@ pub struct Sample {
     pub gone: Vec<Scope>,
 }
 
+impl Sample {
+    /// Each place with all that is missing from it.
+    pub fn gaps_by_place(&self) -> BTreeMap<Place, String> {
+        let mut gaps: BTreeMap<Place, String> = BTreeMap::new();
+        for gap in &self.gaps {
+            let said = gaps.entry((gap.topic, gap.scope.clone())).or_default();
+            if !said.is_empty() {
+                said.push_str("; ");
+            }
+            said.push_str(&gap.reason);
+        }
+        gaps
+    }
+}
+
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Snapshot {
     pub parts: BTreeMap<Place, Part>,
@@ -160,8 +175,8 @@ impl Snapshot {
             if !sample.parts.iter().any(|(topic, scope, _)| *topic == place.0 && *scope == place.1) {
                 self.parts.remove(&place);
             }
-            self.gaps.insert(place, gap.reason.clone());
         }
+        self.gaps.extend(sample.gaps_by_place());
         for scope in &sample.gone {
             self.parts.retain(|(_, of), _| of != scope);
             self.gaps.retain(|(_, of), _| of != scope);

@@ -44,7 +44,7 @@ impl Rule for IndexDuplicate {
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
         let worth_it = |pair: &Pair<'_>| size(pair.spare) >= self.min_bytes.get() as f64;
-        let droppable = |pair: &Pair<'_>| !is_bound(pair.spare);
+        let droppable = |pair: &Pair<'_>| !is_bound(pair.spare) && !enforces_more(pair.spare, pair.kept);
 
         pairs(seen).filter(droppable).filter(worth_it).map(move |pair| finding(pair, seen))
     }
@@ -103,6 +103,11 @@ fn is_bound(index: &Index) -> bool {
         || index.is_replica_identity
         || index.is_clustered
         || index.parent_oid.is_some()
+}
+
+/// Uniqueness that goes with it: the kept one has none, or checks it only when the transaction ends.
+fn enforces_more(spare: &Index, kept: &Index) -> bool {
+    spare.is_unique && !(kept.is_unique && (kept.is_immediate || !spare.is_immediate))
 }
 
 fn size(index: &Index) -> f64 {

@@ -60,6 +60,11 @@ impl Rule for IndexUnused {
         self.min_window.get()
     }
 
+    fn has_seen_enough(&self, seen: &Seen<'_>) -> bool {
+        let min = self.min_window.get().as_secs_f64();
+        watched(seen, min).iter().any(|watched| watched.stretch.seconds >= min)
+    }
+
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
         let long_enough =
             |watched: &Watched<'_>| watched.stretch.seconds >= self.min_window.get().as_secs_f64();
@@ -68,7 +73,7 @@ impl Rule for IndexUnused {
             |watched: &Watched<'_>| enforces_nothing(watched.index) && stands_alone(watched.index);
         let worth_it = |watched: &Watched<'_>| size(watched.index) >= self.min_bytes.get() as f64;
 
-        watched(seen)
+        watched(seen, self.min_window.get().as_secs_f64())
             .into_iter()
             .filter(long_enough)
             .filter(unused)
@@ -78,8 +83,9 @@ impl Rule for IndexUnused {
     }
 }
 
-/// Every index with the longest stretch that covers it: what we saw ourselves before what the server says.
-fn watched<'a>(seen: &Seen<'a>) -> Vec<Watched<'a>> {
+/// Every index with the longest stretch that covers it. The server's own memory counts only where ours is too
+/// short and saw no scan either.
+fn watched<'a>(seen: &Seen<'a>, min_seconds: f64) -> Vec<Watched<'a>> {
     let own = seen.ladder.iter().chain([seen.latest]).map(|window| (window, false));
     let mut longest = std::collections::BTreeMap::new();
     for (window, by_hearsay) in own.chain(seen.since_reset.map(|window| (window, true))) {
@@ -91,7 +97,10 @@ fn watched<'a>(seen: &Seen<'a>) -> Vec<Watched<'a>> {
                 let key = (database, index.oid);
                 let candidate = Watched { database, stretch, index, by_hearsay };
                 let known = longest.entry(key).or_insert(candidate);
-                if known.stretch.seconds < stretch.seconds && known.by_hearsay == by_hearsay {
+                let ours_says_nothing = known.stretch.seconds < min_seconds
+                    && known.index.scans.is_some_and(|scans| scans.float() == 0.0);
+                let better = known.by_hearsay == by_hearsay || ours_says_nothing;
+                if known.stretch.seconds < stretch.seconds && better {
                     *known = candidate;
                 }
             }

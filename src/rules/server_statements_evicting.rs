@@ -1,9 +1,11 @@
+use crate::config::Span;
 use crate::model::{Confidence, Finding, Fix, Name, Severity, StatementsInfo, Topic};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::time::Duration;
 
 /// # Server that forgets its statements
 ///
@@ -30,35 +32,42 @@ pub struct ServerStatementsEvicting {
     /// Evictions in an hour that make a warning. One eviction throws out a twentieth of all entries: at ten an hour
     /// half of them are strangers.
     warn_per_hour: f64,
+    /// The time over which they are counted: a single eviction is no rate.
+    min_window: Span,
 }
 
 impl Default for ServerStatementsEvicting {
     fn default() -> Self {
-        Self { warn_per_hour: 10.0 }
+        Self { warn_per_hour: 10.0, min_window: Span::secs(600) }
     }
 }
-
-/// Shorter stretches say nothing about an hour.
-const MIN_SECONDS: f64 = 10.0;
 
 impl Rule for ServerStatementsEvicting {
     const ID: &'static str = "server-statements-evicting";
     const NEEDS: &'static [Topic] = &[Topic::StatementsInfo];
 
+    fn span(&self) -> Duration {
+        self.min_window.get()
+    }
+
+    fn has_seen_enough(&self, seen: &Seen<'_>) -> bool {
+        rates(seen).any(|rate| rate.seconds >= self.min_window.get().as_secs_f64())
+    }
+
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
-        let rates = seen
-            .latest
-            .stretches_of::<StatementsInfo>()
-            .chain(seen.since_reset.into_iter().flat_map(|window| window.stretches_of::<StatementsInfo>()));
+        let long_enough = |rate: &Rate<'_>| rate.seconds >= self.min_window.get().as_secs_f64();
         let evicting = |rate: &Rate<'_>| rate.per_hour >= self.warn_per_hour;
 
-        rates
-            .filter(|(_, stretch, _)| stretch.seconds >= MIN_SECONDS)
-            .flat_map(|(_, stretch, rows)| rows.iter().filter_map(move |row| Rate::of(row, stretch.seconds)))
-            .filter(evicting)
-            .take(1)
-            .map(|rate| finding(&rate).into())
+        // The shortest that is long enough speaks of now; an older one would go on after it is mended.
+        let rates = rates(seen).filter(long_enough);
+        let latest = rates.min_by(|a, b| a.seconds.total_cmp(&b.seconds));
+        latest.filter(evicting).map(|rate| finding(&rate).into()).into_iter()
     }
+}
+
+fn rates<'a>(seen: &Seen<'a>) -> impl Iterator<Item = Rate<'a>> {
+    let windows = seen.windows().flat_map(|window| window.stretches_of::<StatementsInfo>());
+    windows.flat_map(|(_, stretch, rows)| rows.iter().filter_map(move |row| Rate::of(row, stretch.seconds)))
 }
 
 struct Rate<'a> {

@@ -65,6 +65,7 @@ impl SessionBlocking {
         let urgent =
             victims >= self.urgent_victims || waited(blocker) >= self.urgent_after.get().as_secs_f64();
         let is_idle = blocker.state.starts_with("idle");
+        let state = if blocker.state.is_empty() { "in a state that this login may not see" } else { &blocker.state };
         let way = if is_idle { "pg_terminate_backend" } else { "pg_cancel_backend" };
         let through = if blocker.application.is_empty() {
             String::new()
@@ -78,10 +79,9 @@ impl SessionBlocking {
             database: Some(blocker.database.clone()),
             subject: format!("{}{through} pid {}", blocker.user, blocker.pid),
             because: format!(
-                "{victims} {noun} for session {} of {}{through}, which is {}; the longest for {}, {} lost so far",
+                "{victims} {noun} for session {} of {}{through}, which is {state}; the longest for {}, {} lost so far",
                 blocker.pid,
                 blocker.user,
-                blocker.state,
                 script::duration(waited(blocker)),
                 script::duration(blocker.lost_seconds.float()),
             ),

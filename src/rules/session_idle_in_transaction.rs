@@ -69,15 +69,15 @@ impl SessionIdleInTransaction {
         let (user, database) = (session.user.clone(), session.database.clone());
         let who = format!("{} on {}", shown(&user), shown(&database));
         let application = session.application.as_deref().filter(|name| !name.is_empty());
-        let victims = seen.now.rows::<Blocker>().find(|blocker| blocker.pid == session.pid);
+        let victims = seen.now.rows::<Blocker>().find(|blocker| (blocker.pid, blocker.backend_start) == (session.pid, session.backend_start));
         let waiting = victims.map_or(0.0, |blocker| blocker.victims.float());
         let idle = idle(session);
         let urgent = waiting > 0.0 || idle >= self.urgent_after.get().as_secs_f64();
         let holds = session.xmin_age.map_or(String::new(), |age| {
             format!(", holding back vacuum by {} transactions", script::count(age as f64))
         });
-        let blocks =
-            if waiting > 0.0 { format!(", while {waiting} sessions wait for it") } else { String::new() };
+        let noun = if waiting == 1.0 { "session waits" } else { "sessions wait" };
+        let blocks = if waiting > 0.0 { format!(", while {waiting} {noun} for it") } else { String::new() };
         let through = application.map_or(String::new(), |name| format!(" ({name})"));
         let role = user.as_deref().map(script::identifier);
         let place = database.as_deref().map(|name| format!(" IN DATABASE {}", script::identifier(name)));
@@ -114,7 +114,7 @@ impl SessionIdleInTransaction {
                 blocks: "nobody; the session's own transaction is rolled back".into(),
                 transactional: false,
                 caution:
-                    "The work of that transaction is lost. The limit holds for new sessions of the role."
+                    "The work of that transaction is lost. The limit holds for new sessions of the role; the way back removes it, whatever it was before."
                         .into(),
             }),
             confidence: Confidence::Measured,

@@ -4,6 +4,7 @@ use crate::script;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::time::Duration;
 
 /// # Table near transaction id wraparound
 ///
@@ -48,11 +49,19 @@ impl Default for TableWraparound {
 impl Rule for TableWraparound {
     const ID: &'static str = "table-wraparound";
     const NEEDS: &'static [Topic] = &[Topic::Tables];
+    const LOOKS_BACK_AT: &'static [Topic] = &[Topic::Databases];
+
+    fn span(&self) -> Duration {
+        // Long enough to even out a batch job, short enough to speak of the present.
+        Duration::from_secs(600)
+    }
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
         let old = |table: &&Table| age(table) >= self.warn_age as f64;
+        // Nobody can vacuum another session's temporary table, and most live too short to matter.
+        let lasting = |table: &&Table| &*table.persistence != "t";
 
-        let mut tables: Vec<&Table> = seen.now.rows::<Table>().filter(old).collect();
+        let mut tables: Vec<&Table> = seen.now.rows::<Table>().filter(old).filter(lasting).collect();
         tables.sort_by(|a, b| age(b).total_cmp(&age(a)));
         tables.into_iter().take(self.max_tables).map(|table| self.finding(table, seen).into())
     }
@@ -68,18 +77,23 @@ fn age(table: &Table) -> f64 {
     ages.into_iter().map(level).fold(0.0, f64::max)
 }
 
-/// Ids that the database uses up in a second, measured over the longest stretch that shows its age growing.
-fn burn_rate(database: &str, seen: &Seen<'_>) -> Option<f64> {
+/// Multixact ids have a circle and a speed of their own.
+fn is_by_multixacts(table: &Table) -> bool {
+    let age = age(table);
+    level(table.xid_age) < age && level(table.toast_xid_age) < age
+}
+
+/// Ids that the database uses up in a second: the most that any stretch of a minute or more shows. A freeze within
+/// a stretch hides some of it, never adds to it.
+fn burn_rate(database: &str, by_multixacts: bool, seen: &Seen<'_>) -> Option<f64> {
     let stretches = seen.windows().flat_map(|window| window.stretches_of::<Database>());
-    let rates = stretches.filter_map(|(_, stretch, rows)| {
+    let rates = stretches.filter(|(_, stretch, _)| stretch.seconds >= 60.0).filter_map(|(_, stretch, rows)| {
         let row = rows.iter().find(|row| &*row.database == database)?;
-        let age = row.xid_age?;
+        let age = if by_multixacts { row.mxid_age } else { row.xid_age }?;
         let used = age.max.float() - age.min.float();
-        // A freeze within the stretch makes the age fall; then it says nothing about the burning.
-        (age.last == age.max && used > 0.0 && stretch.seconds > 0.0)
-            .then_some((stretch.seconds, used / stretch.seconds))
+        (age.last == age.max && used > 0.0).then_some(used / stretch.seconds)
     });
-    rates.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, rate)| rate)
+    rates.max_by(f64::total_cmp)
 }
 
 impl TableWraparound {
@@ -88,9 +102,10 @@ impl TableWraparound {
         let name = format!("{}.{}", table.schema, table.table);
         let database = table.database.clone();
         let left = (STOPS_AT - age).max(0.0);
-        let rate = database.as_deref().and_then(|database| burn_rate(database, seen));
+        let by_multixacts = is_by_multixacts(table);
+        let rate = database.as_deref().and_then(|database| burn_rate(database, by_multixacts, seen));
         let when = rate.map_or(String::new(), |rate| {
-            format!(", which at the present {rate:.0} a second is in {}", script::duration(left / rate))
+            format!(", which at up to {} a second is in {}", script::count(rate.max(1.0)), script::duration(left / rate))
         });
         let size = level(table.size_bytes) + level(table.toast_size_bytes);
         Finding {

@@ -323,12 +323,16 @@ pub struct Listed {
 
 /// Every metric that can be scraped.
 pub fn catalogue() -> Vec<Listed> {
-    let nouns = Topic::ALL.iter().flat_map(|topic| topic.visit(Metrics)).map(|metric| Listed {
-        name: metric.name(),
-        kind: if metric.kind == Kind::Counter { Type::Counter } else { Type::Gauge },
-        labels: vec!["target"],
-        help: metric.help,
-    });
+    let of = |topic: &Topic| {
+        let labels: Vec<&str> = ["target"].into_iter().chain(topic.labels().iter().copied()).collect();
+        topic.visit(Metrics).iter().map(move |metric| Listed {
+            name: metric.name(),
+            kind: if metric.kind == Kind::Counter { Type::Counter } else { Type::Gauge },
+            labels: labels.clone(),
+            help: metric.help,
+        })
+    };
+    let nouns = Topic::ALL.iter().flat_map(of);
     let ours = OWN.iter().chain(crate::telemetry::OWN).map(|own| Listed {
         name: own.metric_name(),
         kind: own.kind,

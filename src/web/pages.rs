@@ -71,7 +71,7 @@ impl Display for Span {
         match self.0 {
             s if s < 0.001 => write!(f, "{:.0} µs", s * 1e6),
             s if s < 0.1 => write!(f, "{:.1} ms", s * 1e3),
-            s if s < 1.0 => write!(f, "{:.0} ms", s * 1e3),
+            s if s < 0.95 => write!(f, "{:.0} ms", s * 1e3),
             s if s < 120.0 => write!(f, "{s:.1} s"),
             s if s < 7_200.0 => write!(f, "{:.0} min", s / 60.0),
             s if s < 172_800.0 => write!(f, "{:.1} h", s / 3_600.0),

@@ -1,5 +1,8 @@
 //! One integration binary. `UPDATE=1 cargo test --test it docs` rewrites the generated references.
 
+// A test that cannot go on has nothing better to do than to panic.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 #[path = "../rig/mod.rs"]
 mod rig;
 
@@ -7,4 +10,5 @@ mod docs;
 mod faults;
 mod stories;
 mod tidy;
+mod versions;
 mod windows;

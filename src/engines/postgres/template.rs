@@ -152,7 +152,15 @@ fn columns_in(line: &'static str, from: &[(&'static str, String)]) -> Vec<Need> 
 mod tests {
     use super::*;
 
-    const SQL: &str = "-- What it is.\n-- from: s = {pgss}.pg_stat_statements(boolean)\nselect /* dbsonde */\n       s.a as a\n     , s.old as b --?\n     , s.new as b --?\n     , pg_foo() as c --? fn pg_foo\n  from {pgss}.pg_stat_statements(false) s";
+    const SQL: &str = "\
+-- What it is.
+-- from: s = {pgss}.pg_stat_statements(boolean)
+select /* dbsonde */
+       s.a as a
+     , s.old as b --?
+     , s.new as b --?
+     , pg_foo() as c --? fn pg_foo
+  from {pgss}.pg_stat_statements(false) s";
 
     fn catalogue(columns: &[&str], readable: bool) -> Catalogue {
         let columns = columns.iter().map(|c| (*c).to_owned()).collect();
@@ -162,7 +170,11 @@ mod tests {
     #[test]
     fn lines_stand_where_their_columns_do() {
         let sql = Template::parse(SQL).render(&catalogue(&["a", "new"], true), "my ext", "beat").unwrap();
-        let expected = "select /* dbsonde beat */\n       s.a as a\n     , s.new as b\n  from \"my ext\".pg_stat_statements(false) s";
+        let expected = "\
+select /* dbsonde beat */
+       s.a as a
+     , s.new as b
+  from \"my ext\".pg_stat_statements(false) s";
         assert_eq!(sql, expected);
     }
 

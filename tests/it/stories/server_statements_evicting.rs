@@ -8,7 +8,8 @@ async fn flood(story: &Story) {
     for round in 0..20 {
         let mut script = String::new();
         for n in 0..100 {
-            write!(script, "select 1 as \"c{round}_{n}\";").unwrap();
+            // Names of columns are nothing to the server's digest, the shape of an expression is.
+            write!(script, "select 1{}, 1{};", " + 1".repeat(round), " + 1".repeat(n)).unwrap();
         }
         client.batch_execute(&script).await.unwrap();
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
@@ -19,7 +20,8 @@ async fn flood(story: &Story) {
 async fn evictions_are_found_ended_and_found_again() {
     let settings = [("pg_stat_statements.max", "100")];
     let setup = ["create extension pg_stat_statements"];
-    let mut story = Story::begin("server-statements-evicting", &settings, &setup, "").await;
+    let mut story =
+        Story::begin("server-statements-evicting", &settings, &setup, "min_window = \"10s\"").await;
     let (finding, ()) = tokio::join!(story.appears("pg_stat_statements"), async {
         for _ in 0..4 {
             flood(&story).await;

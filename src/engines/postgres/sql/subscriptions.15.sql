@@ -12,7 +12,8 @@ select /* dbsonde */
      , now() - s.last_msg_receipt_time as silence_seconds
      , now() - s.latest_end_time as report_age_seconds
      , t.apply_error_count as apply_errors
-     , t.sync_error_count as sync_errors
+     , t.sync_error_count as sync_errors         --?
+     , t.sync_table_error_count as sync_errors   --?
      , t.confl_insert_exists as insert_exists_conflicts   --?
      , t.confl_update_origin_differs as update_origin_conflicts   --?
      , t.confl_update_exists as update_exists_conflicts   --?

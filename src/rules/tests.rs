@@ -1,0 +1,116 @@
+//! Each page of the handbook against servers that are made up: what makes it speak, and what leaves it silent.
+//! The servers are in `made_up`; nothing here asks a real one.
+
+mod index_duplicate;
+mod index_unused;
+mod made_up;
+mod server_statements_evicting;
+mod session_blocking;
+mod session_idle_in_transaction;
+mod table_wraparound;
+
+use super::Handbook;
+use crate::model::Fix;
+use crate::rule::Word;
+use crate::script;
+use index_duplicate::twins;
+use index_unused::unused;
+use made_up::*;
+use serde_json::json;
+use server_statements_evicting::evicting;
+use session_blocking::blocked;
+use session_idle_in_transaction::idle;
+use table_wraparound::aged;
+
+/// Invariant 11. A page added without a line here does not pass.
+#[test]
+fn every_page_has_a_world_that_makes_it_speak_and_one_that_does_not() {
+    for id in Handbook::IDS {
+        let (speaks, silent) = match *id {
+            "index-duplicate" => (twins(json!({}), json!({})), twins(json!({}), json!({"columns": "3"}))),
+            "index-unused" => (unused(30.0, json!({})), unused(29.0, json!({}))),
+            "server-statements-evicting" => (evicting(3_600.0, 10), evicting(3_600.0, 9)),
+            "session-blocking" => (blocked(json!({"victims": 10})), blocked(json!({"victims": 9}))),
+            "session-idle-in-transaction" => (idle(300.0, json!({})), idle(299.0, json!({}))),
+            "table-wraparound" => (aged(json!({"xid_age": 1e9})), aged(json!({"xid_age": 1e8}))),
+            _ => (World::default(), World::default()),
+        };
+        assert_eq!(speaks.said(id).len(), 1, "{id} fires");
+        assert_eq!(silent.said(id), NOTHING, "{id} is silent");
+        assert!(silent.could_speak().contains(id), "the silence of {id} is health");
+        assert!(!World::default().could_speak().contains(id), "the silence of {id} is ignorance");
+    }
+}
+
+#[test]
+fn only_pages_that_have_their_topics_and_are_not_skipped_can_speak() {
+    let world = idle(300.0, json!({}));
+    assert_eq!(world.could_speak(), ["session-idle-in-transaction"]);
+    let handbook = Handbook { skip: vec!["session-idle-in-transaction".into()], ..Handbook::default() };
+    let reading = handbook.read(&world.seen());
+    assert!(reading.could_speak.is_empty() && reading.words.is_empty());
+}
+
+#[test]
+fn a_page_speaks_of_the_databases_whose_topics_were_read() {
+    let world = unused(1.0, json!({}));
+    let could_speak = |database| world.read().could_speak("index-unused", database, &world.now);
+    assert!(could_speak(Some("shop")));
+    assert!(!could_speak(Some("blog")));
+    assert!(!world.read().could_speak("table-wraparound", Some("shop"), &world.now));
+}
+
+#[test]
+fn who_advises_to_drop_an_index_asks_for_the_way_back_first() {
+    let odd = json!({"schema": "we\"ird; drop", "index": "x\"; DROP TABLE y; --"});
+    let definition = r#"CREATE INDEX "x""; DROP TABLE y; --" ON "we""ird; drop".orders USING btree (note)"#;
+    let spare = with(odd.clone(), json!({"scans": 0}));
+    for (id, world) in
+        [("index-unused", unused(30.0, odd)), ("index-duplicate", twins(spare, json!({"scans": 1})))]
+    {
+        let unasked = World { answers: Default::default(), ..world };
+        let words = unasked.read().words;
+        assert!(matches!(&words[..], [Word::Question(question)] if *question == definition_of(7)), "{id}");
+
+        let fixed = unasked.told(7, definition);
+        let Fix { sql, rollback, transactional, .. } = fixed.fix(id).unwrap();
+        assert_eq!(sql[0], "SET lock_timeout = '2s';");
+        assert_eq!(sql[1], r#"DROP INDEX CONCURRENTLY "we""ird; drop"."x""; DROP TABLE y; --";"#);
+        assert_eq!(
+            rollback,
+            [format!("{};", definition.replace("CREATE INDEX", "CREATE INDEX CONCURRENTLY"))]
+        );
+        assert!(!transactional);
+
+        let refused = fixed.refused(7);
+        assert_eq!(
+            (refused.said(id).len(), refused.fix(id)),
+            (1, None),
+            "{id} without the way back: no advice"
+        );
+    }
+}
+
+#[test]
+fn only_the_first_words_of_a_definition_are_changed() {
+    for (definition, built) in [
+        (
+            r#"CREATE INDEX "CREATE INDEX " ON t (a)"#,
+            r#"CREATE INDEX CONCURRENTLY "CREATE INDEX " ON t (a);"#,
+        ),
+        (
+            r#"CREATE UNIQUE INDEX "a CREATE INDEX b" ON t (a)"#,
+            r#"CREATE UNIQUE INDEX CONCURRENTLY "a CREATE INDEX b" ON t (a);"#,
+        ),
+        (
+            r#"CREATE INDEX "CREATE UNIQUE INDEX " ON t (a)"#,
+            r#"CREATE INDEX CONCURRENTLY "CREATE UNIQUE INDEX " ON t (a);"#,
+        ),
+        (
+            "CREATE UNIQUE INDEX i ON t (a) WHERE (n = 'CREATE INDEX '::text)",
+            "CREATE UNIQUE INDEX CONCURRENTLY i ON t (a) WHERE (n = 'CREATE INDEX '::text);",
+        ),
+    ] {
+        assert_eq!(script::concurrently(definition), built);
+    }
+}
