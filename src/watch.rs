@@ -2,6 +2,8 @@
 //! report that readers see. [`Watch`] is pure and takes time as a value, so that a recording replays exactly;
 //! [`watch`] is the task around it.
 
+mod memory;
+
 use crate::board::Report;
 use crate::clock::Clock;
 use crate::config::Silence;
@@ -9,7 +11,7 @@ use crate::engine::{Due, Engine, EngineError, Lane, Pace, Reading, ServerFacts, 
 use crate::lane::{self, News, Orders};
 use crate::ledger::{Change, Entry, Ledger};
 use crate::model::question::{Answer, Question};
-use crate::model::{Finding, Name, Part, Place, Sample, Scope, Snapshot, Topic, When, Window};
+use crate::model::{Finding, Name, Place, Sample, Scope, Snapshot, Topic, When, Window};
 use crate::recording::Recorded;
 use crate::rule::{Seen, Word};
 use crate::rules::Handbook;
@@ -17,6 +19,7 @@ use crate::store::Keeper;
 use crate::tally::Tally;
 use crate::texts::Texts;
 use crate::throttle::Throttle;
+use memory::Memory;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,9 +33,6 @@ const NEWS: usize = 8;
 const MAX_QUESTIONS: usize = 100;
 const MAX_ANSWERS: usize = 1_000;
 const ANSWER_AGES: f64 = 3_600.0;
-/// Pages that look back no further than this get a beginning that moves along; for the others it is the first
-/// word since we watch, or what a former life left.
-const NEAR: Duration = Duration::from_secs(3_600);
 /// How often what survives a restart is handed to the store.
 const KEEP_EVERY: f64 = 60.0;
 
@@ -67,13 +67,7 @@ pub struct Watch {
     began: When,
     snapshot: Snapshot,
     window: Window,
-    /// Where the windows of long-sighted rules begin: the first word on each place since we watch.
-    base: Snapshot,
-    /// Beginnings that move along, for pages that ask what happened lately.
-    near: BTreeMap<(Duration, Place), Rung>,
-    /// The oldest snapshot that a former life of ours left.
-    past: Snapshot,
-    ladder: Arc<Vec<Window>>,
+    memory: Memory,
     tally: Arc<Tally>,
     pub ledger: Ledger,
     answers: HashMap<Question, (Answer, f64)>,
@@ -92,26 +86,6 @@ pub struct Watch {
     first_sight: bool,
 }
 
-/// Two parts of one place, the older between one and two spans old: the rung of a ladder that moves along.
-#[derive(Debug, Default)]
-struct Rung {
-    older: Option<Part>,
-    younger: Option<Part>,
-}
-
-impl Rung {
-    fn take(&mut self, part: &Part, span: Duration) {
-        let age = self.younger.as_ref().map(|younger| part.taken.seconds_since(&younger.taken));
-        if age.is_none_or(|age| age >= span.as_secs_f64()) {
-            self.older = self.younger.replace(part.clone());
-        }
-    }
-
-    fn beginning(&self) -> Option<&Part> {
-        self.older.as_ref()
-    }
-}
-
 /// What the server says our statements cost, as a growing sum of its differences.
 #[derive(Debug, Clone, Copy, Default)]
 struct Told {
@@ -128,10 +102,7 @@ impl Watch {
             began: now,
             snapshot: Snapshot::default(),
             window: Window::default(),
-            base: Snapshot::default(),
-            near: BTreeMap::new(),
-            past: Snapshot::default(),
-            ladder: Arc::default(),
+            memory: Memory::default(),
             tally,
             ledger: Ledger::default(),
             answers: HashMap::new(),
@@ -161,11 +132,7 @@ impl Watch {
     /// those the oldest word on each place is kept, and only where a page looks so far back.
     pub fn remember(&mut self, ledger: Vec<Entry>, past: impl IntoIterator<Item = Snapshot>) {
         self.ledger = Ledger::restore(ledger);
-        let looks_back = self.plan.rules.handbook.looks_back();
-        let is_wanted = |topic: &Topic| looks_back.iter().any(|(_, needs)| needs.contains(topic));
-        for snapshot in past {
-            self.past.parts.extend(snapshot.parts.into_iter().filter(|((topic, _), _)| is_wanted(topic)));
-        }
+        self.memory.remember(&self.plan.rules.handbook.looks_back(), past);
     }
 
     pub fn rules(&self) -> Rules {
@@ -233,7 +200,7 @@ impl Watch {
         self.answers.retain(|_, (_, at)| now.monotonic - *at < ANSWER_AGES);
         let read = self.compare(&visit.sample);
         self.snapshot.merge(&visit.sample);
-        self.look_back(read);
+        self.memory.look_back(&self.plan.rules.handbook.looks_back(), read, &self.snapshot);
     }
 
     /// The newest stretch of every place that was read again, and what it adds to our own totals.
@@ -255,8 +222,7 @@ impl Watch {
                 tally.levels(place.0, &place.1, &part.rows);
             }
             self.window.stretches.remove(&place);
-            self.base.parts.remove(&place);
-            self.near.retain(|(_, near), _| *near != place);
+            self.memory.forget(&place);
             self.window.gaps.insert(place, why);
         }
         for (place, stretch) in fresh.stretches {
@@ -279,29 +245,6 @@ impl Watch {
         after
     }
 
-    /// Longer windows for pages that look further back than the newest one.
-    fn look_back(&mut self, after: Snapshot) {
-        let mut moved = false;
-        for (span, needs) in self.plan.rules.handbook.looks_back() {
-            let wanted = |place: &Place| needs.contains(&place.0);
-            let parts = after.parts.iter().filter(|(place, _)| wanted(place));
-            for (place, part) in parts {
-                moved = true;
-                self.base.parts.entry(place.clone()).or_insert_with(|| part.clone());
-                if span <= NEAR {
-                    self.near.entry((span, place.clone())).or_default().take(part, span);
-                }
-            }
-        }
-        if moved {
-            let near = self.near.iter().filter_map(|((_, place), rung)| Some((place, rung.beginning()?)));
-            let mut begun = Snapshot::default();
-            begun.parts.extend(near.map(|(place, part)| (place.clone(), part.clone())));
-            let begins = [&begun, &self.base, &self.past];
-            self.ladder = Arc::new(begins.map(|from| Window::between(from, &self.snapshot)).into());
-        }
-    }
-
     /// Reads the handbook. Parts that are too old to be true are not shown to it.
     pub fn read(&mut self, now: When) -> Vec<Change> {
         let fresh = self.fresh(&now);
@@ -310,7 +253,7 @@ impl Watch {
         let seen = Seen {
             now: &fresh,
             latest: &self.window,
-            ladder: &self.ladder,
+            ladder: self.memory.ladder(),
             since_reset: since_reset.as_ref(),
             answers: &answers,
             at: now.wall,
@@ -420,7 +363,7 @@ impl Watch {
             made: now,
             snapshot,
             window: self.window.clone(),
-            ladder: self.ladder.clone(),
+            ladder: self.memory.shared(),
             tally: self.tally.clone(),
             findings: Arc::new(self.ledger.open().cloned().collect()),
             paces: self.paces.clone(),

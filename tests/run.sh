@@ -19,4 +19,5 @@ rust_need
 
 cargo fmt --check
 cargo clippy --locked --all-targets -- -D warnings
-cargo test --locked
+# The tests wait for servers more than they compute.
+cargo test --locked -- --test-threads=4

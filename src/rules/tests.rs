@@ -28,7 +28,7 @@ fn every_page_has_a_world_that_makes_it_speak_and_one_that_does_not() {
     for id in Handbook::IDS {
         let (speaks, silent) = match *id {
             "index-duplicate" => (twins(json!({}), json!({})), twins(json!({}), json!({"columns": "3"}))),
-            "index-unused" => (unused(30.0, json!({})), unused(29.0, json!({}))),
+            "index-unused" => (unused(30.0, json!({})), unused(30.0, json!({"size_bytes": 1000}))),
             "server-statements-evicting" => (evicting(3_600.0, 10), evicting(3_600.0, 9)),
             "session-blocking" => (blocked(json!({"victims": 10})), blocked(json!({"victims": 9}))),
             "session-idle-in-transaction" => (idle(300.0, json!({})), idle(299.0, json!({}))),
@@ -53,7 +53,7 @@ fn only_pages_that_have_their_topics_and_are_not_skipped_can_speak() {
 
 #[test]
 fn a_page_speaks_of_the_databases_whose_topics_were_read() {
-    let world = unused(1.0, json!({}));
+    let world = unused(30.0, json!({}));
     let could_speak = |database| world.read().could_speak("index-unused", database, &world.now);
     assert!(could_speak(Some("shop")));
     assert!(!could_speak(Some("blog")));
