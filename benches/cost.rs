@@ -159,12 +159,14 @@ async fn watch_processes(server: &Server, daemon: &Daemon, how_long: Duration) -
             }
             let Some(now) = processor_ns(pid) else { continue };
             // A session that came while we watched began at nothing; its start counts as well.
-            let before = last.insert(pid, now).unwrap_or(if first {
-                now
-            } else {
-                seen.opened += 1;
-                0
-            });
+            let before = match last.insert(pid, now) {
+                Some(before) => before,
+                None if first => now,
+                None => {
+                    seen.opened += 1;
+                    0
+                }
+            };
             let lane = lane_of.get(&pid).cloned().unwrap_or("connecting".into());
             *seen.lanes.entry(lane).or_default() += (now - before) as f64 / 1e6;
             if let Some(kb) = anonymous_kb(pid) {

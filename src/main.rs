@@ -12,6 +12,10 @@ const MAX_WORKERS: usize = 4;
 /// How long work that nobody waits for any more may hold up the exit.
 const LEAVE: Duration = Duration::from_secs(1);
 
+/// Every beat takes and gives back some megabytes; the system's allocator keeps them all.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(exit) => exit.into(),

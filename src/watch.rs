@@ -86,11 +86,27 @@ pub struct Watch {
     first_sight: bool,
 }
 
-/// What the server says our statements cost, as a growing sum of its differences.
+/// What a lane costs: the server's word on our statements, as far as it remembers them.
 #[derive(Debug, Clone, Copy, Default)]
 struct Told {
     last: Option<Duration>,
+    waited: f64,
     sum: f64,
+}
+
+/// Of the time we wait, the server spends at least this much; a smaller word has forgotten some of our statements.
+const LEAST_SHARE: f64 = 0.25;
+
+impl Told {
+    /// Seconds spent since the last word. `total` is the server's word, `waited` how long we have waited in all.
+    fn take(&mut self, total: Duration, waited: f64) -> f64 {
+        // A smaller sum follows a reset or an eviction of our own statements.
+        let told = self.last.map_or(Duration::ZERO, |last| total.saturating_sub(last)).as_secs_f64();
+        let bound = waited - self.waited;
+        let spent = if told >= LEAST_SHARE * bound { told } else { bound };
+        *self = Self { last: Some(total), waited, sum: self.sum + spent };
+        spent
+    }
 }
 
 impl Watch {
@@ -171,12 +187,9 @@ impl Watch {
             return;
         };
         for (lane, total) in Lane::ALL.into_iter().zip(told) {
-            let entry = self.told.entry(lane).or_default();
-            // A smaller sum follows a reset or an eviction of our own statements.
-            let spent = entry.last.map_or(Duration::ZERO, |last| total.saturating_sub(last));
-            entry.last = Some(total);
-            entry.sum += spent.as_secs_f64();
-            self.throttle.spend(now.monotonic, spent.as_secs_f64());
+            let waited = self.waited.get(&lane).copied().unwrap_or_default();
+            let spent = self.told.entry(lane).or_default().take(total, waited);
+            self.throttle.spend(now.monotonic, spent);
         }
     }
 

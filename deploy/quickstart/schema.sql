@@ -1,6 +1,8 @@
 -- A small shop with the problems planted that the handbook's first pages speak of. Nothing here is faked: they are real.
 create extension pg_stat_statements;
 create role dbsonde login in role pg_monitor;
+-- Optional: lets dbsonde ask how large the file of statement texts is, and so read it while it is small.
+grant execute on function pg_stat_file(text, boolean) to dbsonde;
 
 create table customers (id int primary key, name text not null, balance int not null default 0);
 insert into customers select n, 'customer ' || n from generate_series(1, 20000) n;
