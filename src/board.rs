@@ -33,6 +33,8 @@ pub struct Report {
     pub tally: Arc<Tally>,
     /// Open findings.
     pub findings: Arc<Vec<Entry>>,
+    /// Pages that have not seen enough yet, and how far back they look.
+    pub longer_look: Arc<[(&'static str, Duration)]>,
     /// The pace in force for each topic; a part older than three of them is withheld.
     pub paces: BTreeMap<Topic, Duration>,
     pub readings: BTreeMap<(Topic, Scope), Reading>,

@@ -75,22 +75,20 @@ pub async fn inspect(
         let why = report.down_because.clone().unwrap_or_else(|| "the server stopped answering".into());
         return Err(EngineError::Unreachable(why));
     }
-    Ok(conclude(&report, handbook))
+    Ok(conclude(&report))
 }
 
-pub fn conclude(report: &Report, handbook: &Handbook) -> Inspection {
+pub fn conclude(report: &Report) -> Inspection {
     let gaps = report.snapshot.gaps.iter().map(|((topic, scope), reason)| Gap {
         topic: *topic,
         scope: scope.clone(),
         reason: reason.clone(),
     });
-    let watched = report.made.seconds_since(&report.began);
-    let longer = handbook.spans().into_iter().filter(|(_, span)| span.as_secs_f64() > watched);
     Inspection {
         target: report.target.clone(),
         server: report.server.clone(),
         findings: report.findings.to_vec(),
         gaps: gaps.collect(),
-        longer_look: longer.collect(),
+        longer_look: report.longer_look.to_vec(),
     }
 }

@@ -135,7 +135,7 @@ pub fn replay(directory: &Path, handbook: &Handbook) -> Result<Inspection, Recor
         last = Some(at);
     }
     match (state, last) {
-        (Some(state), Some(at)) => Ok(inspect::conclude(&state.report(at), handbook)),
+        (Some(state), Some(at)) => Ok(inspect::conclude(&state.report(at))),
         _ => Err(broken(2, "the recording holds no visit".into())),
     }
 }

@@ -93,6 +93,8 @@ macro_rules! rules {
                     if $rule::NEEDS.iter().all(knows) {
                         if self.$file.has_seen_enough(seen) {
                             reading.could_speak.push(($rule::ID, $rule::NEEDS));
+                        } else {
+                            reading.longer_look.push(($rule::ID, self.$file.span()));
                         }
                         reading.words.extend(self.$file.check(seen));
                     }
@@ -106,12 +108,6 @@ macro_rules! rules {
                 let all = [$((self.$file.span(), $rule::LOOKS_BACK_AT),)+];
                 all.into_iter().filter(|(span, _)| !span.is_zero()).collect()
             }
-
-            /// The longest look back that any page wants.
-            pub fn spans(&self) -> Vec<(&'static str, std::time::Duration)> {
-                use $crate::rule::Rule;
-                vec![$(($rule::ID, self.$file.span()),)+]
-            }
         }
     };
 }
@@ -120,6 +116,8 @@ macro_rules! rules {
 pub struct Reading {
     /// The rules that had what they need, and what that is.
     pub could_speak: Vec<(&'static str, &'static [Topic])>,
+    /// The rules that have not seen enough yet, and how far back they look.
+    pub longer_look: Vec<(&'static str, Duration)>,
     pub words: Vec<Word>,
 }
 

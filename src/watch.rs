@@ -68,6 +68,7 @@ pub struct Watch {
     snapshot: Snapshot,
     window: Window,
     memory: Memory,
+    longer_look: Arc<[(&'static str, Duration)]>,
     tally: Arc<Tally>,
     pub ledger: Ledger,
     answers: HashMap<Question, (Answer, f64)>,
@@ -119,6 +120,7 @@ impl Watch {
             snapshot: Snapshot::default(),
             window: Window::default(),
             memory: Memory::default(),
+            longer_look: Arc::default(),
             tally,
             ledger: Ledger::default(),
             answers: HashMap::new(),
@@ -272,6 +274,7 @@ impl Watch {
             at: now.wall,
         };
         let reading = self.plan.rules.handbook.read(&seen);
+        self.longer_look = Arc::from(reading.longer_look.as_slice());
         let mut found: Vec<Finding> = Vec::new();
         for word in &reading.words {
             match word {
@@ -379,6 +382,7 @@ impl Watch {
             ladder: self.memory.shared(),
             tally: self.tally.clone(),
             findings: Arc::new(self.ledger.open().cloned().collect()),
+            longer_look: self.longer_look.clone(),
             paces: self.paces.clone(),
             readings: self.readings.clone(),
             cost: self.cost(),

@@ -1,6 +1,7 @@
 //! A window is what a snapshot would have shown had the counters started at zero. Any two snapshots of one
 //! target make one: fifteen seconds or thirty days. This is the only place that subtracts counters.
 
+use super::fact::Metric;
 use super::noun::Noun;
 use super::snapshot::{Break, InTopic, Part, Place, Rows, Scope, Snapshot, Topic, TopicVisitor, When};
 use super::unit::Timestamp;
@@ -107,19 +108,28 @@ impl Stretch {
         if then.complete != now.complete {
             return Err(Break::Rights);
         }
+        if now.rows.topic().visit(Measures).is_empty() {
+            // What only describes has nothing to subtract: the newest word is the word.
+            return Ok(Stretch::of(then, now, now.rows.clone(), vec![false; now.rows.len()], 0));
+        }
         let paired = now.rows.topic().visit(Pairing { then, now });
         // A restart whose reset nobody stamped shows in counters that run backwards.
         if paired.backward > 0 && now.epoch.restarted_since(&then.epoch) {
             return Err(Break::Restart);
         }
-        Ok(Stretch {
+        let unpaired = paired.unpaired + paired.backward;
+        Ok(Stretch::of(then, now, Arc::new(paired.rows), paired.fresh, unpaired))
+    }
+
+    fn of(then: &Part, now: &Part, rows: Arc<Rows>, fresh: Vec<bool>, unpaired: usize) -> Stretch {
+        Stretch {
             from: then.taken,
             to: now.taken,
             seconds: now.taken.seconds_since(&then.taken),
-            rows: Arc::new(paired.rows),
-            fresh: paired.fresh.into(),
-            unpaired: paired.unpaired + paired.backward,
-        })
+            rows,
+            fresh: fresh.into(),
+            unpaired,
+        }
     }
 
     fn since(reset: Timestamp, part: &Part) -> Stretch {
@@ -139,6 +149,17 @@ impl Stretch {
             fresh: sum.fresh.into(),
             unpaired: later.unpaired + sum.unpaired,
         }
+    }
+}
+
+/// What the rows of a topic measure.
+struct Measures;
+
+impl TopicVisitor for Measures {
+    type Out = &'static [Metric];
+
+    fn visit<N: InTopic>(self) -> &'static [Metric] {
+        N::METRICS
     }
 }
 

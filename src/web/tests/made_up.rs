@@ -150,6 +150,7 @@ pub fn report(target: &str, rows: usize, budget: usize) -> Report {
         window,
         ladder: Arc::default(),
         tally: Arc::new(tally),
+        longer_look: Arc::default(),
         findings: Arc::new(vec![finding()]),
         paces: Topic::ALL.iter().map(|topic| (*topic, Duration::from_secs(15))).collect(),
         readings: Topic::ALL.iter().map(|topic| ((*topic, Scope::Server), reading(*topic))).collect(),
