@@ -7,14 +7,10 @@ use std::io::ErrorKind;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// We wait for servers, we do not compute: more threads would only cost memory.
-const MAX_WORKERS: usize = 4;
+/// We wait for servers, we do not compute: each thread more would only keep memory of its own.
+const WORKERS: usize = 1;
 /// How long work that nobody waits for any more may hold up the exit.
 const LEAVE: Duration = Duration::from_secs(1);
-
-/// Every beat takes and gives back some megabytes; the system's allocator keeps them all.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
@@ -29,9 +25,8 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<Exit> {
-    let workers = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MAX_WORKERS));
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(workers)
+        .worker_threads(WORKERS)
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
