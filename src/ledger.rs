@@ -341,7 +341,8 @@ mod rfc3339 {
 
     fn write(unix_seconds: f64) -> String {
         let known = if unix_seconds.is_nan() { 0.0 } else { unix_seconds.clamp(0.0, LAST) };
-        let since = Duration::from_secs_f64(known);
+        // To the nearest millisecond: cut off, a time would lose one with every life.
+        let since = Duration::from_millis((known * 1e3).round() as u64);
         humantime::format_rfc3339_millis(UNIX_EPOCH + since).to_string()
     }
 

@@ -337,7 +337,8 @@ fn gaps(out: &mut String, reports: &[Arc<Report>]) -> fmt::Result {
     if all.is_empty() {
         return Ok(());
     }
-    writeln!(out, "<h2>Not measured<small>{} places</small></h2>\n<ul>", all.len())?;
+    let places = if all.len() == 1 { "place" } else { "places" };
+    writeln!(out, "<h2>Not measured<small>{} {places}</small></h2>\n<ul>", all.len())?;
     for (report, ((topic, scope), reason)) in all.iter().take(MAX_GAPS) {
         let target = if reports.len() > 1 { format!("{}: ", Plain(&report.target)) } else { String::new() };
         writeln!(out, "<li>{target}{} of {}: {}", topic.name(), Plain(&scope.to_string()), Plain(reason))?;

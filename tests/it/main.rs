@@ -9,6 +9,7 @@ mod rig;
 mod docs;
 mod faults;
 mod stories;
+mod survives;
 mod tidy;
 mod versions;
 mod windows;

@@ -85,6 +85,10 @@ async fn every_version_is_read_whole() {
                 .iter()
                 .all(|row| row.calls.0.get() > 0 && row.database.is_some() && row.user.is_some())
         );
+        let texts = seen[0].texts.clone().unwrap();
+        let own =
+            texts.shown().find(|(_, text)| text.contains("pg_backend_pid") || text.contains("pg_stat_"));
+        assert_eq!(own, None, "{version}: our own statements are not shown");
         let Rows::Tables(tables) = &*rows(&seen, Topic::Tables) else { panic!() };
         let orders: &Table = tables.iter().find(|table| &*table.table == "orders").unwrap();
         assert_eq!(orders.rows.unwrap().last.get(), 1000, "{version}");

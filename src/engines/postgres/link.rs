@@ -137,7 +137,10 @@ impl Link {
         }
         if self.open.is_none() {
             let connection = Connection::open(&self.server.target, Some(&wanted), self.lane).await?;
-            let pid = connection.limited(connection.client.query_one("select pg_backend_pid()", &[])).await?;
+            let tag = format!("/* dbsonde {} */", self.lane.name());
+            let pid = connection
+                .limited(connection.client.query_one(&format!("select {tag} pg_backend_pid()"), &[]))
+                .await?;
             locked(&self.server.own).insert(self.lane, pid.try_get::<_, i32>(0).map_or(0, i64::from));
             // Only the beat probes: one asks, all use. Before it has, a lane asks for itself.
             let known = match self.server.known().filter(|_| self.lane != Lane::Beat) {
@@ -146,7 +149,7 @@ impl Link {
             };
             if known.has_jit {
                 // Compiling our statements would cost more than running them; unknown to 10, so not a start-up option.
-                connection.limited(connection.client.batch_execute("set jit = off")).await?;
+                connection.limited(connection.client.batch_execute(&format!("set {tag} jit = off"))).await?;
             }
             self.open =
                 Some(Open { connection, database: Name::new(&wanted), known, prepared: HashMap::new() });

@@ -1,0 +1,67 @@
+//! What survives: a finding over a restart of ours, and everything seen in a recording.
+
+use crate::rig::Dir;
+use crate::rig::daemon::{Daemon, dbsonde};
+use crate::rig::postgres::{Server, any};
+use serde_json::Value;
+use std::time::Duration;
+
+const PACES: &str = "[pace]\npulse = \"1s\"\nbeat = \"5s\"\nslow = \"15s\"\nrare = \"60s\"\n";
+
+async fn with_a_duplicate() -> Server {
+    let server = Server::start(any(), &[]).await;
+    let setup = "create extension pg_stat_statements;
+        create table orders (id int primary key, note text);
+        insert into orders select n, 'note ' || n from generate_series(1, 100000) n;
+        create index orders_note on orders (note); create index orders_note_too on orders (note)";
+    server.sql("postgres", setup).await;
+    server.sql("postgres", "vacuum analyze orders").await;
+    server
+}
+
+async fn duplicate(daemon: &Daemon) -> Value {
+    let is_found = |answer: &Value| {
+        let all = answer["findings"].as_array().cloned().unwrap_or_default();
+        all.into_iter().find(|finding| finding["rule"] == "index-duplicate")
+    };
+    let limit = Duration::from_secs(60);
+    let answer =
+        daemon.wait_for("/api/v1/findings", |answer| is_found(&answer.json()).is_some(), limit).await;
+    is_found(&answer.json()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_finding_keeps_its_age_over_a_restart_of_ours() {
+    let server = with_a_duplicate().await;
+    let config = format!("{PACES}\n[[target]]\nname = \"db\"\nurl = \"{}\"\n", server.url("postgres"));
+    let state = Dir::new();
+    let args = ["--state.dir", state.path().to_str().unwrap()];
+    let daemon = Daemon::start_with(&config, &args, &[]).await;
+    let before = duplicate(&daemon).await;
+    assert!(daemon.stop().await.success());
+    assert!(state.join("state.sqlite").exists());
+    let daemon = Daemon::start_with(&config, &args, &[]).await;
+    let after = duplicate(&daemon).await;
+    assert_eq!(before["id"], after["id"]);
+    assert_eq!(before["opened_at"], after["opened_at"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_replays_to_the_same_findings_and_holds_no_literal() {
+    let server = with_a_duplicate().await;
+    server.sql("postgres", "select count(*) from orders where note = 'canary-4711'").await;
+    let folder = Dir::new();
+    let directory = folder.join("recording");
+    let directory = directory.to_str().unwrap();
+    let recorded = dbsonde(&["record", &server.url("postgres"), directory, "--for", "25s"], &[]).await;
+    assert_eq!(recorded.code, 0, "{}", recorded.stderr);
+    assert!(recorded.stdout.contains("1 finding"), "{}", recorded.stdout);
+    let replayed = dbsonde(&["replay", directory, "--format", "json"], &[]).await;
+    assert_eq!(replayed.code, 0, "{}", replayed.stderr);
+    let seen: Value = serde_json::from_str(&replayed.stdout).unwrap();
+    assert_eq!(seen["findings"].as_array().unwrap().len(), 1, "{seen:#}");
+    assert_eq!(seen["findings"][0]["rule"], "index-duplicate");
+    let packed = std::fs::File::open(std::path::Path::new(directory).join("recording.jsonl.gz")).unwrap();
+    let text = std::io::read_to_string(flate2::read::GzDecoder::new(packed)).unwrap();
+    assert!(text.contains("orders_note") && !text.contains("canary-4711"));
+}
