@@ -14,7 +14,7 @@ mod labels;
 #[cfg(test)]
 mod tests;
 
-use crate::model::{InTopic, Metric, Name, Rows, Scope, Stretch, Topic, TopicVisitor};
+use crate::model::{InTopic, Name, Rows, Scope, Stretch, Topic, TopicVisitor};
 use account::{Account, Reading, Sheet};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -219,16 +219,5 @@ impl TopicVisitor for IsRanked {
     type Out = bool;
     fn visit<N: InTopic>(self) -> bool {
         N::RANKED
-    }
-}
-
-/// The metrics of a topic's noun.
-#[derive(Debug)]
-pub struct Metrics;
-
-impl TopicVisitor for Metrics {
-    type Out = &'static [Metric];
-    fn visit<N: InTopic>(self) -> Self::Out {
-        N::METRICS
     }
 }

@@ -273,14 +273,14 @@ impl Watch {
             answers: &answers,
             at: now.wall,
         };
-        let reading = self.plan.rules.handbook.read(&seen);
+        let mut reading = self.plan.rules.handbook.read(&seen);
         self.longer_look = Arc::from(reading.longer_look.as_slice());
         let mut found: Vec<Finding> = Vec::new();
-        for word in &reading.words {
+        for word in std::mem::take(&mut reading.words) {
             match word {
-                Word::Finding(finding) => found.push((**finding).clone()),
+                Word::Finding(finding) => found.push(*finding),
                 Word::Question(question) if self.questions.len() < MAX_QUESTIONS => {
-                    self.questions.insert(question.clone());
+                    self.questions.insert(question);
                 }
                 Word::Question(_) => {}
             }

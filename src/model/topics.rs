@@ -22,6 +22,11 @@ macro_rules! topics {
                 match self { $(Topic::$topic => <$noun as noun::Noun>::TOPIC,)+ }
             }
 
+            /// What its rows measure.
+            pub fn metrics(self) -> &'static [Metric] {
+                match self { $(Topic::$topic => <$noun as noun::Noun>::METRICS,)+ }
+            }
+
             /// What tells the series of its rows apart.
             pub fn labels(self) -> &'static [&'static str] {
                 match self { $(Topic::$topic => <$noun as noun::Noun>::LABELS,)+ }

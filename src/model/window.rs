@@ -1,7 +1,6 @@
 //! A window is what a snapshot would have shown had the counters started at zero. Any two snapshots of one
 //! target make one: fifteen seconds or thirty days. This is the only place that subtracts counters.
 
-use super::fact::Metric;
 use super::noun::Noun;
 use super::snapshot::{Break, InTopic, Part, Place, Rows, Scope, Snapshot, Topic, TopicVisitor, When};
 use super::unit::Timestamp;
@@ -108,7 +107,7 @@ impl Stretch {
         if then.complete != now.complete {
             return Err(Break::Rights);
         }
-        if now.rows.topic().visit(Measures).is_empty() {
+        if now.rows.topic().metrics().is_empty() {
             // What only describes has nothing to subtract: the newest word is the word.
             return Ok(Stretch::of(then, now, now.rows.clone(), vec![false; now.rows.len()], 0));
         }
@@ -149,17 +148,6 @@ impl Stretch {
             fresh: sum.fresh.into(),
             unpaired: later.unpaired + sum.unpaired,
         }
-    }
-}
-
-/// What the rows of a topic measure.
-struct Measures;
-
-impl TopicVisitor for Measures {
-    type Out = &'static [Metric];
-
-    fn visit<N: InTopic>(self) -> &'static [Metric] {
-        N::METRICS
     }
 }
 

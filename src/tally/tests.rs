@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::Metric;
 use crate::model::{
     Count, Digest, Level, Load, Noun, SessionGroup, Setting, Statement, Total, When, noun::Cell,
 };

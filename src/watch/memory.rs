@@ -2,7 +2,7 @@
 //! we watch for those that look further back, and what a former life of ours left.
 
 use crate::model::{Part, Place, Snapshot, Topic, Window};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,16 @@ pub struct Memory {
     near: BTreeMap<(Duration, Place), Rung>,
     /// The oldest word that a former life of ours left on each place.
     past: Snapshot,
+    windows: BTreeMap<Beginning, Window>,
     ladder: Arc<Vec<Window>>,
+}
+
+/// Where a window begins, the nearest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Beginning {
+    Near(Duration),
+    Start,
+    Past,
 }
 
 /// Two parts of one place, the older between one and two spans old: the rung of a ladder that moves along.
@@ -64,28 +73,37 @@ impl Memory {
     pub fn forget(&mut self, place: &Place) {
         self.base.parts.remove(place);
         self.near.retain(|(_, near), _| near != place);
+        self.windows.values_mut().for_each(|window| drop(window.stretches.remove(place)));
     }
 
-    /// Takes in what was just read, and makes the windows from each beginning to now.
-    pub fn look_back(&mut self, looks_back: &LooksBack, read: Snapshot, now: &Snapshot) {
-        let mut moved = false;
-        for (span, needs) in looks_back {
-            for (place, part) in read.parts.iter().filter(|((topic, _), _)| needs.contains(topic)) {
-                moved = true;
-                self.base.parts.entry(place.clone()).or_insert_with(|| part.clone());
-                if *span <= NEAR {
-                    self.near.entry((*span, place.clone())).or_default().take(part, *span);
-                }
-            }
-        }
-        if !moved {
+    /// Takes in what was just read, and makes the windows from each beginning to it. What was not read again keeps
+    /// its stretches: the indexes are not compared anew with every beat.
+    pub fn look_back(&mut self, looks_back: &LooksBack, mut read: Snapshot, now: &Snapshot) {
+        let is_wanted = |topic: &Topic| looks_back.iter().any(|(_, needs)| needs.contains(topic));
+        read.parts.retain(|(topic, _), _| is_wanted(topic));
+        if read.parts.is_empty() {
             return;
         }
-        let mut spans: Vec<Duration> = self.near.keys().map(|(span, _)| *span).collect();
-        spans.dedup();
-        let begins = spans.into_iter().map(|span| self.begun(span));
-        let begins: Vec<Snapshot> = begins.chain([self.base.clone(), self.past.clone()]).collect();
-        self.ladder = Arc::new(begins.iter().map(|from| self.window(from, now)).collect());
+        for (place, part) in &read.parts {
+            self.base.parts.entry(place.clone()).or_insert_with(|| part.clone());
+            let near = looks_back.iter().filter(|(span, needs)| *span <= NEAR && needs.contains(&place.0));
+            for (span, _) in near {
+                self.near.entry((*span, place.clone())).or_default().take(part, *span);
+            }
+        }
+        let spans: BTreeSet<Duration> = self.near.keys().map(|(span, _)| *span).collect();
+        let near = spans.into_iter().map(|span| (Beginning::Near(span), self.begun(span)));
+        let rest = [(Beginning::Start, self.base.clone()), (Beginning::Past, self.past.clone())];
+        let begins: Vec<(Beginning, Snapshot)> = near.chain(rest).collect();
+        for (beginning, from) in begins {
+            let fresh = window(&from, &read);
+            let window = self.windows.entry(beginning).or_default();
+            window
+                .stretches
+                .retain(|place, _| now.parts.contains_key(place) && !read.parts.contains_key(place));
+            window.stretches.extend(fresh.stretches);
+        }
+        self.ladder = Arc::new(self.windows.values().cloned().collect());
     }
 
     /// The beginnings that move along at one span.
@@ -94,14 +112,14 @@ impl Memory {
         let begun = of_span.filter_map(|((_, place), rung)| Some((place.clone(), rung.beginning()?.clone())));
         Snapshot { parts: begun.collect(), ..Snapshot::default() }
     }
+}
 
-    /// Only of the places that have a beginning: the rest would be gaps that nobody asked about.
-    fn window(&self, from: &Snapshot, now: &Snapshot) -> Window {
-        let known = now.parts.iter().filter(|(place, _)| from.parts.contains_key(place));
-        let now = Snapshot {
-            parts: known.map(|(place, part)| (place.clone(), part.clone())).collect(),
-            ..Snapshot::default()
-        };
-        Window::between(from, &now)
-    }
+/// Only of the places that have a beginning: the rest would be gaps that nobody asked about.
+fn window(from: &Snapshot, read: &Snapshot) -> Window {
+    let known = read.parts.iter().filter(|(place, _)| from.parts.contains_key(place));
+    let read = Snapshot {
+        parts: known.map(|(place, part)| (place.clone(), part.clone())).collect(),
+        ..Snapshot::default()
+    };
+    Window::between(from, &read)
 }

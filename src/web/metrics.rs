@@ -4,7 +4,7 @@
 use super::exposition::{Family, Format, Type, Writer, write_label};
 use crate::board::Report;
 use crate::model::{Digest, Kind, Metric, Name, Scope, Topic, When};
-use crate::tally::{Metrics, OTHER, Series};
+use crate::tally::{OTHER, Series};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -251,7 +251,7 @@ fn shown<'a>(report: &'a Report, topic: Topic, now: &When) -> Vec<Series<'a>> {
 
 /// All families of one noun. Each family has the series of all targets together, as the format demands.
 fn noun(writer: &mut Writer, targets: &mut [Target<'_>], topic: Topic, now: &When) {
-    let metrics: &'static [Metric] = topic.visit(Metrics);
+    let metrics: &'static [Metric] = topic.metrics();
     if metrics.is_empty() {
         return;
     }
@@ -325,7 +325,7 @@ pub struct Listed {
 pub fn catalogue() -> Vec<Listed> {
     let of = |topic: &Topic| {
         let labels: Vec<&str> = ["target"].into_iter().chain(topic.labels().iter().copied()).collect();
-        topic.visit(Metrics).iter().map(move |metric| Listed {
+        topic.metrics().iter().map(move |metric| Listed {
             name: metric.name(),
             kind: if metric.kind == Kind::Counter { Type::Counter } else { Type::Gauge },
             labels: labels.clone(),
