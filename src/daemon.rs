@@ -22,6 +22,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Interval;
 use tokio_util::sync::CancellationToken;
 
 /// Changes on their way to the sinks; each sink has a queue of its own behind it.
@@ -103,6 +104,8 @@ pub async fn run(source: ConfigSource) -> Result<(), DaemonError> {
     let mut ends = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
     let mut edits = Edits::of(&source);
     let mut count = tokio::time::interval(COUNT);
+    // Told from the loop that does the work: a watchdog fed from elsewhere would see a stuck loop as well.
+    let mut alive = sd_notify::watchdog_enabled().map(|limit| tokio::time::interval(limit / 2));
     tell_systemd(&[sd_notify::NotifyState::Ready]);
     tracing::info!(targets = daemon.watched.len(), "watching");
 
@@ -115,6 +118,7 @@ pub async fn run(source: ConfigSource) -> Result<(), DaemonError> {
                 asked.send(outcome).ok();
             }
             () = edits.changed() => { daemon.reload(&source, &telemetry).await.ok(); }
+            () = due(alive.as_mut()) => tell_systemd(&[sd_notify::NotifyState::Watchdog]),
             _ = count.tick() => telemetry.sinks(health(&daemon.sinks)),
         }
     }
@@ -152,6 +156,14 @@ async fn any(ends: &mut [Signal; 2]) {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+    }
+}
+
+/// The next tick, which never comes where nobody wants it.
+async fn due(interval: Option<&mut Interval>) {
+    match interval {
+        Some(interval) => drop(interval.tick().await),
+        None => std::future::pending().await,
     }
 }
 

@@ -10,6 +10,7 @@ mod docs;
 mod faults;
 mod stories;
 mod survives;
+mod systemd;
 mod tidy;
 mod versions;
 mod windows;

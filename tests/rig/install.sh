@@ -76,6 +76,7 @@ postgresql_need || skip "the distribution's PostgreSQL"
 command -v python3 >/dev/null || apt_need python3 || skip "python3"
 command -v npm >/dev/null || apt_need npm nodejs || skip "npm, and with it PostgreSQL 10 to 18"
 promtool_need || skip "promtool"
+command -v systemd-analyze systemd-socket-activate >/dev/null || apt_need systemd || skip "systemd-analyze"
 for version in 10.23.0-beta.6 11.22.1-beta.9 12.22.0-beta.15 13.23.0-beta.16 14.23.0-beta.17 15.18.0-beta.17 \
   16.14.0-beta.17 17.10.0-beta.17 18.4.0-beta.17; do
   postgresql_from_npm $version || skip "PostgreSQL $version"
