@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-fn is_current(file: &str, fresh: &str) {
+pub fn is_current(file: &str, fresh: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     if fs::read_to_string(&path).is_ok_and(|old| old == fresh) {
         return;

@@ -8,6 +8,7 @@ mod rig;
 
 mod docs;
 mod faults;
+mod prometheus;
 mod stories;
 mod survives;
 mod systemd;

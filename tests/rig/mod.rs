@@ -28,6 +28,12 @@ pub fn root() -> PathBuf {
     }
 }
 
+/// A program that came with Prometheus: the one of the machine, or the one that `install.sh` unpacked.
+pub fn prometheus(program: &str) -> Command {
+    let unpacked = root().join("prometheus/usr/bin").join(program);
+    if unpacked.exists() { Command::new(unpacked) } else { Command::new(program) }
+}
+
 /// A private directory, `run/<pid>-<n>`, removed when dropped.
 #[derive(Debug)]
 pub struct Dir(PathBuf);
