@@ -124,16 +124,20 @@ suite_unpack() {
 }
 
 # suite_wrap ROOT PROGRAM…: makes programs of another suite start with its own loader and libraries, where this
-# machine's are too old for them.
+# machine's are too old for them, or too new.
 suite_wrap() {
-  local root=$1 program loader
+  local root=$1 program loader triplet argv0=
   shift
-  loader=$(find "$root/usr/lib" -name 'ld-linux-*.so.*' | head -1)
+  loader=$(find "$root/usr/lib" "$root/lib" -name 'ld-linux-*.so.*' ! -type d 2>/dev/null | grep -- -linux-gnu/ | head -1)
+  triplet=$(basename "$(dirname "$loader")")
+  # A program that looks for its files beside itself must hear its own name; loaders can tell it since glibc 2.33.
+  # shellcheck disable=SC2016 # for the wrapper to expand
+  ! "$loader" --help 2>/dev/null | grep -q -e --argv0 || argv0='--argv0 "$0"'
   for program; do
     mv "$program" "$program.elf"
     # shellcheck disable=SC2016 # for the wrapper to expand
-    printf '#!/bin/sh\nexec "%s" --library-path "%s" --argv0 "$0" "$0.elf" "$@"\n' \
-      "$loader" "$(dirname "$loader")" >"$program"
+    printf '#!/bin/sh\nexec "%s" --library-path "%s" %s "$0.elf" "$@"\n' \
+      "$loader" "$root/usr/lib/$triplet:$root/lib/$triplet" "$argv0" >"$program"
     chmod +x "$program"
   done
 }

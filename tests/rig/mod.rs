@@ -10,7 +10,9 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod daemon;
+pub mod mysql;
 pub mod postgres;
+pub mod process;
 pub mod proxy;
 
 use std::fs::{self, File};

@@ -2,14 +2,17 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tokio_postgres::{Client, Error, NoTls, SimpleQueryMessage};
 
-use super::{Dir, children, free_port, kill, lock, root};
+use super::process::{self, Process, copy, give};
+use super::{Dir, free_port, kill, root};
+
+/// What every cluster has.
+const PROOF: &str = "postgresql.conf";
 
 /// A row of [`Server::sql`]: every value as its text, `None` is NULL.
 pub type Row = Vec<Option<String>>;
@@ -39,8 +42,7 @@ pub struct Server {
     pub version: u32,
     /// On 127.0.0.1; it stays the same across a restart.
     pub port: u16,
-    postmaster: Child,
-    frozen: Vec<u32>,
+    postmaster: Process,
     dir: Dir,
 }
 
@@ -52,8 +54,9 @@ impl Server {
     /// Where that matters there is [`Server::start_own`].
     pub async fn start(version: u32, settings: &[(&str, &str)]) -> Server {
         let dir = Dir::new();
-        let template = tokio::task::spawn_blocking(move || template(version)).await.expect("a template");
-        copy(&template, &dir.join("data"));
+        let make = move || process::template(&version.to_string(), |data| initdb(version, data));
+        let template = tokio::task::spawn_blocking(make).await.expect("a template");
+        copy(&template, &dir.join("data"), PROOF);
         Server::configured(version, dir, settings).await
     }
 
@@ -77,7 +80,7 @@ impl Server {
         // The label belongs to the session that began the backup.
         let session = self.connect("postgres").await;
         session.simple_query(&format!("select {start}")).await.expect("a backup starts");
-        copy(&self.data(), &data);
+        copy(&self.data(), &data, PROOF);
         let end = session.simple_query(&format!("select labelfile from {stop}")).await;
         let end = texts(end.expect("a backup ends"));
         let label = end.first().and_then(|row| row.first().cloned().flatten()).expect("a backup label");
@@ -128,7 +131,7 @@ impl Server {
         give(dir.path());
         let port = free_port();
         let postmaster = spawn(version, &dir, port);
-        let mut server = Server { version, port, postmaster, frozen: vec![], dir };
+        let mut server = Server { version, port, postmaster, dir };
         // Another test can take the free port before the server does.
         for left in (0..3).rev() {
             match server.ready().await {
@@ -164,8 +167,7 @@ impl Server {
 
     /// The postmaster and its children as they are now, to hold their cost in /proc against what we say.
     pub fn pids(&self) -> Vec<u32> {
-        let postmaster = self.postmaster.id();
-        std::iter::once(postmaster).chain(children(postmaster)).collect()
+        self.postmaster.pids()
     }
 
     /// Its log so far, of all its starts.
@@ -217,48 +219,32 @@ impl Server {
 
     /// Ends it; the value stays, and so does the data.
     pub fn stop(&mut self, how: Stop) {
-        self.thaw();
         let signal = if how == Stop::Fast { "INT" } else { "QUIT" };
-        self.end(signal, Duration::from_secs(30));
+        self.postmaster.end(signal, Duration::from_secs(30));
     }
 
     /// After [`Server::stop`].
     pub async fn start_again(&mut self) {
-        assert!(self.postmaster.try_wait().is_ok_and(|s| s.is_some()), "the server still runs");
+        assert!(self.postmaster.has_ended(), "the server still runs");
         self.postmaster = spawn(self.version, &self.dir, self.port);
         if let Err(log) = self.ready().await {
             panic!("PostgreSQL {} did not start again:\n{log}", self.version);
         }
     }
 
-    /// Stops the whole process tree with SIGSTOP: the kernel goes on to accept connections, nobody answers.
+    /// The kernel goes on to accept connections, nobody answers.
     pub fn freeze(&mut self) {
-        // First the one that forks, then its children, until there are no new ones.
-        let mut all = vec![self.postmaster.id()];
-        kill("STOP", &all);
-        loop {
-            let new: Vec<u32> =
-                children(self.postmaster.id()).into_iter().filter(|c| !all.contains(c)).collect();
-            if new.is_empty() {
-                break;
-            }
-            kill("STOP", &new);
-            all.extend(new);
-        }
-        self.frozen = all;
+        self.postmaster.freeze();
     }
 
     pub fn thaw(&mut self) {
-        let frozen = std::mem::take(&mut self.frozen);
-        if !frozen.is_empty() {
-            kill("CONT", &frozen);
-        }
+        self.postmaster.thaw();
     }
 
     /// SIGKILL for one backend, by the pid that `pg_backend_pid()` and `pg_stat_activity` tell. The server then
     /// restarts all its processes without moving its start time.
     pub fn kill_backend(&self, pid: u32) {
-        assert!(children(self.postmaster.id()).contains(&pid), "{pid} is no process of this server");
+        assert!(self.pids().contains(&pid), "{pid} is no process of this server");
         kill("KILL", &[pid]);
     }
 
@@ -277,7 +263,7 @@ impl Server {
     async fn ready(&mut self) -> Result<(), String> {
         let end = Instant::now() + Duration::from_secs(60);
         while Instant::now() < end {
-            if self.postmaster.try_wait().is_ok_and(|s| s.is_some()) {
+            if self.postmaster.has_ended() {
                 break;
             }
             if self.try_sql("postgres", "select 1").await.is_ok() {
@@ -286,31 +272,6 @@ impl Server {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Err(self.log())
-    }
-
-    fn end(&mut self, signal: &str, patience: Duration) {
-        if self.postmaster.try_wait().is_ok_and(|s| s.is_some()) {
-            return;
-        }
-        kill(signal, &[self.postmaster.id()]);
-        let end = Instant::now() + patience;
-        while Instant::now() < end {
-            if !self.postmaster.try_wait().is_ok_and(|s| s.is_none()) {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        let backends = children(self.postmaster.id());
-        let _ = self.postmaster.kill();
-        kill("KILL", &backends);
-        let _ = self.postmaster.wait();
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.thaw();
-        self.end("QUIT", Duration::from_secs(5));
     }
 }
 
@@ -321,58 +282,9 @@ fn bin(version: u32) -> Option<PathBuf> {
     [own, distribution].into_iter().find(|dir| dir.join("postgres").exists())
 }
 
-/// A program of a version, as a user that PostgreSQL accepts to run as: it refuses root.
 fn command(version: u32, program: &str) -> Command {
     let bin = bin(version).unwrap_or_else(|| panic!("PostgreSQL {version} is not installed"));
-    let mut command = Command::new(bin.join(program));
-    command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C").current_dir("/").stdin(Stdio::null());
-    if let Some((user, group)) = owner() {
-        command.uid(user).gid(group);
-    }
-    command
-}
-
-/// Who owns the servers when we are root: `postgres`, else `nobody`. None when we are somebody already.
-fn owner() -> Option<(u32, u32)> {
-    use std::os::unix::fs::MetadataExt;
-    if fs::metadata("/proc/self").expect("/proc").uid() != 0 {
-        return None;
-    }
-    let users = fs::read_to_string("/etc/passwd").expect("/etc/passwd");
-    let ids = |name: &str| {
-        let line = users.lines().find(|l| l.split(':').next() == Some(name))?;
-        let mut fields = line.split(':').skip(2);
-        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
-    };
-    Some(ids("postgres").or_else(|| ids("nobody")).expect("a user that is not root"))
-}
-
-/// Gives a directory to the user that the servers run as.
-fn give(dir: &Path) {
-    if let Some((user, group)) = owner() {
-        let done = Command::new("chown").arg("-R").arg(format!("{user}:{group}")).arg(dir).status();
-        assert!(done.is_ok_and(|s| s.success()), "cannot chown {}", dir.display());
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    // A running server removes files while they are copied; what else goes wrong shows at the start.
-    let done = Command::new("cp").arg("-a").arg(from).arg(to).stderr(Stdio::null()).status();
-    assert!(done.is_ok() && to.join("postgresql.conf").exists(), "cannot copy {}", from.display());
-}
-
-/// A cluster to copy from, made once per version.
-fn template(version: u32) -> PathBuf {
-    let template = root().join(format!("template-{version}"));
-    let _lock = lock(&root().join(format!("template-{version}.lock")));
-    if !template.exists() {
-        let dir = Dir::new();
-        give(dir.path());
-        let data = dir.join("data");
-        initdb(version, &data);
-        fs::rename(&data, &template).expect("a template");
-    }
-    template
+    process::command(&bin.join(program))
 }
 
 fn initdb(version: u32, data: &Path) {
@@ -384,12 +296,10 @@ fn initdb(version: u32, data: &Path) {
     assert!(done.status.success(), "initdb {version}: {}", String::from_utf8_lossy(&done.stderr));
 }
 
-fn spawn(version: u32, dir: &Dir, port: u16) -> Child {
-    let log = OpenOptions::new().create(true).append(true).open(dir.join("log")).expect("a log file");
+fn spawn(version: u32, dir: &Dir, port: u16) -> Process {
     let mut command = command(version, "postgres");
     command.arg("-D").arg(dir.join("data")).args(["-p", &port.to_string()]);
-    command.stdout(Stdio::null()).stderr(log);
-    command.spawn().unwrap_or_else(|e| panic!("cannot start PostgreSQL {version}: {e}"))
+    Process::spawn(command, &dir.join("log"))
 }
 
 fn texts(messages: Vec<SimpleQueryMessage>) -> Vec<Row> {
@@ -433,7 +343,7 @@ async fn servers_do_what_they_are_told() {
         session.simple_query("select 1").await.expect_err("its backend is gone");
         server.restart(Stop::Fast).await;
 
-        let (pid, dir) = (server.postmaster.id(), server.dir.path().to_owned());
+        let (pid, dir) = (server.postmaster.pid(), server.dir.path().to_owned());
         drop(server);
         assert!(!Path::new(&format!("/proc/{pid}")).exists() && !dir.exists(), "something is left");
     }

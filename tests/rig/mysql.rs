@@ -1,0 +1,484 @@
+//! Private MySQL and MariaDB servers, one process each.
+
+use std::fmt;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Error, Opts, OptsBuilder, Value};
+
+use super::postgres::{Row, Stop};
+use super::process::{self, Process, copy, give};
+use super::{Dir, free_port, root};
+
+/// What every data directory has.
+const PROOF: &str = "ibdata1";
+
+/// The versions that can be had, oldest first in each flavour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    MySql56,
+    MySql97,
+    MariaDb105,
+    MariaDb1011,
+    MariaDb118,
+}
+
+use Version::{MariaDb105, MariaDb118, MariaDb1011, MySql56, MySql97};
+
+/// Those that are installed; a test that loops over them says by this what it leaves out.
+pub fn versions() -> Vec<Version> {
+    let all = [MySql56, MySql97, MariaDb105, MariaDb1011, MariaDb118];
+    let (here, missing): (Vec<_>, Vec<_>) = all.into_iter().partition(|v| v.program().exists());
+    for version in missing {
+        println!("skip: {version} is not installed");
+    }
+    here
+}
+
+/// The newest MySQL and the newest MariaDB: what a story is told on.
+pub fn flavours() -> [Version; 2] {
+    [MySql97, MariaDb118]
+}
+
+impl Version {
+    pub fn is_mariadb(self) -> bool {
+        !matches!(self, MySql56 | MySql97)
+    }
+
+    fn home(self) -> PathBuf {
+        root().join(self.to_string())
+    }
+
+    fn program(self) -> PathBuf {
+        self.home().join(match self {
+            MySql56 => "server/mysqld",
+            MySql97 | MariaDb105 => "usr/sbin/mysqld",
+            MariaDb1011 | MariaDb118 => "usr/sbin/mariadbd",
+        })
+    }
+
+    /// Where its messages, character sets and the SQL of its system tables lie.
+    fn share(self) -> PathBuf {
+        self.home().join(match self {
+            MySql56 => "server/share",
+            MariaDb118 => "usr/share/mariadb",
+            _ => "usr/share/mysql",
+        })
+    }
+
+    /// A directory of its installation, so that it moves with `root()`; nothing of the machine's own is read.
+    fn command(self) -> Command {
+        let program = self.program();
+        assert!(program.exists(), "{self} is not installed: run tests/rig/install.sh");
+        let mut command = process::command(&program);
+        if self == MySql56 {
+            command.env("LD_LIBRARY_PATH", self.home().join("server"));
+        }
+        command
+    }
+
+    /// The settings without which it does not find itself.
+    fn places(self) -> Vec<(&'static str, String)> {
+        let show = |path: PathBuf| path.display().to_string();
+        let base = if self == MySql56 { "server" } else { "usr" };
+        let plugins = match self {
+            MySql56 => "server/lib/plugin",
+            MySql97 => "usr/lib/mysql/plugin",
+            _ => "usr/lib/mysql/plugin",
+        };
+        vec![
+            ("basedir", show(self.home().join(base))),
+            ("lc_messages_dir", show(self.share())),
+            ("character_sets_dir", show(self.share().join("charsets"))),
+            ("plugin_dir", show(self.home().join(plugins))),
+        ]
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            MySql56 => "mysql-5.6",
+            MySql97 => "mysql-9.7",
+            MariaDb105 => "mariadb-10.5",
+            MariaDb1011 => "mariadb-10.11",
+            MariaDb118 => "mariadb-11.8",
+        })
+    }
+}
+
+/// A server that runs; it is stopped and its directory is removed when the value is dropped.
+#[derive(Debug)]
+pub struct Server {
+    pub version: Version,
+    /// On 127.0.0.1; it stays the same across a restart.
+    pub port: u16,
+    process: Process,
+    dir: Dir,
+}
+
+impl Server {
+    /// Starts a new server: `root` without a password, an empty database `test`, `performance_schema` on, a binary log
+    /// with GTIDs. The settings are added last, so they win; a value of `-` takes a setting away.
+    ///
+    /// The data is a copy of what was made earlier, but the UUID of a MySQL server is its own.
+    pub async fn start(version: Version, settings: &[(&str, &str)]) -> Server {
+        let dir = Dir::new();
+        let make = move || process::template(&version.to_string(), |data| initialise(version, data));
+        let template = tokio::task::spawn_blocking(make).await.expect("a template");
+        copy(&template, &dir.join("data"), PROOF);
+        let _ = fs::remove_file(dir.join("data/auto.cnf"));
+        give(dir.path());
+        let port = free_port();
+        configure(version, &dir, port, settings);
+        let process = spawn(version, &dir, port);
+        let mut server = Server { version, port, process, dir };
+        // Another test can take the free port before the server does.
+        for left in (0..3).rev() {
+            match server.ready().await {
+                Ok(()) => break,
+                Err(log) if left > 0 && log.contains("Address already in use") => {
+                    server.port = free_port();
+                    server.process = spawn(version, &server.dir, server.port);
+                }
+                Err(log) => panic!("{version} did not start:\n{log}"),
+            }
+        }
+        server.sql("", "create database if not exists test").await;
+        server
+    }
+
+    /// A replica of this server by GTID, read-only, that runs: it plays the binary log from its beginning.
+    pub async fn replica(&self, settings: &[(&str, &str)]) -> Server {
+        let mut all = vec![("read_only", "ON"), ("report_host", "127.0.0.1")];
+        all.extend(settings);
+        let replica = Server::start(self.version, &all).await;
+        // What it did itself must not stand in the way of the same GTIDs from above.
+        let port = self.port;
+        let script = match self.version {
+            MySql97 => format!(
+                "reset binary logs and gtids;
+                 change replication source to source_host='127.0.0.1', source_port={port}, source_user='root',
+                     source_auto_position=1, source_connect_retry=1, get_source_public_key=1;
+                 start replica"
+            ),
+            MySql56 => format!(
+                "reset master;
+                 change master to master_host='127.0.0.1', master_port={port}, master_user='root',
+                     master_auto_position=1, master_connect_retry=1;
+                 start slave"
+            ),
+            _ => format!(
+                "reset master;
+                 set global gtid_slave_pos='';
+                 change master to master_host='127.0.0.1', master_port={port}, master_user='root',
+                     master_use_gtid=slave_pos, master_connect_retry=1;
+                 start slave"
+            ),
+        };
+        for statement in script.split(';') {
+            replica.sql("", statement).await;
+        }
+        replica.caught_up(self, Duration::from_secs(60)).await;
+        replica
+    }
+
+    /// Waits until this replica has what its source has now.
+    pub async fn caught_up(&self, source: &Server, limit: Duration) {
+        let (position, done) = if self.version.is_mariadb() {
+            ("select @@gtid_current_pos", "select master_gtid_wait('{}', {})")
+        } else {
+            // 0 once it is there, for the older and the newer function.
+            ("select @@global.gtid_executed", "select wait_for_executed_gtid_set('{}', {})")
+        };
+        let done = if self.version == MySql56 {
+            "select if(wait_until_sql_thread_after_gtids('{}', {}) >= 0, 0, 1)"
+        } else {
+            done
+        };
+        let position = source.sql("", position).await[0][0].clone().expect("a position").replace('\n', "");
+        let script = done.replacen("{}", &position, 1).replacen("{}", &limit.as_secs().to_string(), 1);
+        let answer = self.sql("", &script).await;
+        assert_eq!(answer, [[Some("0".to_owned())]], "not at {position} within {limit:?}:\n{}", self.log());
+    }
+
+    /// For `root`, who needs no password.
+    pub fn url(&self, db: &str) -> String {
+        format!("mysql://root@127.0.0.1:{}/{db}", self.port)
+    }
+
+    /// User and password must not need escaping in a URL.
+    pub fn url_as(&self, user: &str, password: &str, db: &str) -> String {
+        format!("mysql://{user}:{password}@127.0.0.1:{}/{db}", self.port)
+    }
+
+    /// Its unix socket. Connecting needs a path of at most 107 bytes.
+    pub fn socket(&self) -> PathBuf {
+        self.data().join("mysqld.sock")
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.dir.join("data")
+    }
+
+    /// Its process, to hold its cost in /proc against what we say.
+    pub fn pids(&self) -> Vec<u32> {
+        self.process.pids()
+    }
+
+    /// Its log so far, of all its starts.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.dir.join("log")).unwrap_or_default()
+    }
+
+    /// A session of `root`, for a test that must hold one; it ends when dropped. An empty name is no database.
+    pub async fn connect(&self, db: &str) -> Conn {
+        self.try_connect("root", "", db).await.unwrap_or_else(|e| panic!("{}: {e:?}", self.url(db)))
+    }
+
+    /// A session of anybody, without TLS.
+    pub async fn try_connect(&self, user: &str, password: &str, db: &str) -> Result<Conn, Error> {
+        let options = OptsBuilder::default()
+            .ip_or_hostname("127.0.0.1")
+            .tcp_port(self.port)
+            .user(Some(user))
+            .pass(Some(password).filter(|p| !p.is_empty()))
+            .db_name(Some(db).filter(|db| !db.is_empty()))
+            .prefer_socket(false);
+        Conn::new(Opts::from(options)).await
+    }
+
+    /// Runs a script as `root` and returns all its rows.
+    pub async fn sql(&self, db: &str, script: &str) -> Vec<Row> {
+        self.try_sql(db, script).await.unwrap_or_else(|e| panic!("{script}\n{e:?}"))
+    }
+
+    pub async fn try_sql(&self, db: &str, script: &str) -> Result<Vec<Row>, Error> {
+        let mut session = self.try_connect("root", "", db).await?;
+        let rows = run(&mut session, script).await;
+        let _ = session.disconnect().await;
+        rows
+    }
+
+    /// Waits until the first value of the query is `1`, for at most the given time.
+    pub async fn wait_for(&self, db: &str, query: &str, limit: Duration) {
+        let end = Instant::now() + limit;
+        loop {
+            let rows = self.sql(db, query).await;
+            if rows.first().and_then(|r| r.first()).is_some_and(|v| v.as_deref() == Some("1")) {
+                return;
+            }
+            assert!(Instant::now() < end, "not within {limit:?}: {query}\nlast answer: {rows:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Ends it and starts it again, on the same port and data. `Immediate` is a crash.
+    pub async fn restart(&mut self, how: Stop) {
+        self.stop(how);
+        self.start_again().await;
+    }
+
+    /// Ends it; the value stays, and so does the data.
+    pub fn stop(&mut self, how: Stop) {
+        self.process.end(if how == Stop::Fast { "TERM" } else { "KILL" }, Duration::from_secs(60));
+    }
+
+    /// After [`Server::stop`].
+    pub async fn start_again(&mut self) {
+        assert!(self.process.has_ended(), "the server still runs");
+        self.process = spawn(self.version, &self.dir, self.port);
+        if let Err(log) = self.ready().await {
+            panic!("{} did not start again:\n{log}", self.version);
+        }
+    }
+
+    /// A setting that only a start can change: it counts from the next one on.
+    pub fn set(&self, name: &str, value: &str) {
+        let file = self.dir.join("my.cnf");
+        let mut conf = OpenOptions::new().append(true).open(file).expect("my.cnf");
+        writeln!(conf, "{name} = {value}").expect("my.cnf");
+    }
+
+    /// The kernel goes on to accept connections, nobody answers.
+    pub fn freeze(&mut self) {
+        self.process.freeze();
+    }
+
+    pub fn thaw(&mut self) {
+        self.process.thaw();
+    }
+
+    /// Waits until it answers. What it logged, if it ends instead or takes too long.
+    async fn ready(&mut self) -> Result<(), String> {
+        let end = Instant::now() + Duration::from_secs(60);
+        while Instant::now() < end && !self.process.has_ended() {
+            if self.try_sql("", "select 1").await.is_ok() {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Err(self.log())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Nobody wants its data any more, so there is nothing to wait for.
+        self.process.end("KILL", Duration::from_secs(5));
+    }
+}
+
+/// Runs a script in a session and returns all its rows, of every value its text.
+pub async fn run(session: &mut Conn, script: &str) -> Result<Vec<Row>, Error> {
+    let mut result = session.query_iter(script).await?;
+    let mut rows = Vec::new();
+    while !result.is_empty() {
+        let set: Vec<mysql_async::Row> = result.collect().await?;
+        rows.extend(set.into_iter().map(|row| row.unwrap().into_iter().map(text).collect::<Row>()));
+    }
+    Ok(rows)
+}
+
+/// Text queries answer in texts.
+fn text(value: Value) -> Option<String> {
+    match value {
+        Value::NULL => None,
+        Value::Bytes(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+        other => Some(other.as_sql(true)),
+    }
+}
+
+fn spawn(version: Version, dir: &Dir, port: u16) -> Process {
+    let mut command = version.command();
+    command.arg(format!("--defaults-file={}", dir.join("my.cnf").display())).arg(format!("--port={port}"));
+    Process::spawn(command, &dir.join("log"))
+}
+
+/// Small and quick to start; what it loses in a crash of the machine nobody misses.
+fn configure(version: Version, dir: &Dir, port: u16, settings: &[(&str, &str)]) {
+    let mut all = version.places();
+    let mut set = |name, value: &str| all.push((name, value.to_owned()));
+    set("datadir", &dir.join("data").display().to_string());
+    // Relative to the data, since its path is limited to 107 bytes.
+    set("socket", "mysqld.sock");
+    set("bind_address", "127.0.0.1");
+    set("pid_file", "mysqld.pid");
+    set("performance_schema", "ON");
+    set("innodb_buffer_pool_size", "32M");
+    set("innodb_flush_log_at_trx_commit", "2");
+    set("sync_binlog", "0");
+    set("log_bin", "binlog");
+    set("log_slave_updates", "ON");
+    set("server_id", &port.to_string());
+    match version {
+        MySql97 => set("mysqlx", "OFF"),
+        MySql56 => set("binlog_format", "ROW"),
+        _ => set("gtid_strict_mode", "ON"),
+    }
+    if version == MySql97 {
+        set("secure_file_priv", "");
+    }
+    if !version.is_mariadb() {
+        set("gtid_mode", "ON");
+        set("enforce_gtid_consistency", "ON");
+    }
+    all.retain(|(name, _)| !settings.contains(&(name, "-")));
+    let own = settings.iter().filter(|(_, value)| *value != "-");
+    let own = own.map(|(name, value)| (*name, (*value).to_owned()));
+    let mut conf = "[mysqld]\n".to_owned();
+    for (name, value) in all.into_iter().chain(own) {
+        conf += &format!("{name} = {value}\n");
+    }
+    fs::write(dir.join("my.cnf"), conf).expect("my.cnf");
+}
+
+/// A data directory with its system tables.
+fn initialise(version: Version, data: &Path) {
+    let mut command = version.command();
+    command.arg("--no-defaults").arg(format!("--datadir={}", data.display()));
+    for (name, value) in version.places() {
+        command.arg(format!("--{}={value}", name.replace('_', "-")));
+    }
+    if version == MySql97 {
+        // `secure-file-priv`: it ends when the package's directory is missing.
+        command.args(["--initialize-insecure", "--secure-file-priv="]);
+        let done = command.output().expect("mysqld");
+        assert!(done.status.success(), "{version}: {}", String::from_utf8_lossy(&done.stderr));
+        return;
+    }
+    for dir in ["mysql", "test"] {
+        fs::create_dir_all(data.join(dir)).expect("a data directory");
+    }
+    give(data);
+    command.arg("--bootstrap").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    if version.is_mariadb() {
+        command.args(["--log-warnings=0", "--enforce-storage-engine="]);
+    }
+    let mut child = command.spawn().expect("mysqld");
+    let mut script = "create database if not exists mysql;\nuse mysql;\n".to_owned();
+    script += "set @auth_root_socket=null;\n";
+    let names: &[&str] = match version {
+        MySql56 => &["mysql_system_tables", "mysql_system_tables_data"],
+        MariaDb118 => &[
+            "mariadb_system_tables",
+            "mariadb_performance_tables",
+            "mariadb_system_tables_data",
+            "mariadb_sys_schema",
+        ],
+        _ => &[
+            "mysql_system_tables",
+            "mysql_performance_tables",
+            "mysql_system_tables_data",
+            "mysql_sys_schema",
+        ],
+    };
+    for name in names {
+        // 10.5 has no sys schema.
+        if let Ok(sql) = fs::read_to_string(version.share().join(format!("{name}.sql"))) {
+            script += &sql;
+        }
+    }
+    script += if version == MySql56 { "delete from mysql.user where user='';\n" } else { "" };
+    child.stdin.take().expect("a pipe").write_all(script.as_bytes()).expect("the bootstrap reads");
+    let done = child.wait_with_output().expect("mysqld");
+    assert!(done.status.success(), "{version}: {}", String::from_utf8_lossy(&done.stderr));
+}
+
+#[tokio::test]
+async fn servers_do_what_they_are_told() {
+    for version in versions() {
+        let began = Instant::now();
+        let mut server = Server::start(version, &[("max_connections", "77")]).await;
+        let rows = server.sql("test", "select @@max_connections, @@performance_schema; select null").await;
+        let one = |text: &str| Some(text.to_owned());
+        assert_eq!(rows, [vec![one("77"), one("1")], vec![None]], "{version}");
+        server.sql("", "create user u@'%' identified by 'p'").await;
+        server.try_connect("u", "p", "").await.expect("the password is right");
+        server.try_connect("u", "q", "").await.expect_err("the password is wrong");
+
+        let mut replica = server.replica(&[]).await;
+        server.sql("test", "create table t (a int primary key); insert into t values (1)").await;
+        replica.caught_up(&server, Duration::from_secs(20)).await;
+        assert_eq!(replica.sql("test", "select a from t").await, [[one("1")]], "{version}");
+        replica.restart(Stop::Immediate).await;
+        replica.caught_up(&server, Duration::from_secs(20)).await;
+
+        server.freeze();
+        let asked = server.try_sql("", "select 1");
+        tokio::time::timeout(Duration::from_millis(300), asked).await.expect_err("it answered");
+        server.thaw();
+        server.set("performance_schema", "OFF");
+        server.restart(Stop::Fast).await;
+        assert_eq!(server.sql("", "select @@performance_schema").await, [[one("0")]], "{version}");
+
+        let (pid, dir) = (server.process.pid(), server.dir.path().to_owned());
+        drop(server);
+        assert!(!Path::new(&format!("/proc/{pid}")).exists() && !dir.exists(), "something is left");
+        println!("{version}: {:?}", began.elapsed());
+    }
+}
