@@ -1,10 +1,12 @@
 //! Private MySQL and MariaDB servers, one process each.
 
-use std::fmt;
+mod version;
+
+pub use version::*;
+
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use mysql_async::prelude::Queryable;
@@ -12,104 +14,11 @@ use mysql_async::{Conn, Error, Opts, OptsBuilder, Value};
 
 use super::postgres::{Row, Stop};
 use super::process::{self, Process, copy, give};
-use super::{Dir, free_port, root};
+use super::{Dir, free_port};
+use version::Version::{MySql56, MySql97};
 
 /// What every data directory has.
 const PROOF: &str = "ibdata1";
-
-/// The versions that can be had, oldest first in each flavour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Version {
-    MySql56,
-    MySql97,
-    MariaDb105,
-    MariaDb1011,
-    MariaDb118,
-}
-
-use Version::{MariaDb105, MariaDb118, MariaDb1011, MySql56, MySql97};
-
-/// Those that are installed; a test that loops over them says by this what it leaves out.
-pub fn versions() -> Vec<Version> {
-    let all = [MySql56, MySql97, MariaDb105, MariaDb1011, MariaDb118];
-    let (here, missing): (Vec<_>, Vec<_>) = all.into_iter().partition(|v| v.program().exists());
-    for version in missing {
-        println!("skip: {version} is not installed");
-    }
-    here
-}
-
-/// The newest MySQL and the newest MariaDB: what a story is told on.
-pub fn flavours() -> [Version; 2] {
-    [MySql97, MariaDb118]
-}
-
-impl Version {
-    pub fn is_mariadb(self) -> bool {
-        !matches!(self, MySql56 | MySql97)
-    }
-
-    fn home(self) -> PathBuf {
-        root().join(self.to_string())
-    }
-
-    fn program(self) -> PathBuf {
-        self.home().join(match self {
-            MySql56 => "server/mysqld",
-            MySql97 | MariaDb105 => "usr/sbin/mysqld",
-            MariaDb1011 | MariaDb118 => "usr/sbin/mariadbd",
-        })
-    }
-
-    /// Where its messages, character sets and the SQL of its system tables lie.
-    fn share(self) -> PathBuf {
-        self.home().join(match self {
-            MySql56 => "server/share",
-            MariaDb118 => "usr/share/mariadb",
-            _ => "usr/share/mysql",
-        })
-    }
-
-    /// A directory of its installation, so that it moves with `root()`; nothing of the machine's own is read.
-    fn command(self) -> Command {
-        let program = self.program();
-        assert!(program.exists(), "{self} is not installed: run tests/rig/install.sh");
-        let mut command = process::command(&program);
-        if self == MySql56 {
-            command.env("LD_LIBRARY_PATH", self.home().join("server"));
-        }
-        command
-    }
-
-    /// The settings without which it does not find itself.
-    fn places(self) -> Vec<(&'static str, String)> {
-        let show = |path: PathBuf| path.display().to_string();
-        let base = if self == MySql56 { "server" } else { "usr" };
-        let plugins = match self {
-            MySql56 => "server/lib/plugin",
-            MySql97 => "usr/lib/mysql/plugin",
-            _ => "usr/lib/mysql/plugin",
-        };
-        vec![
-            ("basedir", show(self.home().join(base))),
-            ("lc_messages_dir", show(self.share())),
-            ("character_sets_dir", show(self.share().join("charsets"))),
-            ("plugin_dir", show(self.home().join(plugins))),
-        ]
-    }
-}
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            MySql56 => "mysql-5.6",
-            MySql97 => "mysql-9.7",
-            MariaDb105 => "mariadb-10.5",
-            MariaDb1011 => "mariadb-10.11",
-            MariaDb118 => "mariadb-11.8",
-        })
-    }
-}
 
 /// A server that runs; it is stopped and its directory is removed when the value is dropped.
 #[derive(Debug)]
@@ -128,7 +37,7 @@ impl Server {
     /// The data is a copy of what was made earlier, but the UUID of a MySQL server is its own.
     pub async fn start(version: Version, settings: &[(&str, &str)]) -> Server {
         let dir = Dir::new();
-        let make = move || process::template(&version.to_string(), |data| initialise(version, data));
+        let make = move || process::template(&version.to_string(), |data| version.initialise(data));
         let template = tokio::task::spawn_blocking(make).await.expect("a template");
         copy(&template, &dir.join("data"), PROOF);
         let _ = fs::remove_file(dir.join("data/auto.cnf"));
@@ -189,16 +98,14 @@ impl Server {
 
     /// Waits until this replica has what its source has now.
     pub async fn caught_up(&self, source: &Server, limit: Duration) {
-        let (position, done) = if self.version.is_mariadb() {
-            ("select @@gtid_current_pos", "select master_gtid_wait('{}', {})")
-        } else {
-            // 0 once it is there, for the older and the newer function.
-            ("select @@global.gtid_executed", "select wait_for_executed_gtid_set('{}', {})")
-        };
-        let done = if self.version == MySql56 {
-            "select if(wait_until_sql_thread_after_gtids('{}', {}) >= 0, 0, 1)"
-        } else {
-            done
+        // Each answers 0 once it is there; the oldest one with what it has still done meanwhile.
+        let (position, done) = match self.version {
+            MySql56 => (
+                "select @@global.gtid_executed",
+                "select least(wait_until_sql_thread_after_gtids('{}', {}), 0)",
+            ),
+            MySql97 => ("select @@global.gtid_executed", "select wait_for_executed_gtid_set('{}', {})"),
+            _ => ("select @@gtid_current_pos", "select master_gtid_wait('{}', {})"),
         };
         let position = source.sql("", position).await[0][0].clone().expect("a position").replace('\n', "");
         let script = done.replacen("{}", &position, 1).replacen("{}", &limit.as_secs().to_string(), 1);
@@ -397,58 +304,6 @@ fn configure(version: Version, dir: &Dir, port: u16, settings: &[(&str, &str)]) 
     fs::write(dir.join("my.cnf"), conf).expect("my.cnf");
 }
 
-/// A data directory with its system tables.
-fn initialise(version: Version, data: &Path) {
-    let mut command = version.command();
-    command.arg("--no-defaults").arg(format!("--datadir={}", data.display()));
-    for (name, value) in version.places() {
-        command.arg(format!("--{}={value}", name.replace('_', "-")));
-    }
-    if version == MySql97 {
-        // `secure-file-priv`: it ends when the package's directory is missing.
-        command.args(["--initialize-insecure", "--secure-file-priv="]);
-        let done = command.output().expect("mysqld");
-        assert!(done.status.success(), "{version}: {}", String::from_utf8_lossy(&done.stderr));
-        return;
-    }
-    for dir in ["mysql", "test"] {
-        fs::create_dir_all(data.join(dir)).expect("a data directory");
-    }
-    give(data);
-    command.arg("--bootstrap").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-    if version.is_mariadb() {
-        command.args(["--log-warnings=0", "--enforce-storage-engine="]);
-    }
-    let mut child = command.spawn().expect("mysqld");
-    let mut script = "create database if not exists mysql;\nuse mysql;\n".to_owned();
-    script += "set @auth_root_socket=null;\n";
-    let names: &[&str] = match version {
-        MySql56 => &["mysql_system_tables", "mysql_system_tables_data"],
-        MariaDb118 => &[
-            "mariadb_system_tables",
-            "mariadb_performance_tables",
-            "mariadb_system_tables_data",
-            "mariadb_sys_schema",
-        ],
-        _ => &[
-            "mysql_system_tables",
-            "mysql_performance_tables",
-            "mysql_system_tables_data",
-            "mysql_sys_schema",
-        ],
-    };
-    for name in names {
-        // 10.5 has no sys schema.
-        if let Ok(sql) = fs::read_to_string(version.share().join(format!("{name}.sql"))) {
-            script += &sql;
-        }
-    }
-    script += if version == MySql56 { "delete from mysql.user where user='';\n" } else { "" };
-    child.stdin.take().expect("a pipe").write_all(script.as_bytes()).expect("the bootstrap reads");
-    let done = child.wait_with_output().expect("mysqld");
-    assert!(done.status.success(), "{version}: {}", String::from_utf8_lossy(&done.stderr));
-}
-
 #[tokio::test]
 async fn servers_do_what_they_are_told() {
     for version in versions() {
@@ -478,7 +333,7 @@ async fn servers_do_what_they_are_told() {
 
         let (pid, dir) = (server.process.pid(), server.dir.path().to_owned());
         drop(server);
-        assert!(!Path::new(&format!("/proc/{pid}")).exists() && !dir.exists(), "something is left");
+        assert!(!PathBuf::from(format!("/proc/{pid}")).exists() && !dir.exists(), "something is left");
         println!("{version}: {:?}", began.elapsed());
     }
 }
