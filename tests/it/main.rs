@@ -6,6 +6,7 @@
 #[path = "../rig/mod.rs"]
 mod rig;
 
+mod dashboards;
 mod docs;
 mod faults;
 mod prometheus;

@@ -155,6 +155,12 @@ pub struct Output {
     pub stderr: String,
 }
 
+/// What somebody else's HTTP server on this machine says to a GET.
+pub async fn request_json(port: u16, path: &str) -> std::io::Result<serde_json::Value> {
+    let answer = request(port, "GET", path, &[]).await?;
+    serde_json::from_slice(&answer.body).map_err(std::io::Error::other)
+}
+
 /// Runs `dbsonde` with these arguments to its end, which has to come within two minutes.
 pub async fn dbsonde(args: &[&str], envs: &[(&str, &str)]) -> Output {
     let run = program().args(args).envs(envs.iter().copied()).stdout(Stdio::piped()).output();
