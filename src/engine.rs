@@ -1,4 +1,19 @@
 //! The contract of an engine: a database we know how to watch. One folder each in `engines/`.
+//!
+//! What every engine does the same way is here: SQL that fits the server (`template`, `collector`), results that
+//! become nouns (`layout`, `reading`), what the pulse makes of sessions (`crowd`), the round of the roaming lane
+//! (`round`), what the lanes of one server share (`shared`), whom TLS trusts (`trust`).
+
+pub mod blocking;
+pub mod collector;
+pub mod crowd;
+pub mod layout;
+pub mod load;
+pub mod reading;
+pub mod round;
+pub mod shared;
+pub mod template;
+pub mod trust;
 
 use crate::model::question::{Answer, Question};
 use crate::model::{Sample, Topic};

@@ -32,6 +32,9 @@ const MAX_LINE: u64 = 512 << 20;
 struct Header {
     format: u32,
     target: Name,
+    /// Recordings of the first days do not say.
+    #[serde(default)]
+    engine: String,
     topics: Vec<(Topic, Pace)>,
 }
 
@@ -58,9 +61,9 @@ impl Recorded {
         }
     }
 
-    fn news(self) -> News {
+    fn news(self, engine: &'static str) -> News {
         let server = self.version.map(|version| ServerFacts {
-            engine: "postgres",
+            engine,
             version,
             role: if self.role.as_deref() == Some("standby") { "standby" } else { "primary" },
             ..ServerFacts::default()
@@ -90,8 +93,9 @@ pub async fn record(
     std::fs::create_dir_all(directory)?;
     let file = BufWriter::new(File::create(directory.join(FILE))?);
     let mut out = GzEncoder::new(file, Compression::fast());
-    let topics = crate::engines::open(target, Clock::start())?.topics();
-    line(&mut out, &Header { format: FORMAT, target: target.name.clone(), topics })?;
+    let engine = crate::engines::open(target, Clock::start())?;
+    let (name, topics) = (engine.name().to_owned(), engine.topics());
+    line(&mut out, &Header { format: FORMAT, target: target.name.clone(), engine: name, topics })?;
     let (tap, mut visits) = mpsc::channel(QUEUE);
     let writer = tokio::task::spawn_blocking(move || -> io::Result<()> {
         while let Some(visit) = visits.blocking_recv() {
@@ -119,6 +123,7 @@ pub fn replay(directory: &Path, handbook: &Handbook) -> Result<Inspection, Recor
     if header.format != FORMAT {
         return Err(broken(1, format!("format {} is not known here (known: {FORMAT})", header.format)));
     }
+    let engine = crate::engines::named(&header.engine);
     let plan = inspect::bare_plan(header.target.clone(), handbook);
     let mut state: Option<Watch> = None;
     let mut last = None;
@@ -128,7 +133,7 @@ pub fn replay(directory: &Path, handbook: &Handbook) -> Result<Inspection, Recor
         let (at, lane) = (visit.at, visit.lane);
         let begin = || Watch::new(plan.clone(), header.topics.clone(), at).at_first_sight();
         let watch = state.get_or_insert_with(begin);
-        watch.take(visit.news(), at);
+        watch.take(visit.news(engine), at);
         if lane != Lane::Pulse {
             watch.read(at);
         }

@@ -14,3 +14,9 @@ pub fn open(target: &Target, clock: Clock) -> Result<Arc<dyn Engine>, EngineErro
         other => Err(EngineError::Unsupported(format!("{other}:// (known: postgres://)"))),
     }
 }
+
+/// The engine that wrote this name down, for what is read without a server.
+pub fn named(name: &str) -> &'static str {
+    let known = ["postgres"];
+    known.into_iter().find(|known| *known == name).unwrap_or("postgres")
+}

@@ -1,15 +1,14 @@
 //! The beat: counters of statements and of the server, and the wording of statements that are new.
 
 use super::collectors::COLLECTORS;
-use super::connect::Failure;
 use super::link::{Database, Link, Oids, locked};
-use super::visit::{Identity, collect, gap};
+use super::visit::ask_identity;
+use crate::engine::reading::{Failure, collect, gap};
+use crate::engine::shared::learn_text;
 use crate::engine::{Async, Due, EngineError, Lane, Pace, Probe, Visit};
 use crate::model::{Name, Rows, Scope, Topic};
-use crate::sql::{Dialect, normalise, normalise_cut};
-use crate::texts::Known as Text;
+use crate::sql::Dialect;
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -49,7 +48,7 @@ impl Beat {
     async fn beat(&mut self, _: &Due) -> Result<Visit, EngineError> {
         let known = self.link.ready(None).await?;
         let mut visit = Visit { server: Some(known.facts.clone()), ..Visit::default() };
-        let mut identity = Identity::ask(&mut self.link, &known).await?;
+        let mut identity = ask_identity(&mut self.link, &known).await?;
         self.names(false).await?;
         for collector in COLLECTORS.iter().filter(|collector| collector.pace == Pace::Beat) {
             collect(&mut self.link, collector, &identity, &Scope::Server, &mut visit).await?;
@@ -64,7 +63,7 @@ impl Beat {
             self.names(true).await?;
         }
         self.texts(&mut visit).await?;
-        visit.texts = Some(locked(&self.link.server.texts).clone());
+        visit.texts = Some(self.link.server.texts());
         Ok(visit)
     }
 
@@ -85,11 +84,8 @@ impl Beat {
             return Ok(());
         }
         self.names_asked = Some(Instant::now());
-        let rows = match self.link.ask("names", &[]).await {
-            Ok(rows) => rows,
-            Err(Failure::Lost(error)) => return Err(error),
-            Err(Failure::Refused { .. }) => return Ok(()),
-        };
+        let answer = self.link.ask("names", &[]).await;
+        let Some(rows) = Failure::forgive(answer)? else { return Ok(()) };
         let mut oids = Oids::default();
         for row in &rows {
             let (Ok(kind), Ok(oid), Ok(name)) = (
@@ -107,13 +103,13 @@ impl Beat {
                 oids.roles.insert(oid.into(), name);
             }
         }
-        *locked(&self.link.server.oids) = oids;
+        *locked(&self.link.server.memory) = oids;
         Ok(())
     }
 
     /// Learns the wording of statements that are new: seldom, and never when it would hurt.
     async fn texts(&mut self, visit: &mut Visit) -> Result<(), EngineError> {
-        let strangers = unknown_ids(visit, &locked(&self.link.server.texts).clone());
+        let strangers = unknown_ids(visit, &self.link.server.texts());
         let now = Instant::now();
         if !strangers.is_empty() && self.texts_next.is_none_or(|next| next <= now) {
             self.texts_next = Some(now + TEXTS_LATER);
@@ -134,57 +130,39 @@ impl Beat {
     }
 
     async fn read_texts(&mut self, ids: &[i64]) -> Result<Duration, Failure> {
-        let refused = |message: String| Failure::Refused {
-            code: tokio_postgres::error::SqlState::INSUFFICIENT_PRIVILEGE,
-            message,
-        };
         let size = match self.link.ask("texts_size", &[]).await {
             Ok(rows) => rows.first().and_then(|row| row.try_get::<_, Option<i64>>("size").ok().flatten()),
             Err(Failure::Refused { .. }) => {
                 let why = "the size of the file of texts may not be asked; GRANT EXECUTE ON FUNCTION pg_stat_file(text, boolean)";
-                return Err(refused(format!("{why}, or wait until sessions show them")));
+                return Err(Failure::refused(format!("{why}, or wait until sessions show them")));
             }
             Err(lost) => return Err(lost),
         };
         let size = size.unwrap_or(0);
         if size > MAX_TEXTS_FILE {
-            return Err(refused(format!(
+            return Err(Failure::refused(format!(
                 "the file of texts has {} MB and each read would take as much memory in the server",
                 size >> 20
             )));
         }
         let rows = self.link.ask("statement_texts", &[&ids]).await?;
-        let mut texts = locked(&self.link.server.texts);
-        let texts = Arc::make_mut(&mut texts);
-        for row in &rows {
-            if let (Ok(id), Ok(Some(text))) =
-                (row.try_get::<_, i64>("server_digest"), row.try_get::<_, Option<&str>>("query"))
-            {
-                learn(texts, id, text, MAX_TEXT);
+        self.link.server.teach(|texts| {
+            for row in &rows {
+                if let (Ok(id), Ok(Some(text))) =
+                    (row.try_get::<_, i64>("server_digest"), row.try_get::<_, Option<&str>>("query"))
+                {
+                    learn(texts, id, text, MAX_TEXT);
+                }
             }
-        }
+        });
         Ok(if size <= SMALL_TEXTS_FILE { TEXTS_SOON } else { TEXTS_LATER })
     }
 }
 
-/// What a text of the server says about an id. The text itself goes no further. One of `full` bytes has filled
-/// the space that the server keeps for it, so its end is lost.
+/// What a text of the server says about an id. One of `full` bytes has filled the space that the server keeps for
+/// it, so its end is lost.
 pub fn learn(texts: &mut crate::texts::Texts, id: i64, text: &str, full: usize) {
-    if let Some(lane) = our_lane(text) {
-        return texts.learn(id, Text::Ours(lane), None);
-    }
-    let normal = if text.len() >= full { normalise_cut } else { normalise };
-    match normal(Dialect::Postgres, text) {
-        Ok(normal) => match normal.key() {
-            Some(digest) => texts.learn(id, Text::Digest(digest), Some(&normal.fingerprint)),
-            // Half a text names nothing; the whole one may still be read.
-            None if text.len() >= full => {}
-            None => texts.learn(id, Text::Unnamed, None),
-        },
-        // Hidden from this login now, perhaps not for ever.
-        Err(crate::sql::Refused::Hidden) => {}
-        Err(_) => texts.learn(id, Text::Unnamed, None),
-    }
+    learn_text(texts, Dialect::Postgres, id, text, text.len() >= full, our_lane(text));
 }
 
 /// Our statements say which lane sent them.

@@ -1,69 +1,8 @@
 //! The table of collectors: topic, pace, where its rows live, what begins its epoch, and its SQL.
 //! To add one: a noun in `model/`, a file in `sql/`, a line here.
 
-use crate::engine::{Lane, Pace};
-use crate::model::Topic;
-
-/// Whose rows a collector reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
-    /// One read tells of the whole server.
-    Server,
-    /// To be asked in every database.
-    Database,
-}
-
-/// When the numbers of a collector began, by the server's word: what makes their epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Began {
-    /// pg_stat_statements' own reset; where it does not tell (before 14), the server's statistics.
-    Statements,
-    /// The reset of the database's statistics, or of the server's when that is later.
-    Database,
-    /// Each row tells for itself, or there is nothing that a reset could move.
-    Rows,
-    /// They die with the server's process.
-    Process,
-}
-
-#[derive(Debug)]
-pub struct Collector {
-    pub topic: Topic,
-    pub pace: Pace,
-    pub reach: Reach,
-    pub began: Began,
-    /// The name of the SQL file without version.
-    pub file: &'static str,
-    /// Its variants, newest first: the first whose needs are met is used.
-    pub sql: &'static [&'static str],
-}
-
-impl Collector {
-    pub fn lane(&self) -> Lane {
-        match self.pace {
-            Pace::Pulse => Lane::Pulse,
-            Pace::Beat => Lane::Beat,
-            Pace::Slow | Pace::Rare => Lane::Roam,
-        }
-    }
-}
-
-macro_rules! files {
-    ($($file:literal)+) => { &[$(include_str!(concat!("sql/", $file, ".sql")),)+] };
-}
-
-macro_rules! collectors {
-    ($($topic:ident $pace:ident $reach:ident $began:ident $file:literal [$($variant:literal)+];)+) => {
-        pub const COLLECTORS: &[Collector] = &[$(Collector {
-            topic: Topic::$topic,
-            pace: Pace::$pace,
-            reach: Reach::$reach,
-            began: Began::$began,
-            file: $file,
-            sql: files!($($variant)+),
-        },)+];
-    };
-}
+use crate::engine::collector::Tool;
+use crate::{collectors, sql_files};
 
 collectors! {
     Sessions             Pulse Server   Process    "sessions"              ["sessions"];
@@ -101,15 +40,15 @@ collectors! {
 }
 
 /// SQL that serves no topic of its own: what the engine asks to understand the rest.
-pub const TOOLS: &[(&str, &[&str])] = &[
-    ("identity", files!["identity" "identity.plain"]),
-    ("names", files!["names"]),
-    ("session_texts", files!["session_texts"]),
-    ("blocking", files!["blocking"]),
-    ("statement_texts", files!["statement_texts"]),
-    ("texts_size", files!["texts_size"]),
-    ("began", files!["began"]),
-    ("index_definitions", files!["index_definitions"]),
-    ("sizes", files!["sizes"]),
-    ("database_sizes", files!["database_sizes"]),
+pub const TOOLS: &[Tool] = &[
+    ("identity", sql_files!["identity" "identity.plain"]),
+    ("names", sql_files!["names"]),
+    ("session_texts", sql_files!["session_texts"]),
+    ("blocking", sql_files!["blocking"]),
+    ("statement_texts", sql_files!["statement_texts"]),
+    ("texts_size", sql_files!["texts_size"]),
+    ("began", sql_files!["began"]),
+    ("index_definitions", sql_files!["index_definitions"]),
+    ("sizes", sql_files!["sizes"]),
+    ("database_sizes", sql_files!["database_sizes"]),
 ];

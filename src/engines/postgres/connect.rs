@@ -3,6 +3,7 @@
 use super::guard::Guarded;
 use super::tls;
 use crate::config::Target;
+use crate::engine::reading::Failure;
 use crate::engine::{EngineError, Lane};
 use std::future::poll_fn;
 use std::path::PathBuf;
@@ -91,7 +92,7 @@ impl Connection {
     ) -> Result<T, Failure> {
         let deadline = self.statement_timeout + GRACE;
         match timeout(deadline, request).await {
-            Ok(result) => result.map_err(|error| Failure::of(&error)),
+            Ok(result) => result.map_err(|error| failure(&error)),
             Err(_) => {
                 self.cancel().await;
                 Err(Failure::Lost(EngineError::Timeout(deadline)))
@@ -144,37 +145,27 @@ async fn tcp(host: &str, port: u16) -> Result<TcpStream, EngineError> {
     Ok(stream)
 }
 
-/// What went wrong with one request.
-#[derive(Debug)]
-pub enum Failure {
-    /// The connection is of no more use.
-    Lost(EngineError),
-    /// This request failed, the next may not.
-    Refused { code: SqlState, message: String },
+/// What the server's error means for what comes next.
+fn failure(error: &tokio_postgres::Error) -> Failure {
+    match error.as_db_error() {
+        Some(db) if is_fatal(db.code()) => Failure::Lost(from_server(db)),
+        // Our statements hold no literals and no names of users' objects, so neither does the message.
+        Some(db) => Failure::Refused { message: db.message().to_owned(), changed: means_change(db.code()) },
+        None => Failure::Lost(EngineError::Unreachable(innermost(error))),
+    }
 }
 
-impl Failure {
-    fn of(error: &tokio_postgres::Error) -> Failure {
-        match error.as_db_error() {
-            Some(db) if is_fatal(db.code()) => Failure::Lost(from_server(db)),
-            // Our statements hold no literals and no names of users' objects, so neither does the message.
-            Some(db) => Failure::Refused { code: db.code().clone(), message: db.message().to_owned() },
-            None => Failure::Lost(EngineError::Unreachable(innermost(error))),
-        }
-    }
-
-    /// The world is not as probing found it: an object, a column or a right came or went.
-    pub fn means_change(&self) -> bool {
-        let changed = [
-            SqlState::UNDEFINED_TABLE,
-            SqlState::UNDEFINED_COLUMN,
-            SqlState::UNDEFINED_FUNCTION,
-            SqlState::UNDEFINED_OBJECT,
-            SqlState::INVALID_SCHEMA_NAME,
-            SqlState::INSUFFICIENT_PRIVILEGE,
-        ];
-        matches!(self, Failure::Refused { code, .. } if changed.contains(code))
-    }
+/// The world is not as probing found it: an object, a column or a right came or went.
+fn means_change(code: &SqlState) -> bool {
+    let changed = [
+        SqlState::UNDEFINED_TABLE,
+        SqlState::UNDEFINED_COLUMN,
+        SqlState::UNDEFINED_FUNCTION,
+        SqlState::UNDEFINED_OBJECT,
+        SqlState::INVALID_SCHEMA_NAME,
+        SqlState::INSUFFICIENT_PRIVILEGE,
+    ];
+    changed.contains(code)
 }
 
 /// Errors after which the server closes the connection, or never opened it.

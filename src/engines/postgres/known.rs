@@ -2,10 +2,11 @@
 //! server shows that the world has changed; never guessed from a version number.
 
 use super::collectors::{COLLECTORS, TOOLS};
-use super::connect::{Connection, Failure};
-use super::template::{Catalogue, Template};
-use crate::engine::{EngineError, Lack, Lane, ServerFacts};
-use std::collections::HashMap;
+use super::connect::Connection;
+use crate::engine::collector::{Library, Repertoire};
+use crate::engine::reading::Failure;
+use crate::engine::template::Catalogue;
+use crate::engine::{Lack, Lane, ServerFacts};
 use tokio_postgres::Row;
 
 /// One row, no locks beyond the catalogue's own, ~1 ms. The view hides the libraries from a login without rights,
@@ -67,37 +68,27 @@ pub struct Known {
     pub block_size: f64,
     /// Where we reached it: two servers may share an identifier, a clone and its origin.
     pub address: String,
-    /// The SQL of every collector and tool file, by the name of its first variant, or what it lacks.
-    sql: HashMap<&'static str, Result<String, String>>,
+    pub repertoire: Repertoire,
 }
 
 impl Known {
-    pub fn sql(&self, file: &str) -> Result<&str, &str> {
-        match self.sql.get(file) {
-            Some(Ok(sql)) => Ok(sql),
-            Some(Err(lack)) => Err(lack),
-            None => Err("not probed"),
-        }
-    }
-
     pub async fn probe(connection: &Connection, address: &str) -> Result<Known, Failure> {
         let client = &connection.client;
         let server = connection.limited(client.query_one(SERVER, &[])).await?;
         let statements = connection.limited(client.query_opt(STATEMENTS, &[])).await?;
         let schema: String = statements.as_ref().map_or("public".into(), |row| text(row, "schema"));
-        let templates = templates();
-        let objects: Vec<&str> = templates.values().flatten().flat_map(Template::objects).collect();
+        let library = Library::new(COLLECTORS, TOOLS);
+        let objects = library.objects();
         let schemas = vec!["pg_catalog", schema.as_str()];
         let found = connection.limited(client.query(CATALOGUE, &[&objects, &schemas])).await?;
         let catalogue = catalogue(&found);
-        let mut sql: HashMap<_, _> = templates
-            .iter()
-            .map(|(file, variants)| (*file, render(variants, &catalogue, &schema, file)))
-            .collect();
+        let quoted = format!("\"{}\"", schema.replace('"', "\"\""));
+        let tag = |lane: Lane| format!("/* dbsonde {} */", lane.name());
+        let mut repertoire = library.render(&catalogue, &[("{pgss}", &quoted)], tag);
         if statements.is_none() {
             let absent = absent_statements(&text(&server, "preloaded"));
             for file in ["statements", "statements_info", "statement_texts", "texts_size"] {
-                sql.insert(file, Err(absent.clone()));
+                repertoire.refuse(file, absent.clone());
             }
         }
         let facts = facts(&server, statements.as_ref(), &catalogue);
@@ -111,7 +102,7 @@ impl Known {
             block_size: server.try_get::<_, i64>("block_size").map_or(8192.0, |size| size as f64),
             address: address.to_owned(),
             facts,
-            sql,
+            repertoire,
         })
     }
 }
@@ -127,32 +118,6 @@ fn absent_statements(preloaded: &str) -> String {
     } else {
         "pg_stat_statements is not loaded: add it to shared_preload_libraries and restart the server".into()
     }
-}
-
-/// Every SQL file, parsed: variants of one collector newest first, under the collector's own name.
-fn templates() -> HashMap<&'static str, Vec<Template>> {
-    let collectors = COLLECTORS.iter().map(|collector| (collector.file, collector.sql));
-    collectors
-        .chain(TOOLS.iter().copied())
-        .map(|(file, variants)| (file, variants.iter().map(|text| Template::parse(text)).collect()))
-        .collect()
-}
-
-fn lane_of(file: &str) -> &'static str {
-    COLLECTORS.iter().find(|c| c.file == file).map_or(Lane::Beat, |c| c.lane()).name()
-}
-
-fn render(variants: &[Template], catalogue: &Catalogue, schema: &str, file: &str) -> Result<String, String> {
-    let mut lack = String::new();
-    for variant in variants {
-        match variant.render(catalogue, schema, lane_of(file)) {
-            Ok(sql) => return Ok(sql),
-            // A missing right says more than a missing view of another version.
-            Err(why) if lack.is_empty() || why.starts_with("no right") => lack = why,
-            Err(_) => {}
-        }
-    }
-    Err(lack)
 }
 
 fn catalogue(rows: &[Row]) -> Catalogue {
@@ -212,13 +177,4 @@ fn facts(server: &Row, statements: Option<&Row>, catalogue: &Catalogue) -> Serve
 
 fn text(row: &Row, column: &str) -> String {
     row.try_get::<_, Option<String>>(column).ok().flatten().unwrap_or_default()
-}
-
-impl From<Failure> for EngineError {
-    fn from(failure: Failure) -> EngineError {
-        match failure {
-            Failure::Lost(error) => error,
-            Failure::Refused { message, .. } => EngineError::Denied(message),
-        }
-    }
 }

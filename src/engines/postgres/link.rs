@@ -1,35 +1,22 @@
 //! A lane's connection, kept, with its prepared statements; and what all lanes of a server share.
 
-use super::connect::{Connection, Failure};
+use super::connect::Connection;
 use super::known::Known;
-use super::rows::Layout;
-use crate::clock::Clock;
-use crate::config::Target;
+use crate::engine::layout::{Layout, Read, decoder};
+use crate::engine::reading::Failure;
+use crate::engine::shared::Shared;
+pub use crate::engine::shared::locked;
 use crate::engine::{EngineError, Lane};
-use crate::model::{InTopic, Name, Names, Rows, Topic, TopicVisitor};
-use crate::texts::Texts;
+use crate::model::{Name, Topic};
 use futures_util::TryStreamExt;
 use std::collections::HashMap;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Column, Row, Statement};
 
 /// What the lanes of one server share.
-#[derive(Debug)]
-pub struct Server {
-    pub target: Target,
-    pub clock: Clock,
-    pub names: Mutex<Names>,
-    pub oids: Mutex<Oids>,
-    pub texts: Mutex<Arc<Texts>>,
-    /// The sessions of our own lanes: left out of every number.
-    pub own: Mutex<HashMap<Lane, i64>>,
-    known: Mutex<Option<Arc<Known>>>,
-    /// Set by whoever notices that the server is not as probing found it.
-    changed: AtomicBool,
-}
+pub type Server = Shared<Known, Oids>;
 
 /// What the oids of databases and roles stand for.
 #[derive(Debug, Default)]
@@ -45,46 +32,16 @@ pub struct Database {
     pub enterable: bool,
 }
 
-/// A lock is held for a few instructions and never across an await; a panic elsewhere does not spoil its value.
-pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Server {
-    pub fn new(target: Target, clock: Clock) -> Self {
-        Self {
-            target,
-            clock,
-            names: Mutex::default(),
-            oids: Mutex::default(),
-            texts: Mutex::default(),
-            own: Mutex::default(),
-            known: Mutex::default(),
-            changed: AtomicBool::new(false),
-        }
-    }
-
-    pub fn known(&self) -> Option<Arc<Known>> {
-        locked(&self.known).clone()
-    }
-
+impl Oids {
     pub fn oid_of(&self, database: &Name) -> Option<u32> {
-        let oids = locked(&self.oids);
-        let found = oids.databases.iter().find(|(_, known)| known.name == *database);
+        let found = self.databases.iter().find(|(_, known)| known.name == *database);
         found.and_then(|(oid, _)| u32::try_from(*oid).ok())
     }
+}
 
-    pub fn note_change(&self) {
-        self.changed.store(true, Ordering::Relaxed);
-    }
-
-    async fn probe(&self, connection: &Connection) -> Result<Arc<Known>, Failure> {
-        let url = &self.target.url;
-        self.changed.store(false, Ordering::Relaxed);
-        let known = Arc::new(Known::probe(connection, &format!("{}:{}", url.host(), url.port())).await?);
-        *locked(&self.known) = Some(known.clone());
-        Ok(known)
-    }
+async fn probe(server: &Server, connection: &Connection) -> Result<Arc<Known>, Failure> {
+    server.probing();
+    Ok(server.learn(Known::probe(connection, &server.address()).await?))
 }
 
 #[derive(Debug)]
@@ -106,14 +63,6 @@ struct Open {
 struct Prepared {
     statement: Statement,
     layout: Option<Layout>,
-}
-
-/// What one collector's SQL brought.
-#[derive(Debug)]
-pub struct Read {
-    pub rows: Rows,
-    /// Rows that could not be understood, for the most part because the login may not see them whole.
-    pub misfits: usize,
 }
 
 impl Link {
@@ -145,7 +94,7 @@ impl Link {
             // Only the beat probes: one asks, all use. Before it has, a lane asks for itself.
             let known = match self.server.known().filter(|_| self.lane != Lane::Beat) {
                 Some(known) => known,
-                None => self.server.probe(&connection).await?,
+                None => probe(&self.server, &connection).await?,
             };
             if known.has_jit {
                 // Compiling our statements would cost more than running them; unknown to 10, so not a start-up option.
@@ -155,9 +104,9 @@ impl Link {
                 Some(Open { connection, database: Name::new(&wanted), known, prepared: HashMap::new() });
         }
         let Some(open) = &mut self.open else { return Err(EngineError::Unreachable("not connected".into())) };
-        let current = match self.server.known() {
-            Some(known) if !(self.lane == Lane::Beat && self.server.changed.load(Ordering::Relaxed)) => known,
-            _ => self.server.probe(&open.connection).await?,
+        let current = match self.server.believed(self.lane) {
+            Some(known) => known,
+            None => probe(&self.server, &open.connection).await?,
         };
         if !Arc::ptr_eq(&current, &open.known) {
             open.known = current;
@@ -167,17 +116,13 @@ impl Link {
     }
 
     /// Runs a collector's SQL and reads its rows into the nouns of `topic`.
-    pub async fn read(&mut self, topic: Topic, file: &'static str) -> Result<Read, Failure> {
-        self.read_with(topic, file, &[]).await
-    }
-
     pub async fn read_with(
         &mut self,
         topic: Topic,
         file: &'static str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Read, Failure> {
-        let Some(open) = &mut self.open else { return Err(lost()) };
+        let Some(open) = &mut self.open else { return Err(Failure::closed()) };
         let read = open.read(&self.server, topic, file, parameters).await;
         self.keep_if_alive(read)
     }
@@ -188,7 +133,7 @@ impl Link {
         file: &'static str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, Failure> {
-        let Some(open) = &mut self.open else { return Err(lost()) };
+        let Some(open) = &mut self.open else { return Err(Failure::closed()) };
         let answer = open.ask(file, parameters).await;
         self.keep_if_alive(answer)
     }
@@ -197,7 +142,7 @@ impl Link {
         if let Err(failure) = &result {
             match failure {
                 Failure::Lost(_) => self.open = None,
-                refused if refused.means_change() => self.server.note_change(),
+                Failure::Refused { changed: true, .. } => self.server.note_change(),
                 Failure::Refused { .. } => {}
             }
         }
@@ -205,21 +150,14 @@ impl Link {
     }
 }
 
-fn lost() -> Failure {
-    Failure::Lost(EngineError::Unreachable("the connection is closed".into()))
-}
-
 impl Open {
     async fn prepare(&mut self, file: &'static str) -> Result<&mut Prepared, Failure> {
         if !self.prepared.contains_key(file) {
-            let sql = self.known.sql(file).map_err(|lack| Failure::Refused {
-                code: tokio_postgres::error::SqlState::UNDEFINED_OBJECT,
-                message: lack.to_owned(),
-            })?;
+            let sql = self.known.repertoire.sql(file).map_err(Failure::refused)?;
             let statement = self.connection.limited(self.connection.client.prepare(sql)).await?;
             self.prepared.insert(file, Prepared { statement, layout: None });
         }
-        self.prepared.get_mut(file).ok_or_else(lost)
+        self.prepared.get_mut(file).ok_or_else(Failure::closed)
     }
 
     async fn ask(
@@ -244,10 +182,11 @@ impl Open {
         let layout = match prepared.layout.take() {
             Some(layout) => layout,
             None => {
-                topic.visit(Laying { columns: statement.columns(), block_size }).map_err(Failure::Lost)?
+                let aliases = statement.columns().iter().map(Column::name);
+                Layout::of(topic, aliases, block_size).map_err(Failure::Lost)?
             }
         };
-        let mut decoder = topic.visit(Decoding);
+        let mut decoder = decoder(topic);
         let database = self.database.clone();
         let streamed = async {
             let parameters = parameters.iter().copied();
@@ -263,52 +202,5 @@ impl Open {
             prepared.layout = Some(layout);
         }
         outcome.map(|()| decoder.finish())
-    }
-}
-
-struct Laying<'a> {
-    columns: &'a [Column],
-    block_size: f64,
-}
-
-impl TopicVisitor for Laying<'_> {
-    type Out = Result<Layout, EngineError>;
-    fn visit<N: InTopic>(self) -> Self::Out {
-        Layout::of::<N>(self.columns, self.block_size)
-    }
-}
-
-/// Rows become nouns as they arrive: the driver's form of 20,000 of them would weigh more than ours.
-trait Decode: Send {
-    fn row(&mut self, row: &Row, layout: &Layout, database: &str, names: &mut Names);
-    fn finish(self: Box<Self>) -> Read;
-}
-
-struct Decoding;
-
-impl TopicVisitor for Decoding {
-    type Out = Box<dyn Decode>;
-    fn visit<N: InTopic>(self) -> Self::Out {
-        Box::new(Decoder::<N> { rows: Vec::new(), misfits: 0 })
-    }
-}
-
-struct Decoder<N> {
-    rows: Vec<N>,
-    misfits: usize,
-}
-
-impl<N: InTopic> Decode for Decoder<N> {
-    fn row(&mut self, row: &Row, layout: &Layout, database: &str, names: &mut Names) {
-        match layout.read::<N>(row, database, names) {
-            Ok(row) => self.rows.push(row),
-            Err(_) => self.misfits += 1,
-        }
-    }
-
-    fn finish(mut self: Box<Self>) -> Read {
-        self.rows.sort_unstable_by_key(N::key);
-        self.rows.shrink_to_fit();
-        Read { rows: N::into_rows(self.rows), misfits: self.misfits }
     }
 }

@@ -2,23 +2,22 @@
 //! → `link` (a lane's connection) → `beat`, `pulse`, `roam` (the lanes) → `rows` (cells become nouns).
 
 mod beat;
-mod blocking;
 mod collectors;
 mod connect;
 mod guard;
 mod known;
 mod link;
-mod load;
 mod pulse;
 mod roam;
 mod rows;
 mod sizes;
-mod template;
 mod tls;
 mod visit;
 
 use crate::clock::Clock;
 use crate::config::Target;
+use crate::engine::collector::topics;
+use crate::engine::crowd::DERIVED;
 use crate::engine::{Engine, Lane, Pace, Probe};
 use crate::model::Topic;
 use collectors::COLLECTORS;
@@ -42,15 +41,8 @@ impl Engine for Postgres {
     }
 
     fn topics(&self) -> Vec<(Topic, Pace)> {
-        // What the lanes make of what they see: no collector of their own.
-        let derived = [
-            (Topic::SessionGroups, Pace::Pulse),
-            (Topic::Load, Pace::Pulse),
-            (Topic::Blockers, Pace::Pulse),
-            (Topic::TableSizes, Pace::Rare),
-            (Topic::DatabaseSizes, Pace::Rare),
-        ];
-        COLLECTORS.iter().map(|collector| (collector.topic, collector.pace)).chain(derived).collect()
+        let sizes = [(Topic::TableSizes, Pace::Rare), (Topic::DatabaseSizes, Pace::Rare)];
+        topics(COLLECTORS, &[&DERIVED[..], &sizes].concat())
     }
 
     fn open(&self, lane: Lane) -> Box<dyn Probe> {

@@ -1,66 +1,13 @@
-//! A row of the driver becomes a row of the model: columns are found once per statement, cells by their type.
-//!
-//! The alias of a column is the name of the field; what follows a colon is the server's unit. The client
-//! converts, because on the server it would cost CPU for every row.
+//! A cell of PostgreSQL's binary protocol becomes a cell of ours, by its type.
 
-use crate::engine::EngineError;
-use crate::model::name::Names;
-use crate::model::noun::{Cell, Misfit, Noun};
+use crate::engine::layout::Record;
+use crate::model::noun::Cell;
 use std::borrow::Cow;
-use std::collections::HashMap;
+use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Kind, Type};
-use tokio_postgres::{Column, Row};
 
 /// Seconds from 1970 to 2000, where PostgreSQL's calendar begins.
 const POSTGRES_EPOCH: f64 = 946_684_800.0;
-
-/// Where each field of a noun comes from in one statement's result.
-#[derive(Debug)]
-pub struct Layout {
-    places: Vec<Option<Place>>,
-}
-
-#[derive(Debug, Clone)]
-struct Place {
-    column: usize,
-    ty: Type,
-    factor: f64,
-}
-
-impl Layout {
-    /// Fails when the SQL names a column that the noun does not have: they speak the same words.
-    pub fn of<N: Noun>(columns: &[Column], block_size: f64) -> Result<Layout, EngineError> {
-        let mut named = HashMap::new();
-        for (column, it) in columns.iter().enumerate() {
-            let (name, unit) = it.name().split_once(':').unwrap_or((it.name(), ""));
-            let factor = match unit {
-                "" => 1.0,
-                "ms" => 1e-3,
-                "us" => 1e-6,
-                "kB" => 1024.0,
-                "MB" => 1_048_576.0,
-                "blocks" => block_size,
-                other => return Err(EngineError::Unsupported(format!("unit {other:?} of {name:?}"))),
-            };
-            named.insert(name, Place { column, ty: it.type_().clone(), factor });
-        }
-        let places = N::COLUMNS.iter().map(|field| named.remove(field)).collect();
-        match named.keys().next() {
-            Some(stray) => Err(EngineError::Unsupported(format!("{} has no field {stray:?}", N::NAME))),
-            None => Ok(Layout { places }),
-        }
-    }
-
-    /// `database` is where we are connected: the label that the SQL of a per-database topic need not select.
-    pub fn read<N: Noun>(&self, row: &Row, database: &str, names: &mut Names) -> Result<N, Misfit> {
-        let mut field = |nth: usize| match self.places.get(nth) {
-            Some(Some(place)) => cell(row, place),
-            _ if N::COLUMNS.get(nth) == Some(&"database") => Cell::Text(Cow::Owned(database.to_owned())),
-            _ => Cell::Null,
-        };
-        N::read(&mut field, names)
-    }
-}
 
 /// The bytes of a cell, whatever its type.
 struct Raw<'a>(Option<&'a [u8]>);
@@ -77,15 +24,13 @@ impl<'a> FromSql<'a> for Raw<'a> {
     }
 }
 
-fn cell<'a>(row: &'a Row, place: &Place) -> Cell<'a> {
-    let Ok(Raw(Some(bytes))) = row.try_get(place.column) else { return Cell::Null };
-    match (decode(&place.ty, bytes), place.factor) {
-        (value, 1.0) => value,
-        // Whole numbers stay whole: blocks and kilobytes become bytes without a detour through floats.
-        (Cell::Int(value), factor) if factor > 1.0 => Cell::Int(value.saturating_mul(factor as i64)),
-        (Cell::Int(value), factor) => Cell::Float(value as f64 * factor),
-        (Cell::Float(value), factor) => Cell::Float(value * factor),
-        (other, _) => other,
+impl Record for Row {
+    fn cell(&self, column: usize) -> Cell<'_> {
+        let (Some(described), Ok(Raw(Some(bytes)))) = (self.columns().get(column), self.try_get(column))
+        else {
+            return Cell::Null;
+        };
+        decode(described.type_(), bytes)
     }
 }
 

@@ -1,8 +1,7 @@
 //! True sizes, for which the server must ask its file system: the biggest first, a few at a time, each seldom.
 
-use super::connect::Failure;
-use super::link::Link;
-use super::visit::{Identity, own_part};
+use super::link::{Link, locked};
+use crate::engine::reading::{Failure, Identity};
 use crate::engine::{EngineError, Visit};
 use crate::model::{DatabaseSize, InTopic, Name, Noun, Rows, Scope, Table, TableSize, Topic};
 use std::collections::{BTreeMap, HashMap};
@@ -36,17 +35,14 @@ impl Sizes {
         let due = due(Table::of(&tables), known, every);
         if !due.is_empty() {
             let asked = Instant::now();
-            match link.read_with(Topic::TableSizes, "sizes", &[&due]).await {
-                Ok(read) => {
-                    let rows = TableSize::of(&read.rows).iter().cloned();
-                    known.extend(rows.map(|row| (row.key().0, (row, asked))));
-                }
-                Err(Failure::Lost(error)) => return Err(error),
-                Err(Failure::Refused { .. }) => {}
+            let read = Failure::forgive(link.read_with(Topic::TableSizes, "sizes", &[&due]).await)?;
+            if let Some(read) = read {
+                let rows = TableSize::of(&read.rows).iter().cloned();
+                known.extend(rows.map(|row| (row.key().0, (row, asked))));
             }
             visit.cost += asked.elapsed();
             let rows = Rows::TableSizes(known.values().map(|(row, _)| row.clone()).collect());
-            visit.sample.parts.push((Topic::TableSizes, scope, own_part(&link.server, identity, rows)));
+            visit.sample.parts.push((Topic::TableSizes, scope, identity.own_part(link.server.clock, rows)));
         }
         self.database(link, here, identity, every, visit).await
     }
@@ -59,26 +55,23 @@ impl Sizes {
         every: Duration,
         visit: &mut Visit,
     ) -> Result<(), EngineError> {
-        let Some(oid) = link.server.oid_of(here) else { return Ok(()) };
+        let Some(oid) = locked(&link.server.memory).oid_of(here) else { return Ok(()) };
         let is_due = |(_, asked): &(DatabaseSize, Instant)| asked.elapsed() >= every;
         if !self.databases.get(&i64::from(oid)).is_none_or(is_due) {
             return Ok(());
         }
         let asked = Instant::now();
-        match link.read_with(Topic::DatabaseSizes, "database_sizes", &[&oid]).await {
-            Ok(read) => {
-                let rows = DatabaseSize::of(&read.rows).iter().cloned();
-                self.databases.extend(rows.map(|row| (row.dbid, (row, asked))));
-            }
-            Err(Failure::Lost(error)) => return Err(error),
-            Err(Failure::Refused { .. }) => {}
+        let read = Failure::forgive(link.read_with(Topic::DatabaseSizes, "database_sizes", &[&oid]).await)?;
+        if let Some(read) = read {
+            let rows = DatabaseSize::of(&read.rows).iter().cloned();
+            self.databases.extend(rows.map(|row| (row.dbid, (row, asked))));
         }
         visit.cost += asked.elapsed();
         let rows = Rows::DatabaseSizes(self.databases.values().map(|(row, _)| row.clone()).collect());
         visit.sample.parts.push((
             Topic::DatabaseSizes,
             Scope::Server,
-            own_part(&link.server, identity, rows),
+            identity.own_part(link.server.clock, rows),
         ));
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The SQL of a collector, for every version of the server at once.
+//! The SQL of a collector, for every version and flavour of a server at once.
 //!
 //! A file says in its head what it reads (`-- from: s = pg_stat_wal`) and what it cannot do without
 //! (`-- needs: pg_stat_checkpointer`). A line that ends in `--?` is dropped where one of its columns does not
@@ -6,11 +6,16 @@
 
 use std::collections::{HashMap, HashSet};
 
+/// How the lack of a thing that this server never had ends: it is neither gap nor zero.
+const ABSENT: &str = "does not exist on this server";
+
 /// A relation or function of the server, as probing found it.
 #[derive(Debug, Clone, Default)]
 pub struct Object {
     pub columns: HashSet<String>,
     pub readable: bool,
+    /// It is there and readable, but the server does not fill it, and how to make it.
+    pub off: Option<String>,
 }
 
 /// What probing found: objects by name, functions as `name()`.
@@ -38,14 +43,15 @@ enum Need {
 
 impl Template {
     pub fn parse(text: &'static str) -> Template {
-        let (mut from, mut needs, mut body) = (Vec::new(), Vec::new(), Vec::new());
+        let from: Vec<(&'static str, String)> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("-- from:")?.split_once('='))
+            .map(|(alias, object)| (alias.trim(), object_name(object)))
+            .collect();
+        let (mut needs, mut body) = (Vec::new(), Vec::new());
         for line in text.lines() {
-            if let Some(source) = line.strip_prefix("-- from:") {
-                from.extend(
-                    source.split_once('=').map(|(alias, object)| (alias.trim(), object_name(object))),
-                );
-            } else if let Some(wanted) = line.strip_prefix("-- needs:") {
-                needs.extend(explicit(wanted));
+            if let Some(wanted) = line.strip_prefix("-- needs:") {
+                needs.extend(explicit(wanted, &from));
             } else if !line.trim_start().starts_with("-- ") {
                 // Remarks are for our reader, not for the server's.
                 body.push(line.split_once("   -- ").map_or(line, |(code, _)| code));
@@ -65,8 +71,9 @@ impl Template {
         self.from.iter().map(|(_, object)| object.as_str()).chain(named)
     }
 
-    /// The SQL for a server with this catalogue, or what it lacks.
-    pub fn render(&self, catalogue: &Catalogue, pgss_schema: &str, tag: &str) -> Result<String, String> {
+    /// The SQL for a server with this catalogue, or what it lacks. `fill` says what stands for a `{name}`, and for
+    /// the tag by which we know our own statements.
+    pub fn render(&self, catalogue: &Catalogue, fill: &[(&str, &str)]) -> Result<String, String> {
         let from = self.from.iter().map(|(_, object)| Need::Object(object.clone()));
         for need in from.chain(self.needs.iter().cloned()) {
             if let Some(lack) = self.lacking(&need, catalogue) {
@@ -78,24 +85,20 @@ impl Template {
             needs.iter().all(|need| self.lacking(need, catalogue).is_none())
         };
         let lines: Vec<&str> = self.lines.iter().filter(stands).map(|line| line.text).collect();
-        let schema = format!("\"{}\"", pgss_schema.replace('"', "\"\""));
-        Ok(lines
-            .join("\n")
-            .replace("{pgss}", &schema)
-            .replace("/* dbsonde */", &format!("/* dbsonde {tag} */")))
+        Ok(fill.iter().fold(lines.join("\n"), |sql, (name, value)| sql.replace(name, value)))
     }
 
     fn lacking(&self, need: &Need, catalogue: &Catalogue) -> Option<String> {
         match need {
             Need::Object(name) => match catalogue.get(name) {
-                None => Some(format!("{name} does not exist on this server")),
+                None => Some(format!("{name} {ABSENT}")),
                 Some(object) if !object.readable => Some(format!("no right to read {name}")),
-                Some(_) => None,
+                Some(object) => object.off.as_ref().map(|why| format!("{name} is not filled: {why}")),
             },
             Need::Column(alias, column) => {
                 let object = self.from.iter().find(|(a, _)| a == alias).and_then(|(_, o)| catalogue.get(o));
                 let there = object.is_some_and(|object| object.columns.contains(*column));
-                (!there).then(|| format!("{alias}.{column} does not exist on this server"))
+                (!there).then(|| format!("{alias}.{column} {ABSENT}"))
             }
         }
     }
@@ -106,12 +109,35 @@ impl Line {
         let Some((text, wanted)) = line.split_once("--?") else {
             return Line { text: line, only_with: None };
         };
-        let mut needs = explicit(wanted);
+        let mut needs = explicit(wanted, from);
         if needs.is_empty() {
             needs = columns_in(text, from);
         }
         Line { text: text.trim_end(), only_with: Some(needs) }
     }
+}
+
+/// The first of several variants that the server can run, or the lack that tells most.
+pub fn first_that_runs(
+    variants: &[Template],
+    catalogue: &Catalogue,
+    fill: &[(&str, &str)],
+) -> Result<String, String> {
+    let mut lack = String::new();
+    for variant in variants {
+        match variant.render(catalogue, fill) {
+            Ok(sql) => return Ok(sql),
+            // A missing right says more than a missing view of another version.
+            Err(why) if lack.is_empty() || is_absent(&lack) => lack = why,
+            Err(_) => {}
+        }
+    }
+    Err(lack)
+}
+
+/// Is this what a server never had, not something that somebody could mend?
+pub fn is_absent(lack: &str) -> bool {
+    lack.ends_with(ABSENT)
 }
 
 /// `pg_stat_statements(boolean)` → `pg_stat_statements()`; a relation keeps its name.
@@ -125,13 +151,14 @@ fn object_name(text: &str) -> String {
 }
 
 /// `fn pg_foo`, `alias.column` or a relation, separated by blanks or commas.
-fn explicit(wanted: &'static str) -> Vec<Need> {
+fn explicit(wanted: &'static str, from: &[(&'static str, String)]) -> Vec<Need> {
+    let declared = |alias: &str| from.iter().any(|(known, _)| *known == alias);
     let mut needs = Vec::new();
     let mut words = wanted.split([' ', ',']).filter(|word| !word.is_empty());
     while let Some(word) = words.next() {
         needs.push(match (word, word.split_once('.')) {
             ("fn", _) => Need::Object(format!("{}()", words.next().unwrap_or_default())),
-            (_, Some((alias, column))) if alias != "pg_catalog" => Need::Column(alias, column),
+            (_, Some((alias, column))) if declared(alias) => Need::Column(alias, column),
             _ => Need::Object(object_name(word)),
         });
     }
@@ -164,12 +191,13 @@ select /* dbsonde */
 
     fn catalogue(columns: &[&str], readable: bool) -> Catalogue {
         let columns = columns.iter().map(|c| (*c).to_owned()).collect();
-        Catalogue::from([("pg_stat_statements()".to_owned(), Object { columns, readable })])
+        Catalogue::from([("pg_stat_statements()".to_owned(), Object { columns, readable, off: None })])
     }
 
     #[test]
     fn lines_stand_where_their_columns_do() {
-        let sql = Template::parse(SQL).render(&catalogue(&["a", "new"], true), "my ext", "beat").unwrap();
+        let fill = [("{pgss}", "\"my ext\""), ("/* dbsonde */", "/* dbsonde beat */")];
+        let sql = Template::parse(SQL).render(&catalogue(&["a", "new"], true), &fill).unwrap();
         let expected = "\
 select /* dbsonde beat */
        s.a as a
@@ -181,9 +209,9 @@ select /* dbsonde beat */
     #[test]
     fn a_missing_or_forbidden_source_is_named() {
         let template = Template::parse(SQL);
-        let absent = template.render(&Catalogue::new(), "x", "").unwrap_err();
+        let absent = template.render(&Catalogue::new(), &[]).unwrap_err();
         assert_eq!(absent, "pg_stat_statements() does not exist on this server");
-        let denied = template.render(&catalogue(&["a"], false), "x", "").unwrap_err();
+        let denied = template.render(&catalogue(&["a"], false), &[]).unwrap_err();
         assert_eq!(denied, "no right to read pg_stat_statements()");
     }
 }

@@ -63,9 +63,12 @@ fn grow(root: i64, waiting_for: &BTreeMap<i64, Vec<&Blocking>>) -> Tree {
 }
 
 /// Those who wait for a lock now, in the order of their pids.
-pub fn waiting(sessions: &[Session]) -> Vec<i32> {
-    let waits = |session: &&Session| session.wait_class.as_deref() == Some("Lock");
-    sessions.iter().filter(waits).filter_map(|session| i32::try_from(session.pid).ok()).collect()
+pub fn waiting(sessions: &[Session]) -> BTreeSet<i64> {
+    sessions.iter().filter(|session| waits_for_lock(session)).map(|session| session.pid).collect()
+}
+
+pub fn waits_for_lock(session: &Session) -> bool {
+    session.wait_class.as_deref() == Some("Lock")
 }
 
 #[cfg(test)]

@@ -1,0 +1,203 @@
+//! What the pulse makes of the sessions that it sees: groups, load, and who holds up whom at what cost.
+
+use super::blocking::{Tree, trees, waiting, waits_for_lock};
+use super::load::{Key, LoadMeter, seconds};
+use crate::model::{
+    Blocker, Blocking, Count, Digest, Level, Name, Noun, Rows, Seconds, Session, SessionGroup, Timestamp,
+    Topic, Total,
+};
+use crate::texts::{Known, Texts};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// To ask who blocks whom takes locks of the lock manager: never more often than this.
+const BLOCKING_EVERY: Duration = Duration::from_secs(10);
+/// A pulse counts for the time since the last one, but a stall of ours is not load of theirs.
+const MAX_STEP: f64 = 5.0;
+/// Roots of blocking whose losses are remembered.
+const MAX_BLOCKERS: usize = 500;
+
+/// What the lanes make of what they see has no collector of its own.
+pub const DERIVED: [(Topic, super::Pace); 3] = [
+    (Topic::SessionGroups, super::Pace::Pulse),
+    (Topic::Load, super::Pace::Pulse),
+    (Topic::Blockers, super::Pace::Pulse),
+];
+
+#[derive(Debug, Default)]
+pub struct Crowd {
+    last: Option<Instant>,
+    step: f64,
+    load: LoadMeter,
+    blocking_asked: Option<Instant>,
+    trees: BTreeMap<i64, Tree>,
+    wait_starts: HashMap<i64, f64>,
+    /// Session time lost to each root, by pid and start of the session.
+    lost: HashMap<(i64, Option<Timestamp>), f64>,
+}
+
+impl Crowd {
+    /// A look at the sessions begins. Returns who waits for a lock if it is time to ask for whom.
+    pub fn look(&mut self, sessions: &[Session]) -> Option<BTreeSet<i64>> {
+        let now = Instant::now();
+        self.step = self.last.map_or(0.0, |last| (now - last).as_secs_f64().min(MAX_STEP));
+        self.last = Some(now);
+        let waiting = waiting(sessions);
+        if waiting.is_empty() {
+            self.trees.clear();
+            self.wait_starts.clear();
+            return None;
+        }
+        let due = self.blocking_asked.is_none_or(|asked| asked.elapsed() >= BLOCKING_EVERY);
+        due.then(|| {
+            self.blocking_asked = Some(now);
+            waiting
+        })
+    }
+
+    /// Who waits for whom, or nothing where that could not be read.
+    pub fn learn(&mut self, waits: &[Blocking]) {
+        self.trees = trees(waits);
+        self.wait_starts = waits.iter().filter_map(|wait| Some((wait.pid, wait.wait_start?.get()))).collect();
+    }
+
+    /// Adds up what was seen since the last look, and tells it.
+    pub fn tell(&mut self, sessions: &[Session], texts: &Texts) -> [Rows; 3] {
+        self.charge(sessions);
+        for session in sessions.iter().filter(|session| is_active(session)) {
+            self.load.add(key(session, texts), self.step);
+        }
+        [
+            Rows::SessionGroups(groups(sessions)),
+            Rows::Load(self.load.rows()),
+            Rows::Blockers(self.blockers(sessions, texts)),
+        ]
+    }
+
+    /// Whoever still waits has lost the time since the last look.
+    fn charge(&mut self, sessions: &[Session]) {
+        let waiting = waiting(sessions);
+        let starts: HashMap<i64, Option<Timestamp>> =
+            sessions.iter().map(|session| (session.pid, session.backend_start)).collect();
+        for (root, tree) in &mut self.trees {
+            tree.victims.retain(|pid| waiting.contains(pid));
+            if let Some(start) = starts.get(root)
+                && (self.lost.len() < MAX_BLOCKERS || self.lost.contains_key(&(*root, *start)))
+            {
+                *self.lost.entry((*root, *start)).or_default() += self.step * tree.victims.len() as f64;
+            }
+        }
+        self.trees.retain(|_, tree| !tree.victims.is_empty());
+        self.lost.retain(|(pid, start), _| starts.get(pid) == Some(start));
+    }
+
+    fn blockers(&self, sessions: &[Session], texts: &Texts) -> Vec<Blocker> {
+        let by_pid: HashMap<i64, &Session> = sessions.iter().map(|session| (session.pid, session)).collect();
+        let mut rows: Vec<Blocker> = self
+            .trees
+            .iter()
+            .filter_map(|(root, tree)| {
+                let session = by_pid.get(root)?;
+                let asked = session.asked.map(Timestamp::get).unwrap_or_default();
+                // Where the server does not say since when they wait: their statement began no later.
+                let waited = tree.victims.iter().filter_map(|pid| {
+                    let began = self.wait_starts.get(pid).copied();
+                    began.or_else(|| by_pid.get(pid).and_then(|s| s.query_start).map(Timestamp::get))
+                });
+                let longest = waited.map(|began| asked - began).fold(0.0, f64::max);
+                let lost = self.lost.get(&(*root, session.backend_start)).copied().unwrap_or_default();
+                Some(Blocker {
+                    pid: *root,
+                    backend_start: session.backend_start,
+                    database: named(&session.database),
+                    user: named(&session.user),
+                    application: named(&session.application),
+                    state: named(&session.state),
+                    digest: digest(session, texts),
+                    transaction_start: session.transaction_start,
+                    lock: Name::new(&tree.lock),
+                    relation: tree.relation,
+                    tree: Name::new(&tree.shown),
+                    victims: Level::new(Count::new(tree.victims.len() as u64)),
+                    longest_wait_seconds: Level::new(Seconds::new(longest)),
+                    lost_seconds: Total(Seconds::new(lost)),
+                })
+            })
+            .collect();
+        rows.sort_unstable_by_key(Noun::key);
+        rows
+    }
+}
+
+/// Active, and not one of the server's own processes.
+pub fn is_active(session: &Session) -> bool {
+    session.state.as_deref() == Some("active")
+}
+
+/// What has no name has the empty one.
+fn named(name: &Option<Name>) -> Name {
+    name.clone().unwrap_or_else(|| Name::new(""))
+}
+
+fn digest(session: &Session, texts: &Texts) -> Option<Digest> {
+    match texts.known(session.server_digest?) {
+        Some(Known::Digest(digest)) => Some(digest),
+        _ => None,
+    }
+}
+
+fn key(session: &Session, texts: &Texts) -> Key {
+    let wait = match (&session.wait_class, &session.wait_event) {
+        (Some(class), Some(event)) => Name::new(&format!("{class}:{event}")),
+        _ => Name::new("cpu"),
+    };
+    Key {
+        database: named(&session.database),
+        user: named(&session.user),
+        application: named(&session.application),
+        wait,
+        digest: digest(session, texts),
+    }
+}
+
+fn groups(sessions: &[Session]) -> Vec<SessionGroup> {
+    let mut groups: BTreeMap<(Name, Name, Name), SessionGroup> = BTreeMap::new();
+    for session in sessions {
+        let state = session.state.clone().unwrap_or_else(|| Name::new("hidden"));
+        let key = (named(&session.database), named(&session.user), state);
+        let group = groups.entry(key).or_insert_with_key(|(database, user, state)| SessionGroup {
+            database: database.clone(),
+            user: user.clone(),
+            state: state.clone(),
+            open: Level::default(),
+            lock_waiting: Level::default(),
+            oldest_transaction_seconds: None,
+            longest_in_state_seconds: None,
+            oldest_xmin_transactions: None,
+        });
+        count(group, session);
+    }
+    groups.into_values().collect()
+}
+
+fn count(group: &mut SessionGroup, session: &Session) {
+    let one_more = |level: Level<Count>| Level::new(Count::new(level.last.get() + 1));
+    group.open = one_more(group.open);
+    if waits_for_lock(session) {
+        group.lock_waiting = one_more(group.lock_waiting);
+    }
+    let age = |since: Option<Timestamp>| seconds(session.asked?.get() - since?.get());
+    let older = |level: Option<Level<Seconds>>, age: Option<Seconds>| match (level, age) {
+        (Some(level), Some(age)) if level.last >= age => Some(level),
+        (level, age) => age.map(Level::new).or(level),
+    };
+    group.oldest_transaction_seconds =
+        older(group.oldest_transaction_seconds, age(session.transaction_start));
+    group.longest_in_state_seconds = older(group.longest_in_state_seconds, age(session.state_change));
+    let held = session.xmin_age.and_then(|age| u64::try_from(age).ok()).map(Count::new);
+    group.oldest_xmin_transactions = match (group.oldest_xmin_transactions, held) {
+        (Some(level), Some(age)) if level.last >= age => Some(level),
+        (level, age) => age.map(Level::new).or(level),
+    };
+}

@@ -1,0 +1,142 @@
+//! What every lane of every engine does with a collector: read it, stamp it, and say what could not be read.
+
+use super::collector::{Began, Collector};
+use super::layout::Read;
+use super::template::is_absent;
+use super::{EngineError, Reading, Visit};
+use crate::clock::Clock;
+use crate::model::{Epoch, Gap, Name, Part, Rows, Scope, Timestamp, Topic};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What went wrong with one request.
+#[derive(Debug)]
+pub enum Failure {
+    /// The connection is of no more use.
+    Lost(EngineError),
+    /// This request failed, the next may not.
+    Refused {
+        message: String,
+        /// The world is not as probing found it: an object, a column or a right came or went.
+        changed: bool,
+    },
+}
+
+impl Failure {
+    pub fn refused(message: impl Into<String>) -> Failure {
+        Failure::Refused { message: message.into(), changed: false }
+    }
+
+    pub fn closed() -> Failure {
+        Failure::Lost(EngineError::Unreachable("the connection is closed".into()))
+    }
+
+    /// What a request brought, `None` when the server refused it. An error means that the connection is gone.
+    pub fn forgive<T>(result: Result<T, Failure>) -> Result<Option<T>, EngineError> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(Failure::Lost(error)) => Err(error),
+            Err(Failure::Refused { .. }) => Ok(None),
+        }
+    }
+}
+
+impl From<Failure> for EngineError {
+    fn from(failure: Failure) -> EngineError {
+        match failure {
+            Failure::Lost(error) => error,
+            Failure::Refused { message, .. } => EngineError::Denied(message),
+        }
+    }
+}
+
+/// Who answers now, and when the statistics began that tell no time of their own.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    pub server: Name,
+    pub started: Option<Timestamp>,
+    /// Of the server's statistics as a whole. A crash restart moves it, which the start time does not show.
+    pub statistics: Option<Timestamp>,
+    /// Of the statistics of the connected database.
+    pub database: Option<Timestamp>,
+    /// Of the statistics of statements.
+    pub statements: Option<Timestamp>,
+}
+
+impl Identity {
+    pub fn epoch(&self, began: Began) -> Epoch {
+        let reset = match began {
+            Began::Statements => self.statements.or(self.statistics),
+            Began::Database => self.database.max(self.statistics),
+            Began::Rows | Began::Process => None,
+        };
+        Epoch { server: self.server.clone(), started: self.started, reset, volatile: began == Began::Process }
+    }
+
+    /// A part that we made ourselves from what we saw.
+    pub fn own_part(&self, clock: Clock, rows: Rows) -> Part {
+        Part { taken: clock.now(), epoch: self.epoch(Began::Process), complete: true, rows: Arc::new(rows) }
+    }
+}
+
+/// Where a lane reads from: its connection and what the engine knows of the server.
+pub trait Source: Send {
+    /// Runs a collector's SQL and reads its rows into the nouns of `topic`.
+    fn read(
+        &mut self,
+        topic: Topic,
+        file: &'static str,
+        scope: &Scope,
+    ) -> impl Future<Output = Result<Read, Failure>> + Send;
+    /// Puts names to the server's ids. Returns how many rows the login may not identify.
+    fn understand(&self, rows: &mut Rows, visit: &mut Visit) -> usize;
+    fn clock(&self) -> Clock;
+}
+
+/// Reads one collector into the visit. An error means that the connection is gone.
+pub async fn collect(
+    source: &mut impl Source,
+    collector: &Collector,
+    identity: &Identity,
+    scope: &Scope,
+    visit: &mut Visit,
+) -> Result<(), EngineError> {
+    let asked = Instant::now();
+    let read = source.read(collector.topic, collector.file, scope).await;
+    let took = asked.elapsed();
+    visit.cost += took;
+    let reading = |success, rows| Reading { topic: collector.topic, took, success, rows };
+    match read {
+        Ok(Read { mut rows, misfits }) => {
+            let hidden = source.understand(&mut rows, visit) + misfits;
+            if hidden > 0 {
+                let seen = rows.len();
+                let why = format!("{hidden} of {} rows are hidden from this login", hidden + seen);
+                gap(visit, collector.topic, scope, why);
+            }
+            visit.readings.push(reading(true, rows.len()));
+            let part = Part {
+                taken: source.clock().now(),
+                epoch: identity.epoch(collector.began),
+                complete: hidden == 0,
+                rows: Arc::new(rows),
+            };
+            visit.sample.parts.push((collector.topic, scope.clone(), part));
+            Ok(())
+        }
+        Err(Failure::Lost(error)) => Err(error),
+        Err(Failure::Refused { message, .. }) => {
+            // What this version does not have is neither a gap nor a zero.
+            if !is_absent(&message) {
+                visit.readings.push(reading(false, 0));
+                gap(visit, collector.topic, scope, message);
+            }
+            Ok(())
+        }
+    }
+}
+
+pub fn gap(visit: &mut Visit, topic: Topic, scope: &Scope, reason: String) {
+    visit.sample.gaps.push(Gap { topic, scope: scope.clone(), reason });
+}

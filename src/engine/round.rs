@@ -1,0 +1,156 @@
+//! The round of the roaming lane: from database to database, one stop a visit. Many databases stretch its round,
+//! never its haste.
+
+use super::collector::{Collector, Reach};
+use super::reading::{Identity, Source, collect, gap};
+use super::{Due, EngineError, Pace, Visit};
+use crate::config::Databases;
+use crate::model::{Name, Scope, Topic};
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A database that refused us is tried again after this long.
+const REFUSED_AGAIN: Duration = Duration::from_secs(300);
+/// A reading may take one thousandth of the time until its next: what is large is read less often.
+const LEISURE: u32 = 1_000;
+
+#[derive(Debug)]
+pub struct Round {
+    collectors: &'static [Collector],
+    /// When each collector last ran in each scope, and how long that took.
+    done: HashMap<(Topic, Scope), (Instant, Duration)>,
+    /// Databases that did not let us in, until when they are left alone, and why.
+    refused: BTreeMap<Name, (Instant, String)>,
+}
+
+impl Round {
+    pub fn new(collectors: &'static [Collector]) -> Self {
+        Self { collectors, done: HashMap::new(), refused: BTreeMap::new() }
+    }
+
+    /// Of those that may be entered the ones that the operator wants watched; `first` before all others.
+    pub fn databases(
+        wanted: &Databases,
+        first: Option<Name>,
+        enterable: impl Iterator<Item = Name>,
+    ) -> Vec<Name> {
+        let mut others: Vec<Name> =
+            enterable.filter(|name| wanted.matches(name) && Some(name) != first.as_ref()).collect();
+        others.sort_unstable();
+        others.truncate(wanted.cap.saturating_sub(usize::from(first.is_some())));
+        first.into_iter().chain(others).collect()
+    }
+
+    /// Forgets the databases that are no more, and says so.
+    pub fn forget_gone(&mut self, databases: &[Name], visit: &mut Visit) {
+        let is_gone = |scope: &Scope| match scope {
+            Scope::Server => false,
+            Scope::Database(name) => !databases.contains(name),
+        };
+        let mut gone: Vec<Scope> = self.done.keys().map(|(_, scope)| scope.clone()).filter(is_gone).collect();
+        gone.sort_unstable();
+        gone.dedup();
+        self.done.retain(|(_, scope), _| !gone.contains(scope));
+        visit.sample.gone = gone;
+    }
+
+    /// Where to stop now: where we are if anything is due here, else the database that has waited longest.
+    pub fn next(&self, databases: &[Name], here: Option<&Name>, due: &Due) -> Option<Name> {
+        let open = |name: &&Name| self.refused.get(*name).is_none_or(|(until, _)| *until <= Instant::now());
+        let asked = |name: &&Name| due.questions.iter().any(|question| question.database() == *name);
+        let wanted = |name: &&Name| {
+            asked(name)
+                || self.roaming().any(|collector| self.is_due(collector, &scope_of(collector, name), due))
+        };
+        let mut candidates = databases.iter().filter(open).filter(wanted).collect::<Vec<_>>();
+        candidates.sort_by_key(|name| {
+            let seen = self.done.get(&(Topic::Tables, Scope::Database((*name).clone()))).copied();
+            (here != Some(*name), seen)
+        });
+        candidates.first().map(|name| (*name).clone())
+    }
+
+    /// One closed door does not end the walk.
+    pub fn refuse(&mut self, database: Name, why: String) {
+        self.refused.insert(database, (Instant::now() + REFUSED_AGAIN, why));
+    }
+
+    /// Reads what is due at this stop.
+    pub async fn stop(
+        &mut self,
+        source: &mut impl Source,
+        at: &Name,
+        identity: &Identity,
+        due: &Due,
+        visit: &mut Visit,
+    ) -> Result<(), EngineError> {
+        for collector in self.roaming() {
+            let scope = scope_of(collector, at);
+            if self.is_due(collector, &scope, due) {
+                let asked = Instant::now();
+                collect(source, collector, identity, &scope, visit).await?;
+                self.done.insert((collector.topic, scope), (asked, asked.elapsed()));
+            }
+        }
+        Ok(())
+    }
+
+    /// How often each topic is read now.
+    pub fn paces(&self, databases: usize, due: &Due) -> Vec<(Topic, Duration)> {
+        let round = due.every * u32::try_from(databases).unwrap_or(u32::MAX);
+        self.roaming()
+            .map(|collector| (collector.topic, self.longest_pace(collector, due).max(round)))
+            .collect()
+    }
+
+    /// Says how much of the server has not been looked at yet.
+    pub fn not_seen(&self, databases: &[Name], visit: &mut Visit) {
+        let seen = |name: &&Name| self.done.contains_key(&(Topic::Tables, Scope::Database((*name).clone())));
+        let unseen = databases.iter().filter(|name| !seen(name)).count();
+        let refusal = self.refused.iter().find(|(name, _)| !seen(name));
+        let why = match refusal {
+            Some((name, (_, why))) => {
+                format!("{unseen} of {} databases not seen; {name}: {why}", databases.len())
+            }
+            None => format!("{unseen} of {} databases not seen yet, one every 10 s", databases.len()),
+        };
+        for topic in [Topic::Tables, Topic::Indexes] {
+            if unseen > 0 {
+                gap(visit, topic, &Scope::Server, why.clone());
+            } else {
+                visit.sample.closed.push((topic, Scope::Server));
+            }
+        }
+    }
+
+    fn roaming(&self) -> impl Iterator<Item = &'static Collector> + use<> {
+        self.collectors.iter().filter(|collector| matches!(collector.pace, Pace::Slow | Pace::Rare))
+    }
+
+    fn is_due(&self, collector: &Collector, scope: &Scope, due: &Due) -> bool {
+        let last = self.done.get(&(collector.topic, scope.clone()));
+        // A visit comes a little early or late; half of its interval is the slack.
+        last.is_none_or(|(asked, took)| {
+            asked.elapsed() + due.every / 2 >= pace(collector, due).max(*took * LEISURE)
+        })
+    }
+
+    /// How often a topic is read in the scope where that takes longest.
+    fn longest_pace(&self, collector: &Collector, due: &Due) -> Duration {
+        let took =
+            self.done.iter().filter(|((topic, _), _)| *topic == collector.topic).map(|(_, (_, took))| *took);
+        pace(collector, due).max(took.max().unwrap_or_default() * LEISURE)
+    }
+}
+
+fn pace(collector: &Collector, due: &Due) -> Duration {
+    if collector.pace == Pace::Rare { due.rare } else { due.slow }
+}
+
+fn scope_of(collector: &Collector, database: &Name) -> Scope {
+    match collector.reach {
+        Reach::Server => Scope::Server,
+        Reach::Database => Scope::Database(database.clone()),
+    }
+}

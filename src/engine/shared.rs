@@ -1,0 +1,114 @@
+//! What the lanes of one server share: who it is, what is known of it, its names and its texts.
+
+use super::Lane;
+use crate::clock::Clock;
+use crate::config::Target;
+use crate::model::Names;
+use crate::texts::{Known as Text, Texts};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// `K` is what probing finds out, `M` what the engine remembers beside it.
+#[derive(Debug)]
+pub struct Shared<K, M> {
+    pub target: Target,
+    pub clock: Clock,
+    pub names: Mutex<Names>,
+    pub texts: Mutex<Arc<Texts>>,
+    /// The sessions of our own lanes: left out of every number.
+    pub own: Mutex<HashMap<Lane, i64>>,
+    pub memory: Mutex<M>,
+    known: Mutex<Option<Arc<K>>>,
+    /// Set by whoever notices that the server is not as probing found it.
+    changed: AtomicBool,
+}
+
+/// A lock is held for a few instructions and never across an await; a panic elsewhere does not spoil its value.
+pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<K, M: Default> Shared<K, M> {
+    pub fn new(target: Target, clock: Clock) -> Self {
+        Self {
+            target,
+            clock,
+            names: Mutex::default(),
+            texts: Mutex::default(),
+            own: Mutex::default(),
+            memory: Mutex::default(),
+            known: Mutex::default(),
+            changed: AtomicBool::new(false),
+        }
+    }
+
+    pub fn address(&self) -> String {
+        format!("{}:{}", self.target.url.host(), self.target.url.port())
+    }
+
+    pub fn known(&self) -> Option<Arc<K>> {
+        locked(&self.known).clone()
+    }
+
+    pub fn note_change(&self) {
+        self.changed.store(true, Ordering::Relaxed);
+    }
+
+    /// What is known, as far as this lane may rely on it: the beat probes anew when something has changed, and
+    /// the others use what it found.
+    pub fn believed(&self, lane: Lane) -> Option<Arc<K>> {
+        self.known().filter(|_| lane != Lane::Beat || !self.changed.load(Ordering::Relaxed))
+    }
+
+    /// To be said before probing, so that what changes meanwhile is not lost.
+    pub fn probing(&self) {
+        self.changed.store(false, Ordering::Relaxed);
+    }
+
+    pub fn learn(&self, known: K) -> Arc<K> {
+        let known = Arc::new(known);
+        *locked(&self.known) = Some(known.clone());
+        known
+    }
+
+    pub fn is_own(&self, pid: i64) -> bool {
+        locked(&self.own).values().any(|own| *own == pid)
+    }
+
+    pub fn texts(&self) -> Arc<Texts> {
+        locked(&self.texts).clone()
+    }
+
+    /// Changes what is known of wording; readers keep what they have.
+    pub fn teach(&self, teach: impl FnOnce(&mut Texts)) {
+        teach(Arc::make_mut(&mut locked(&self.texts)));
+    }
+}
+
+/// What a text of the server says about an id. The text itself goes no further. `is_cut` when its end is lost.
+pub fn learn_text(
+    texts: &mut Texts,
+    dialect: crate::sql::Dialect,
+    id: i64,
+    text: &str,
+    is_cut: bool,
+    ours: Option<Lane>,
+) {
+    use crate::sql::{Refused, normalise, normalise_cut};
+    if let Some(lane) = ours {
+        return texts.learn(id, Text::Ours(lane), None);
+    }
+    let normal = if is_cut { normalise_cut } else { normalise };
+    match normal(dialect, text) {
+        Ok(normal) => match normal.key() {
+            Some(digest) => texts.learn(id, Text::Digest(digest), Some(&normal.fingerprint)),
+            // Half a text names nothing; the whole one may still be read.
+            None if is_cut => {}
+            None => texts.learn(id, Text::Unnamed, None),
+        },
+        // Hidden from this login now, perhaps not for ever.
+        Err(Refused::Hidden) => {}
+        Err(_) => texts.learn(id, Text::Unnamed, None),
+    }
+}
