@@ -1,7 +1,7 @@
 //! A rule is a page of the handbook that can also read a window.
 
 use crate::model::question::{Answer, Question};
-use crate::model::{Finding, Scope, Snapshot, Topic, Window};
+use crate::model::{Finding, Index, Name, Scope, Snapshot, Topic, Window};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -11,6 +11,12 @@ pub enum Word {
     Finding(Box<Finding>),
     /// It could say more if it knew this.
     Question(Question),
+}
+
+impl From<Question> for Word {
+    fn from(question: Question) -> Word {
+        Word::Question(question)
+    }
 }
 
 impl From<Finding> for Word {
@@ -39,6 +45,17 @@ impl<'a> Seen<'a> {
     /// The windows a rule may use for a span: longest first, then what the server itself remembers.
     pub fn windows(&self) -> impl Iterator<Item = &'a Window> {
         self.ladder.iter().rev().chain(std::iter::once(self.latest)).chain(self.since_reset)
+    }
+
+    /// The statement that creates an index: the way back from dropping it. `Ok(None)` where it is not to be had,
+    /// the question where nobody asked yet.
+    pub fn definition(&self, database: &Name, index: &Index) -> Result<Option<&'a str>, Question> {
+        let question = Question::IndexDefinition { database: database.clone(), id: index.oid };
+        match self.answer(&question) {
+            Some(Answer::Text(definition)) => Ok(Some(definition)),
+            Some(Answer::Unknown(_)) => Ok(None),
+            None => Err(question),
+        }
     }
 
     pub fn answer(&self, question: &Question) -> Option<&'a Answer> {

@@ -1,5 +1,7 @@
 //! The SQL that fixes are made of: quoted names, bounded waits for locks, one deed a function.
 
+use crate::model::{Fix, Index};
+
 /// A name as SQL writes it, whatever is in it.
 pub fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
@@ -30,6 +32,56 @@ pub fn concurrently(definition: &str) -> String {
     let built =
         heads.iter().find_map(|head| Some(format!("{head}CONCURRENTLY {}", definition.strip_prefix(head)?)));
     format!("{};", built.unwrap_or_else(|| definition.to_owned()))
+}
+
+/// Takes an index away without holding up readers or writers; the way back builds it again.
+pub fn drop_index(index: &Index, definition: &str, caution: &str) -> Fix {
+    let name = qualified(&index.schema, &index.index);
+    Fix {
+        sql: vec![patience(2), format!("DROP INDEX CONCURRENTLY {name};")],
+        rollback: vec![concurrently(definition)],
+        lock: "SHARE UPDATE EXCLUSIVE on the table".into(),
+        blocks: "other schema changes and VACUUM of this table; no reads, no writes".into(),
+        transactional: false,
+        caution: format!("{caution} Building it again takes a read of the whole table."),
+    }
+}
+
+/// Longer names are cut by the server, and two cut ones may be the same.
+const LONGEST_NAME: usize = 63;
+
+/// Builds an index without holding up readers or writers, under a name that nobody has yet.
+pub fn create_index(schema: &str, table: &str, columns: &[&str], is_taken: impl Fn(&str) -> bool) -> Fix {
+    let name = free_name(&format!("{table}_{}", columns.join("_")), is_taken);
+    let quoted: Vec<String> = columns.iter().map(|column| identifier(column)).collect();
+    let of_table = format!("{} ({})", qualified(schema, table), quoted.join(", "));
+    let index = qualified(schema, &name);
+    Fix {
+        sql: vec![patience(2), format!("CREATE INDEX CONCURRENTLY {} ON {of_table};", identifier(&name))],
+        rollback: vec![format!("DROP INDEX CONCURRENTLY IF EXISTS {index};")],
+        lock: "SHARE UPDATE EXCLUSIVE on the table".into(),
+        blocks: "other schema changes and VACUUM of this table; no reads, no writes".into(),
+        transactional: false,
+        caution:
+            "Reads the table twice and waits for every older transaction. If it is interrupted it leaves an \
+                  invalid index: run the rollback, then begin again."
+                .into(),
+    }
+}
+
+/// `<stem>_idx`, cut to what the server keeps, with a number if somebody has it.
+fn free_name(stem: &str, is_taken: impl Fn(&str) -> bool) -> String {
+    // As many tries as a table may sensibly have indexes; the last one is as good as any.
+    const TRIES: usize = 100;
+    let name = |nth: usize| {
+        let suffix = if nth == 0 { "_idx".to_owned() } else { format!("_idx{nth}") };
+        let mut end = stem.len().min(LONGEST_NAME - suffix.len());
+        while !stem.is_char_boundary(end) {
+            end -= 1;
+        }
+        format!("{}{suffix}", stem.get(..end).unwrap_or_default())
+    };
+    (0..TRIES).map(name).find(|name| !is_taken(name)).unwrap_or_else(|| name(TRIES))
 }
 
 /// Bytes as people read them.
@@ -85,6 +137,15 @@ mod tests {
         assert_eq!(duration(0.2), "0 s");
         assert_eq!(count(1_234_567.0), "1,234,567");
         assert_eq!(count(12.0), "12");
+    }
+
+    #[test]
+    fn a_new_index_has_a_name_of_its_own_that_the_server_does_not_cut() {
+        let made = create_index("s", "t", &["a", "b\"c"], |name| name == "t_a_b\"c_idx");
+        assert_eq!(made.sql[1], r#"CREATE INDEX CONCURRENTLY "t_a_b""c_idx1" ON "s"."t" ("a", "b""c");"#);
+        assert_eq!(made.rollback, [r#"DROP INDEX CONCURRENTLY IF EXISTS "s"."t_a_b""c_idx1";"#]);
+        let long = free_name(&"ä".repeat(60), |_| false);
+        assert_eq!((long.len(), long.ends_with("ä_idx")), (62, true));
     }
 
     #[test]

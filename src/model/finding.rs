@@ -67,6 +67,13 @@ pub struct Finding {
     pub confidence: Confidence,
 }
 
+/// The numbers of a finding, by names that hold their units.
+pub fn evidence<const N: usize>(
+    numbers: [(&str, serde_json::Value); N],
+) -> BTreeMap<Name, serde_json::Value> {
+    numbers.map(|(name, value)| (Name::new(name), value)).into()
+}
+
 /// Stable for as long as rule, target and subject are: silences, history and alerts hang on it.
 pub fn finding_id(rule: &str, target: &str, database: Option<&str>, subject: &str) -> String {
     let parts = ["finding-v1", rule, target, database.unwrap_or_default(), subject].join("\0");

@@ -34,6 +34,8 @@ noun! {
             is_clustered: bool,
             is_valid: bool,
             is_ready: bool,
+            /// Something builds an index on its table. PostgreSQL 12 and later.
+            is_being_built: Option<bool>,
             is_replica_identity: bool,
             /// PostgreSQL 15 and later.
             nulls_not_distinct: Option<bool>,
@@ -74,5 +76,40 @@ noun! {
             /// Its data read from outside the server's own cache.
             read_bytes: Option<Total<Bytes>>,
         }
+    }
+}
+
+impl Index {
+    /// Zero where it is not known.
+    pub fn size(&self) -> f64 {
+        self.size_bytes.map_or(0.0, |size| size.float())
+    }
+
+    /// As an operator would name it.
+    pub fn full_name(&self) -> String {
+        format!("{}.{}", self.schema, self.index)
+    }
+
+    /// Has data of its own that queries can use: not being built, not a partitioned table's.
+    pub fn is_usable(&self) -> bool {
+        self.is_valid && self.is_ready && &*self.kind == "i"
+    }
+
+    /// Something else than queries needs it by name.
+    pub fn is_bound(&self) -> bool {
+        self.is_primary
+            || self.is_exclusion
+            || self.backs_constraint
+            || self.backs_foreign_key
+            || self.is_replica_identity
+            || self.is_clustered
+            || self.parent_oid.is_some()
+    }
+
+    /// The numbers of the columns that it is searched by, 0 for an expression.
+    pub fn searched_columns(&self) -> Vec<i64> {
+        let all = self.columns.split(' ').filter_map(|number| number.parse().ok());
+        let keys = self.key_columns.and_then(|keys| usize::try_from(keys).ok()).unwrap_or(usize::MAX);
+        all.take(keys).collect()
     }
 }

@@ -28,7 +28,7 @@ pub use crate::sql::Digest;
 pub use blocker::Blocker;
 pub use database::{Database, DatabaseSize};
 pub use fact::{Fact, Kind, Level, Metric, Total};
-pub use finding::{Confidence, Finding, Fix, Severity};
+pub use finding::{Confidence, Finding, Fix, Severity, evidence};
 pub use index::Index;
 pub use io::{BackgroundWriter, Io, Slru};
 pub use load::{Load, SessionGroup};

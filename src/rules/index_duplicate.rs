@@ -1,6 +1,5 @@
 use crate::config::ByteSize;
-use crate::model::question::{Answer, Question};
-use crate::model::{Confidence, Finding, Fix, Index, Name, Noun, Scope, Severity, Topic};
+use crate::model::{Confidence, Finding, Index, Name, Noun, Scope, Severity, Topic, evidence};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use schemars::JsonSchema;
@@ -43,8 +42,8 @@ impl Rule for IndexDuplicate {
     const NEEDS: &'static [Topic] = &[Topic::Indexes];
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
-        let worth_it = |pair: &Pair<'_>| size(pair.spare) >= self.min_bytes.get() as f64;
-        let droppable = |pair: &Pair<'_>| !is_bound(pair.spare) && !enforces_more(pair.spare, pair.kept);
+        let worth_it = |pair: &Pair<'_>| pair.spare.size() >= self.min_bytes.get() as f64;
+        let droppable = |pair: &Pair<'_>| !pair.spare.is_bound() && !enforces_more(pair.spare, pair.kept);
 
         pairs(seen).filter(droppable).filter(worth_it).map(move |pair| finding(pair, seen))
     }
@@ -60,8 +59,7 @@ struct Pair<'a> {
 fn pairs<'a>(seen: &Seen<'a>) -> impl Iterator<Item = Pair<'a>> {
     seen.now.parts_of(Topic::Indexes).flat_map(|(scope, part)| {
         let mut twins: BTreeMap<_, Vec<&Index>> = BTreeMap::new();
-        let usable = |index: &&Index| index.is_valid && index.is_ready && &*index.kind == "i";
-        for index in <Index as crate::model::InTopic>::of(&part.rows).iter().filter(usable) {
+        for index in <Index as crate::model::InTopic>::of(&part.rows).iter().filter(|index| index.is_usable()) {
             twins.entry(shape(index)).or_default().push(index);
         }
         let database = match scope {
@@ -91,18 +89,7 @@ fn shape(index: &Index) -> impl Ord + use<> {
 
 /// What keeps an index: the constraint on it, then that it is unique, then its use, then its age.
 fn worth(index: &Index) -> (bool, bool, f64, i64) {
-    (is_bound(index), index.is_unique, index.scans.map_or(0.0, |scans| scans.float()), -index.key().0)
-}
-
-/// Something else than queries needs it by name.
-fn is_bound(index: &Index) -> bool {
-    index.is_primary
-        || index.is_exclusion
-        || index.backs_constraint
-        || index.backs_foreign_key
-        || index.is_replica_identity
-        || index.is_clustered
-        || index.parent_oid.is_some()
+    (index.is_bound(), index.is_unique, index.scans.map_or(0.0, |scans| scans.float()), -index.key().0)
 }
 
 /// Uniqueness that goes with it: the kept one has none, or checks it only when the transaction ends.
@@ -110,19 +97,13 @@ fn enforces_more(spare: &Index, kept: &Index) -> bool {
     spare.is_unique && !(kept.is_unique && (kept.is_immediate || !spare.is_immediate))
 }
 
-fn size(index: &Index) -> f64 {
-    index.size_bytes.map_or(0.0, |size| size.float())
-}
-
 fn finding(pair: Pair<'_>, seen: &Seen<'_>) -> Word {
     let Pair { database, kept, spare } = pair;
-    let question = Question::IndexDefinition { database: database.clone(), id: spare.oid };
-    let definition = match seen.answer(&question) {
-        Some(Answer::Text(definition)) => Some(definition),
-        Some(Answer::Unknown(_)) => None,
-        None => return Word::Question(question),
+    // Without the way back there is no advice to drop anything.
+    let definition = match seen.definition(database, spare) {
+        Ok(definition) => definition,
+        Err(question) => return question.into(),
     };
-    let name = script::qualified(&spare.schema, &spare.index);
     Finding {
         rule: Name::new(IndexDuplicate::ID),
         severity: Severity::Warning,
@@ -132,26 +113,19 @@ fn finding(pair: Pair<'_>, seen: &Seen<'_>) -> Word {
             "index {}.{} ({}) does nothing that {} does not do on {}",
             spare.schema,
             spare.index,
-            script::bytes(size(spare)),
+            script::bytes(spare.size()),
             kept.index,
             spare.table,
         ),
-        evidence: [
-            ("size_bytes", json!(size(spare))),
+        evidence: evidence([
+            ("size_bytes", json!(spare.size())),
             ("kept", json!(format!("{}.{}", kept.schema, kept.index))),
             ("table", json!(format!("{}.{}", spare.schema, spare.table))),
             ("columns", json!(spare.columns.as_str())),
-        ]
-        .map(|(key, value)| (Name::new(key), value))
-        .into(),
+        ]),
         advice: format!("Keep {}, drop the other.", kept.index),
-        fix: definition.map(|definition| Fix {
-            sql: vec![script::patience(2), format!("DROP INDEX CONCURRENTLY {name};")],
-            rollback: vec![script::concurrently(definition)],
-            lock: "SHARE UPDATE EXCLUSIVE on the table".into(),
-            blocks: "other schema changes and VACUUM of this table; no reads, no writes".into(),
-            transactional: false,
-            caution: "Standbys lose it as well. Building it again takes a read of the whole table.".into(),
+        fix: definition.map(|definition| {
+            script::drop_index(spare, definition, "Standbys lose it as well.")
         }),
         confidence: Confidence::Measured,
     }

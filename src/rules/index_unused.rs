@@ -1,6 +1,5 @@
 use crate::config::{ByteSize, Span};
-use crate::model::question::{Answer, Question};
-use crate::model::{Confidence, Finding, Fix, Index, Name, Scope, Severity, Stretch, Topic};
+use crate::model::{Confidence, Finding, Index, Name, Scope, Severity, Stretch, Topic, evidence};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use schemars::JsonSchema;
@@ -71,7 +70,7 @@ impl Rule for IndexUnused {
         let unused = |watched: &Watched<'_>| watched.index.scans.is_some_and(|scans| scans.float() == 0.0);
         let droppable =
             |watched: &Watched<'_>| enforces_nothing(watched.index) && stands_alone(watched.index);
-        let worth_it = |watched: &Watched<'_>| size(watched.index) >= self.min_bytes.get() as f64;
+        let worth_it = |watched: &Watched<'_>| watched.index.size() >= self.min_bytes.get() as f64;
 
         watched(seen, self.min_window.get().as_secs_f64())
             .into_iter()
@@ -124,30 +123,17 @@ fn stands_alone(index: &Index) -> bool {
     index.is_valid && &*index.kind == "i" && index.parent_oid.is_none() && &*index.persistence != "t"
 }
 
-fn size(index: &Index) -> f64 {
-    index.size_bytes.map_or(0.0, |size| size.float())
-}
-
 fn finding(watched: Watched<'_>, seen: &Seen<'_>) -> Word {
     let Watched { database, stretch, index, by_hearsay } = watched;
-    let question = Question::IndexDefinition { database: database.clone(), id: index.oid };
     // Without the way back there is no advice to drop anything.
-    let definition = match seen.answer(&question) {
-        Some(Answer::Text(definition)) => Some(definition),
-        Some(Answer::Unknown(_)) => None,
-        None => return Word::Question(question),
+    let definition = match seen.definition(database, index) {
+        Ok(definition) => definition,
+        Err(question) => return question.into(),
     };
-    let name = script::qualified(&index.schema, &index.index);
     let since = script::duration(stretch.seconds);
     let how = if by_hearsay { "since the server's statistics began, " } else { "in " };
-    let fix = definition.map(|definition| Fix {
-        sql: vec![script::patience(2), format!("DROP INDEX CONCURRENTLY {name};")],
-        rollback: vec![script::concurrently(definition)],
-        lock: "SHARE UPDATE EXCLUSIVE on the table".into(),
-        blocks: "other schema changes and VACUUM of this table; no reads, no writes".into(),
-        transactional: false,
-        caution: "Scans on standbys are not counted here. Building it again takes a read of the whole table."
-            .into(),
+    let fix = definition.map(|definition| {
+        script::drop_index(index, definition, "Scans on standbys are not counted here.")
     });
     Finding {
         rule: Name::new(IndexUnused::ID),
@@ -159,16 +145,14 @@ fn finding(watched: Watched<'_>, seen: &Seen<'_>) -> Word {
             index.schema,
             index.index,
             index.table,
-            script::bytes(size(index)),
+            script::bytes(index.size()),
         ),
-        evidence: [
+        evidence: evidence([
             ("scans", json!(0)),
-            ("size_bytes", json!(size(index))),
+            ("size_bytes", json!(index.size())),
             ("window_seconds", json!(stretch.seconds.round())),
             ("table", json!(format!("{}.{}", index.schema, index.table))),
-        ]
-        .map(|(key, value)| (Name::new(key), value))
-        .into(),
+        ]),
         advice: "Check that no standby reads it, then drop it.".into(),
         fix,
         confidence: if by_hearsay { Confidence::Unverified } else { Confidence::Measured },

@@ -4,6 +4,9 @@ use serde_json::Value;
 
 crate::rules! {
     index_duplicate::IndexDuplicate,
+    index_invalid::IndexInvalid,
+    index_missing_on_foreign_key::IndexMissingOnForeignKey,
+    index_redundant_prefix::IndexRedundantPrefix,
     index_unused::IndexUnused,
     server_statements_evicting::ServerStatementsEvicting,
     session_blocking::SessionBlocking,

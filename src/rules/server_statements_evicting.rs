@@ -1,5 +1,5 @@
 use crate::config::Span;
-use crate::model::{Confidence, Finding, Fix, Name, Severity, StatementsInfo, Topic};
+use crate::model::{Confidence, Finding, Fix, Name, Severity, StatementsInfo, Topic, evidence};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use schemars::JsonSchema;
@@ -98,14 +98,12 @@ fn finding(rate: &Rate<'_>) -> Finding {
             script::duration(rate.seconds),
             script::count(max as f64),
         ),
-        evidence: [
+        evidence: evidence([
             ("evictions", json!(rate.evictions)),
             ("window_seconds", json!(rate.seconds.round())),
             ("per_hour", json!(rate.per_hour.round())),
             ("entries_max", json!(max)),
-        ]
-        .map(|(key, value)| (Name::new(key), value))
-        .into(),
+        ]),
         advice: "Make room for more statements; it takes effect with the next restart.".into(),
         fix: Some(Fix {
             sql: vec![format!("ALTER SYSTEM SET pg_stat_statements.max = {wanted};")],

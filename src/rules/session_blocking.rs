@@ -1,5 +1,5 @@
 use crate::config::Span;
-use crate::model::{Blocker, Confidence, Finding, Fix, Name, Severity, Topic};
+use crate::model::{Blocker, Confidence, Finding, Fix, Name, Severity, Topic, evidence};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use schemars::JsonSchema;
@@ -85,7 +85,7 @@ impl SessionBlocking {
                 script::duration(waited(blocker)),
                 script::duration(blocker.lost_seconds.float()),
             ),
-            evidence: [
+            evidence: evidence([
                 ("pid", json!(blocker.pid)),
                 ("victims", json!(victims)),
                 ("longest_wait_seconds", json!(waited(blocker).round())),
@@ -93,9 +93,7 @@ impl SessionBlocking {
                 ("lock", json!(blocker.lock.as_str())),
                 ("tree", json!(blocker.tree.as_str())),
                 ("digest", json!(blocker.digest.map(|digest| digest.to_string()))),
-            ]
-            .map(|(key, value)| (Name::new(key), value))
-            .into(),
+            ]),
             advice: if is_idle {
                 "It does nothing and holds the lock: end it.".into()
             } else {

@@ -1,5 +1,5 @@
 use crate::config::Span;
-use crate::model::{Blocker, Confidence, Finding, Fix, Name, Session, Severity, Timestamp, Topic};
+use crate::model::{Blocker, Confidence, Finding, Fix, Name, Session, Severity, Timestamp, Topic, evidence};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use schemars::JsonSchema;
@@ -97,15 +97,13 @@ impl SessionIdleInTransaction {
                 session.pid,
                 script::duration(idle),
             ),
-            evidence: [
+            evidence: evidence([
                 ("pid", json!(session.pid)),
                 ("idle_seconds", json!(idle.round())),
                 ("xmin_age_transactions", json!(session.xmin_age)),
                 ("waiting_sessions", json!(waiting)),
                 ("application", json!(application)),
-            ]
-            .map(|(key, value)| (Name::new(key), value))
-            .into(),
+            ]),
             advice: "Mend the program that forgot to commit; limit its role; end this session.".into(),
             fix: Some(Fix {
                 sql: set.into_iter().chain([end]).collect(),

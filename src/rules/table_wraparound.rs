@@ -1,4 +1,4 @@
-use crate::model::{Confidence, Database, Finding, Fix, Level, Name, Severity, Table, Topic, Unit};
+use crate::model::{Confidence, Database, Finding, Fix, Level, Name, Severity, Table, Topic, Unit, evidence};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use schemars::JsonSchema;
@@ -119,15 +119,13 @@ impl TableWraparound {
                 script::count(age),
                 script::count(left),
             ),
-            evidence: [
+            evidence: evidence([
                 ("age_transactions", json!(age)),
                 ("left_transactions", json!(left)),
                 ("burned_per_second", json!(rate)),
                 ("size_bytes", json!(size)),
                 ("last_autovacuum_unix_seconds", json!(table.last_autovacuum.map(|at| at.get().round()))),
-            ]
-            .map(|(key, value)| (Name::new(key), value))
-            .into(),
+            ]),
             advice: "Remove what holds vacuum back, then freeze the table at a quiet hour.".into(),
             fix: Some(Fix {
                 sql: vec![

@@ -2,6 +2,9 @@
 //! The servers are in `made_up`; nothing here asks a real one.
 
 mod index_duplicate;
+mod index_invalid;
+mod index_missing_on_foreign_key;
+mod index_redundant_prefix;
 mod index_unused;
 mod made_up;
 mod server_statements_evicting;
@@ -14,6 +17,9 @@ use crate::model::Fix;
 use crate::rule::Word;
 use crate::script;
 use index_duplicate::twins;
+use index_invalid::broken;
+use index_missing_on_foreign_key::deleting;
+use index_redundant_prefix::longer;
 use index_unused::unused;
 use made_up::*;
 use serde_json::json;
@@ -28,6 +34,11 @@ fn every_page_has_a_world_that_makes_it_speak_and_one_that_does_not() {
     for id in Handbook::IDS {
         let (speaks, silent) = match *id {
             "index-duplicate" => (twins(json!({}), json!({})), twins(json!({}), json!({"columns": "3"}))),
+            "index-invalid" => (broken(json!({})), broken(json!({"is_valid": true}))),
+            "index-missing-on-foreign-key" => (deleting(10, json!({})), deleting(9, json!({}))),
+            "index-redundant-prefix" => {
+                (longer(json!({}), json!({})), longer(json!({}), json!({"columns": "3 2"})))
+            }
             "index-unused" => (unused(30.0, json!({})), unused(30.0, json!({"size_bytes": 1000}))),
             "server-statements-evicting" => (evicting(3_600.0, 10), evicting(3_600.0, 9)),
             "session-blocking" => (blocked(json!({"victims": 10})), blocked(json!({"victims": 9}))),

@@ -85,6 +85,12 @@ pub fn snapshot<N: InTopic>(at: f64, scope: Scope, mut rows: Vec<N>) -> Snapshot
     Snapshot { parts: [((N::IN, scope), part)].into(), ..Snapshot::default() }
 }
 
+/// Several topics as one.
+pub fn together(snapshots: impl IntoIterator<Item = Snapshot>) -> Snapshot {
+    let parts = snapshots.into_iter().flat_map(|snapshot| snapshot.parts);
+    Snapshot { parts: parts.collect(), ..Snapshot::default() }
+}
+
 pub fn definition_of(id: i64) -> Question {
     Question::IndexDefinition { database: "shop".into(), id }
 }

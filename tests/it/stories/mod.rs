@@ -3,6 +3,7 @@
 
 mod index_duplicate;
 mod index_unused;
+mod indexes;
 mod server_statements_evicting;
 mod session_blocking;
 mod session_idle_in_transaction;
@@ -33,14 +34,29 @@ impl Story {
         prepare: &[&str],
         rules: &str,
     ) -> Story {
+        Story::of_several(rule, settings, prepare, &format!("[rules.{rule}]\n{rules}\n")).await
+    }
+
+    /// One server for the stories of several pages; `rule` is the first of them.
+    pub async fn of_several(
+        rule: &'static str,
+        settings: &[(&str, &str)],
+        prepare: &[&str],
+        rules: &str,
+    ) -> Story {
         let server = Server::start(any(), settings).await;
         for script in prepare {
             server.sql("postgres", script).await;
         }
         let url = server.url("postgres");
         let target = format!("[[target]]\nname = \"story\"\nurl = \"{url}\"\n");
-        let daemon = Daemon::start(&format!("{PACES}\n[rules.{rule}]\n{rules}\n{target}")).await;
+        let daemon = Daemon::start(&format!("{PACES}\n{rules}\n{target}")).await;
         Story { server, daemon, rule }
+    }
+
+    /// The next page whose story is told.
+    pub fn turn_to(&mut self, rule: &'static str) {
+        self.rule = rule;
     }
 
     async fn found(&self) -> Vec<Value> {
@@ -51,6 +67,13 @@ impl Story {
 
     /// Waits until a finding on `subject` is open, and checks that it can be acted upon.
     pub async fn appears(&self, subject: &str) -> Value {
+        let finding = self.is_said(subject).await;
+        assert!(finding["fix"]["sql"].as_array().is_some_and(|sql| !sql.is_empty()), "{finding:#}");
+        finding
+    }
+
+    /// The same of a page that has no script to offer.
+    pub async fn is_said(&self, subject: &str) -> Value {
         let began = Instant::now();
         loop {
             let found = self.found().await;
@@ -58,7 +81,6 @@ impl Story {
             if let Some(finding) = found.iter().find(about) {
                 let because = finding["because"].as_str().unwrap();
                 assert!(because.chars().any(|c| c.is_ascii_digit()), "a sentence with numbers: {because}");
-                assert!(finding["fix"]["sql"].as_array().is_some_and(|sql| !sql.is_empty()), "{finding:#}");
                 return finding.clone();
             }
             assert!(

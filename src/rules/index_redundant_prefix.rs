@@ -1,0 +1,145 @@
+use crate::config::ByteSize;
+use crate::model::{Confidence, Finding, InTopic, Index, Name, Severity, Topic, evidence};
+use crate::rule::{Rule, Seen, Word};
+use crate::script;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// # Redundant index
+///
+/// An index whose columns are the first columns of another index of the same table, in the same order.
+///
+/// ## Why it hurts
+///
+/// Whatever is looked up by the shorter one the longer one can look up as well. Every write maintains both, both
+/// take cache and disk, and vacuum reads both.
+///
+/// ## What to do
+///
+/// Drop the shorter one, unless the longer one is much bigger and the shorter one serves many scans of ranges.
+///
+/// ## When this page is wrong
+///
+/// When the shorter one is so much smaller that it stays in memory and the longer one does not: `max_growth`
+/// bounds that. When a query is served from the shorter one alone and sorts by something after its columns.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct IndexRedundantPrefix {
+    /// Smaller indexes are not worth a conversation. Calibrated by us: what a cache does not notice.
+    min_bytes: ByteSize,
+    /// The longer one may be this many times bigger. Calibrated by us: a second column of a few bytes makes an index
+    /// of mostly different keys up to twice as big, one whose keys repeat up to three times.
+    max_growth: f64,
+}
+
+impl Default for IndexRedundantPrefix {
+    fn default() -> Self {
+        Self { min_bytes: ByteSize::mib(10), max_growth: 3.0 }
+    }
+}
+
+impl Rule for IndexRedundantPrefix {
+    const ID: &'static str = "index-redundant-prefix";
+    const NEEDS: &'static [Topic] = &[Topic::Indexes];
+
+    fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
+        let worth_it = |index: &Index| index.size() >= self.min_bytes.get() as f64;
+        let droppable = |index: &Index| !index.is_bound() && !index.is_unique;
+
+        pairs(seen, move |index| worth_it(index) && droppable(index), self.max_growth)
+            .map(move |(longer, index)| finding(longer, index, seen))
+    }
+}
+
+/// Each index that `is_wanted` with the smallest that begins like it.
+fn pairs<'a>(
+    seen: &Seen<'a>,
+    is_wanted: impl Fn(&Index) -> bool + 'a,
+    max_growth: f64,
+) -> impl Iterator<Item = (&'a Index, &'a Index)> {
+    seen.now.parts_of(Topic::Indexes).flat_map(move |(_, part)| {
+        let mut tables: BTreeMap<i64, Vec<&Index>> = BTreeMap::new();
+        for index in Index::of(&part.rows).iter().filter(|index| index.is_usable() && is_plain(index)) {
+            tables.entry(index.table_oid).or_default().push(index);
+        }
+        let of_table = tables.into_values().flat_map(|indexes| {
+            let wanted: Vec<&Index> = indexes.iter().copied().filter(|index| is_wanted(index)).collect();
+            let pair = |index: &'a Index| {
+                let serving = indexes.iter().copied().filter(|longer| {
+                    is_prefix(index, longer) && longer.size() <= max_growth * index.size()
+                });
+                Some((serving.min_by(|a, b| a.size().total_cmp(&b.size()))?, index))
+            };
+            wanted.into_iter().filter_map(pair).collect::<Vec<_>>()
+        });
+        of_table.collect::<Vec<_>>()
+    })
+}
+
+/// A B-tree over columns: what its order means is known, expressions are known by their hash only.
+fn is_plain(index: &Index) -> bool {
+    &*index.access_method == "btree" && !index.has_expressions
+}
+
+/// Does `longer` begin with all of `index`, so that it can do whatever that one does?
+fn is_prefix(index: &Index, longer: &Index) -> bool {
+    let keys = index.searched_columns().len();
+    let begins = |of: fn(&Index) -> &str| {
+        let (short, long) = (of(index).split(' '), of(longer).split(' '));
+        short.take(keys).eq(long.take(keys))
+    };
+    keys < longer.searched_columns().len()
+        && begins(|index| &index.columns)
+        && begins(|index| &index.operator_classes)
+        && begins(|index| &index.collations)
+        && begins(|index| &index.column_options)
+        && includes(longer, index)
+        && index.has_predicate == longer.has_predicate
+        && index.predicate_hash == longer.predicate_hash
+}
+
+/// Are the columns that `index` only carries along somewhere in `longer` as well?
+fn includes(longer: &Index, index: &Index) -> bool {
+    let mut columns = index.columns.split(' ');
+    columns.all(|column| longer.columns.split(' ').any(|other| other == column))
+}
+
+fn finding(longer: &Index, index: &Index, seen: &Seen<'_>) -> Word {
+    let Some(database) = &index.database else { return unnamed(longer, index, None).into() };
+    match seen.definition(database, index) {
+        Ok(definition) => unnamed(longer, index, definition).into(),
+        Err(question) => question.into(),
+    }
+}
+
+fn unnamed(longer: &Index, index: &Index, definition: Option<&str>) -> Finding {
+    Finding {
+        rule: Name::new(IndexRedundantPrefix::ID),
+        severity: Severity::Note,
+        database: index.database.clone(),
+        subject: index.full_name(),
+        because: format!(
+            "index {} ({}) on {} is the beginning of {} ({}), which can do all that it does",
+            index.full_name(),
+            script::bytes(index.size()),
+            index.table,
+            longer.index,
+            script::bytes(longer.size()),
+        ),
+        evidence: evidence([
+            ("size_bytes", json!(index.size())),
+            ("longer_size_bytes", json!(longer.size())),
+            ("longer", json!(longer.full_name())),
+            ("table", json!(format!("{}.{}", index.schema, index.table))),
+            ("columns", json!(index.columns.as_str())),
+        ]),
+        advice: format!("Drop it; {} serves its queries.", longer.index),
+        fix: definition.map(|definition| {
+            let caution = "Scans of long ranges read more from the bigger index. Standbys lose it as well.";
+            script::drop_index(index, definition, caution)
+        }),
+        confidence: Confidence::Measured,
+    }
+}
