@@ -22,7 +22,7 @@ pub use mask::mask;
 pub use measure::{ByteSize, Span};
 pub use password::{NoPassword, Secret};
 pub use silence::{Moment, Silence};
-pub use sink::{SinkConfig, SinkKind};
+pub use sink::{SinkConfig, SinkKind, pieces};
 pub use source::{ConfigSource, DEFAULT_PATH};
 pub use state::{State, StateDir};
 pub use target::{Databases, Target};

@@ -2,7 +2,7 @@
 //! what it needs, and stopped here.
 
 use crate::board::{Board, Report};
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::config::{Config, ConfigError, ConfigSource, Target};
 use crate::engine::EngineError;
 use crate::engines;
@@ -22,7 +22,6 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::Interval;
 use tokio_util::sync::CancellationToken;
 
 /// Changes on their way to the sinks; each sink has a queue of its own behind it.
@@ -86,9 +85,10 @@ pub async fn run(source: ConfigSource) -> Result<(), DaemonError> {
         None => Keeper::off(),
     };
     let (changes, changed) = mpsc::channel(CHANGES);
-    let sinks = sinks::start(&config.sink, changed);
     telemetry.watch_store(keeper.health());
     let (board, boards) = watch::channel(Board::default());
+    let spools = config.state_dir().map(|dir| dir.join("sinks"));
+    let sinks = sinks::start(&config.sink, changed, boards.clone(), spools);
     let mut daemon = Daemon { clock, keeper, changes, sinks, watched: BTreeMap::new(), board };
     daemon.apply(&config).await?;
 
@@ -118,7 +118,7 @@ pub async fn run(source: ConfigSource) -> Result<(), DaemonError> {
                 asked.send(outcome).ok();
             }
             () = edits.changed() => { daemon.reload(&source, &telemetry).await.ok(); }
-            () = due(alive.as_mut()) => tell_systemd(&[sd_notify::NotifyState::Watchdog]),
+            () = clock::due(alive.as_mut()) => tell_systemd(&[sd_notify::NotifyState::Watchdog]),
             _ = count.tick() => telemetry.sinks(health(&daemon.sinks)),
         }
     }
@@ -156,14 +156,6 @@ async fn any(ends: &mut [Signal; 2]) {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
-    }
-}
-
-/// The next tick, which never comes where nobody wants it.
-async fn due(interval: Option<&mut Interval>) {
-    match interval {
-        Some(interval) => drop(interval.tick().await),
-        None => std::future::pending().await,
     }
 }
 

@@ -11,15 +11,29 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SinkConfig {
-    /// webhook posts JSON to a URL; log writes a line to our own log.
+    /// webhook posts JSON to a URL; slack posts a message as Slack, Mattermost and others take it; alertmanager keeps
+    /// open findings alive as alerts; file appends a line of JSON; log writes a line to our own log.
     pub kind: SinkKind,
-    /// Where a webhook posts to. A URL that holds a secret is better kept in `url_file`.
+    /// Where to post to; for an Alertmanager its base, as in http://alertmanager:9093. A URL that holds a secret is
+    /// better kept in `url_file`.
     #[serde(default, skip_serializing)]
     #[schemars(with = "Option<String>")]
     pub url: Option<Secret>,
     /// A file with the URL on its first line, closed to others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url_file: Option<PathBuf>,
+    /// The file that lines of JSON are appended to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// What a webhook posts instead of the whole change: text in which {because} and the like stand for the values,
+    /// escaped as inside a JSON string. Known: change severity rule target database subject because advice fix id
+    /// opened_at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// A file with a key that a webhook's requests are signed with: X-Dbsonde-Signature is the HMAC-SHA-256 of the
+    /// value of X-Dbsonde-Timestamp, a dot and the body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature_key_file: Option<PathBuf>,
     /// The least severity worth telling: note, warning or urgent.
     #[serde(default = "note")]
     pub severity: Severity,
@@ -29,12 +43,33 @@ pub struct SinkConfig {
 #[serde(rename_all = "lowercase")]
 pub enum SinkKind {
     Webhook,
+    Slack,
+    Alertmanager,
+    File,
     Log,
+}
+
+impl SinkKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            SinkKind::Webhook => "webhook",
+            SinkKind::Slack => "slack",
+            SinkKind::Alertmanager => "alertmanager",
+            SinkKind::File => "file",
+            SinkKind::Log => "log",
+        }
+    }
+
+    fn posts(self) -> bool {
+        matches!(self, SinkKind::Webhook | SinkKind::Slack | SinkKind::Alertmanager)
+    }
 }
 
 fn note() -> Severity {
     Severity::Note
 }
+
+type Wrong = (&'static str, String);
 
 impl SinkConfig {
     /// Where to post; a file is read anew each time, so that it can be rotated.
@@ -44,30 +79,119 @@ impl SinkConfig {
             None => Ok(self.url.clone()),
         }
     }
-}
 
-impl SinkConfig {
-    pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
-        match (self.kind, &self.url, &self.url_file) {
-            (SinkKind::Log, None, None) => Ok(()),
-            (SinkKind::Log, Some(_), _) => Err(("url", "a log needs no url\nleave it out".to_owned())),
-            (SinkKind::Log, _, Some(_)) => Err(("url_file", "a log needs no url\nleave it out".to_owned())),
-            (SinkKind::Webhook, None, None) => Err((
-                "kind",
-                "the webhook has no address\nadd url_file = \"/path\" or url = \"https://…\"".to_owned(),
-            )),
-            (SinkKind::Webhook, Some(_), Some(_)) => {
+    /// What requests are signed with, read anew each time.
+    pub fn signature_key(&self) -> Result<Option<Secret>, NoPassword> {
+        self.signature_key_file.as_deref().map(password::read_secret).transpose()
+    }
+
+    /// Stable over restarts and other places in the list, and without anything that could be read back.
+    pub fn identity(&self) -> String {
+        let url = self.url.as_ref().map(|url| url.get().expose_secret()).unwrap_or_default();
+        let parts = format!("sink-v1\0{url}\0{:?}\0{:?}", self.url_file, self.path);
+        format!("{}-{:016x}", self.kind.name(), xxhash_rust::xxh3::xxh3_64(parts.as_bytes()))
+    }
+
+    pub(super) fn check(&self) -> Result<(), Wrong> {
+        self.check_place()?;
+        if self.kind != SinkKind::Webhook && self.template.is_some() {
+            return Err(("template", "only a webhook has a template\nleave it out".to_owned()));
+        }
+        if self.kind != SinkKind::Webhook && self.signature_key_file.is_some() {
+            return Err(("signature_key_file", "only a webhook signs\nleave it out".to_owned()));
+        }
+        if let Some(unknown) = self.template.as_deref().and_then(unknown_placeholder) {
+            let known = PLACEHOLDERS.join(" ");
+            return Err(("template", format!("nothing stands behind {{{unknown}}}\nknown: {known}")));
+        }
+        self.signature_key_file.as_deref().map_or(Ok(()), |path| {
+            password::check_file(path)
+                .map_err(|why| ("signature_key_file", format!("{}\n{}", why.what, why.mend)))
+        })
+    }
+
+    fn check_place(&self) -> Result<(), Wrong> {
+        let name = self.kind.name();
+        let stray = |key: &'static str| Err((key, format!("a {name} needs no {key}\nleave it out")));
+        match (self.kind.posts(), &self.url, &self.url_file, &self.path) {
+            (false, Some(_), _, _) => stray("url"),
+            (false, _, Some(_), _) => stray("url_file"),
+            (_, _, _, Some(_)) if self.kind != SinkKind::File => stray("path"),
+            (_, _, _, None) if self.kind == SinkKind::File => {
+                Err(("kind", "the file has no name\nadd path = \"/var/log/dbsonde.jsonl\"".to_owned()))
+            }
+            (false, ..) => Ok(()),
+            (true, None, None, _) => {
+                let said = "has no address\nadd url_file = \"/path\" or url = \"https://…\"";
+                Err(("kind", format!("the {name} {said}")))
+            }
+            (true, Some(_), Some(_), _) => {
                 Err(("url", "the address is given twice\nkeep url_file and leave out url".to_owned()))
             }
-            (SinkKind::Webhook, Some(url), None) => {
+            (true, Some(url), None, _) => {
                 let url = url.get().expose_secret();
                 let known = url.starts_with("http://") || url.starts_with("https://");
                 let said = "this is not a web address\nwrite https://host/path";
                 if known { Ok(()) } else { Err(("url", said.to_owned())) }
             }
-            (SinkKind::Webhook, None, Some(path)) => {
+            (true, None, Some(path), _) => {
                 password::check_file(path).map_err(|why| ("url_file", format!("{}\n{}", why.what, why.mend)))
             }
         }
+    }
+}
+
+/// What may stand between braces in a template.
+pub const PLACEHOLDERS: [&str; 11] = [
+    "advice",
+    "because",
+    "change",
+    "database",
+    "fix",
+    "id",
+    "opened_at",
+    "rule",
+    "severity",
+    "subject",
+    "target",
+];
+
+/// A word between braces that nothing stands behind. JSON's own braces are followed by a quote or a blank.
+fn unknown_placeholder(template: &str) -> Option<&str> {
+    pieces(template).find_map(|(_, name)| name.filter(|name| !PLACEHOLDERS.contains(name)))
+}
+
+/// A template as plain text and the placeholder behind it, piece by piece.
+pub fn pieces(template: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+    let mut rest = Some(template);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let is_word =
+            |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        let found = text.match_indices('{').find_map(|(at, _)| {
+            let behind = text.get(at + 1..)?;
+            let name = behind.get(..behind.find('}')?)?;
+            is_word(name).then_some((at, name))
+        });
+        let Some((at, name)) = found else {
+            rest = None;
+            return Some((text, None));
+        };
+        rest = text.get(at + name.len() + 2..);
+        Some((text.get(..at).unwrap_or_default(), Some(name)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_in_pieces() {
+        let all: Vec<_> = pieces("{\"text\": \"{rule}: {because}\", \"x\": {}}").collect();
+        assert_eq!(all, [("{\"text\": \"", Some("rule")), (": ", Some("because")), ("\", \"x\": {}}", None)]);
+        assert_eq!(unknown_placeholder("{\"a\":\"{rules}\"}"), Some("rules"));
+        assert_eq!(unknown_placeholder("{id}{severity}"), None);
+        assert_eq!(pieces("").collect::<Vec<_>>(), [("", None)]);
     }
 }

@@ -1,22 +1,35 @@
 //! Who is told, and how the telling is shared out. Each sink has a queue and a task of its own, so that one that
 //! is slow or gone delays nobody.
 
+/// Open findings as alerts, told again for as long as they are open.
+pub mod alertmanager;
+/// Lines of JSON in a file.
+pub mod file;
 /// A line in our own log.
 pub mod log;
+/// A request over HTTP, as webhook, slack and alertmanager send it.
+mod post;
 /// What waits for one sink.
 mod queue;
+/// A message for a chat.
+pub mod slack;
+/// The same on disk.
+mod spool;
 /// JSON by POST to a URL.
 pub mod webhook;
 
+use crate::board::Board;
 use crate::config::{SinkConfig, SinkKind};
 use crate::ledger::Change;
 use crate::model::Severity;
 use crate::sink::Sink;
 pub use queue::Counts;
 use queue::Queue;
+use spool::Spool;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
@@ -33,13 +46,21 @@ type Shares = Arc<Mutex<Vec<(Severity, Arc<Queue>)>>>;
 /// The sinks at work. They end when nobody can send changes any more and all is delivered.
 #[derive(Debug)]
 pub struct Sinks {
+    boards: watch::Receiver<Board>,
+    /// Where what waits is kept, if it is.
+    spools: Option<PathBuf>,
     running: Vec<Running>,
     shares: Shares,
     share_out: JoinHandle<()>,
 }
 
-/// Starts a task for each sink, and one that shares out.
-pub fn start(configs: &[SinkConfig], mut changes: mpsc::Receiver<Change>) -> Sinks {
+/// Starts a task for each sink, and one that shares out. `spools` is the directory where what waits survives.
+pub fn start(
+    configs: &[SinkConfig],
+    mut changes: mpsc::Receiver<Change>,
+    boards: watch::Receiver<Board>,
+    spools: Option<PathBuf>,
+) -> Sinks {
     let shares = Shares::default();
     let list = shares.clone();
     let share_out = tokio::spawn(async move {
@@ -53,7 +74,7 @@ pub fn start(configs: &[SinkConfig], mut changes: mpsc::Receiver<Change>) -> Sin
         }
         open(&list).iter().for_each(|(_, queue)| queue.close());
     });
-    let mut sinks = Sinks { running: Vec::new(), shares, share_out };
+    let mut sinks = Sinks { boards, spools, running: Vec::new(), shares, share_out };
     sinks.reload(configs);
     sinks
 }
@@ -68,12 +89,34 @@ impl Sinks {
         let mut before = std::mem::take(&mut self.running);
         for (nth, config) in configs.iter().enumerate() {
             let same = before.iter().position(|running| running.config == *config);
-            let running = same.map(|at| before.swap_remove(at)).unwrap_or_else(|| run(nth, config));
+            let running = same.map(|at| before.swap_remove(at)).unwrap_or_else(|| self.run(nth, config));
             self.running.push(running);
         }
         before.iter().for_each(|gone| gone.queue.close());
         *open(&self.shares) =
             self.running.iter().map(|running| (running.config.severity, running.queue.clone())).collect();
+    }
+
+    fn run(&self, nth: usize, config: &SinkConfig) -> Running {
+        let own = config.clone();
+        let sink: Box<dyn Sink> = match config.kind {
+            SinkKind::Webhook => Box::new(webhook::Webhook::new(own)),
+            SinkKind::Slack => Box::new(slack::Slack::new(own)),
+            SinkKind::Alertmanager => Box::new(alertmanager::Alertmanager::new(own, self.boards.clone())),
+            SinkKind::File => Box::new(file::File::new(&own)),
+            SinkKind::Log => Box::new(log::Log),
+        };
+        // Numbered as the configuration lists them.
+        let name = format!("{}-{}", config.kind.name(), nth + 1);
+        let spool = self.spools.as_deref().and_then(|directory| {
+            let opened = Spool::open(directory, &config.identity());
+            opened
+                .inspect_err(|error| tracing::warn!(sink = name, %error, "what waits for it is not kept"))
+                .ok()
+        });
+        let queue = Arc::new(Queue::new(name, spool));
+        let task = tokio::spawn(queue.clone().run(sink));
+        Running { config: config.clone(), queue, task }
     }
 
     /// For our own telemetry: the name of each sink, and how it fares.
@@ -91,15 +134,4 @@ impl Sinks {
             }
         }
     }
-}
-
-fn run(nth: usize, config: &SinkConfig) -> Running {
-    let (kind, sink): (_, Box<dyn Sink>) = match config.kind {
-        SinkKind::Log => ("log", Box::new(log::Log)),
-        SinkKind::Webhook => ("webhook", Box::new(webhook::Webhook::new(config.clone()))),
-    };
-    // Numbered as the configuration lists them.
-    let queue = Arc::new(Queue::new(format!("{kind}-{}", nth + 1)));
-    let task = tokio::spawn(queue.clone().run(sink));
-    Running { config: config.clone(), queue, task }
 }

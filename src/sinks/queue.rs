@@ -1,9 +1,12 @@
 //! What waits for one sink, and the patience with which it is told.
 
+use super::spool::Spool;
+use crate::clock;
 use crate::ledger::Change;
 use crate::sink::{Sink, SinkError};
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -32,7 +35,7 @@ pub struct Counts {
 #[derive(Debug)]
 pub(super) struct Queue {
     name: String,
-    waiting: Mutex<VecDeque<Change>>,
+    waiting: Mutex<Waiting>,
     arrived: Notify,
     closed: AtomicBool,
     delivered: AtomicU64,
@@ -41,11 +44,36 @@ pub(super) struct Queue {
     dropped: AtomicU64,
 }
 
+#[derive(Debug, Default)]
+struct Waiting {
+    changes: VecDeque<(u64, Change)>,
+    next: u64,
+    spool: Option<Spool>,
+}
+
+impl Waiting {
+    fn of(spool: Option<Spool>) -> Waiting {
+        let kept = spool.iter().flat_map(|spool| spool.live().clone());
+        let changes: VecDeque<_> = kept.collect();
+        let next = changes.back().map_or(0, |(nth, _)| nth + 1);
+        Waiting { changes, next, spool }
+    }
+
+    /// The spool follows; what cannot be written is in memory all the same.
+    fn note(&mut self, name: &str, write: impl FnOnce(&mut Spool) -> io::Result<()>) {
+        if let Some(Err(error)) = self.spool.as_mut().map(write) {
+            tracing::warn!(sink = name, %error, "what waits for it cannot be kept on disk; a restart would lose it");
+            self.spool = None;
+        }
+    }
+}
+
 impl Queue {
-    pub fn new(name: String) -> Self {
+    /// With a spool it begins with what waited there before.
+    pub fn new(name: String, spool: Option<Spool>) -> Self {
         Self {
             name,
-            waiting: Mutex::default(),
+            waiting: Mutex::new(Waiting::of(spool)),
             arrived: Notify::new(),
             closed: AtomicBool::new(false),
             delivered: AtomicU64::new(0),
@@ -66,22 +94,27 @@ impl Queue {
             retried: read(&self.retried),
             given_up: read(&self.given_up),
             dropped: read(&self.dropped),
-            waiting: self.open().len(),
+            waiting: self.open().changes.len(),
         }
     }
 
-    fn open(&self) -> MutexGuard<'_, VecDeque<Change>> {
+    fn open(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Never waits: the oldest makes room.
     pub fn push(&self, change: Change) {
         let mut waiting = self.open();
-        if waiting.len() >= MAX_WAITING {
-            waiting.pop_front();
+        if waiting.changes.len() >= MAX_WAITING
+            && let Some((oldest, _)) = waiting.changes.pop_front()
+        {
+            waiting.note(&self.name, |spool| spool.done(oldest));
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
-        waiting.push_back(change);
+        let nth = waiting.next;
+        waiting.next += 1;
+        waiting.note(&self.name, |spool| spool.came(nth, &change));
+        waiting.changes.push_back((nth, change));
         self.arrived.notify_one();
     }
 
@@ -91,12 +124,12 @@ impl Queue {
         self.arrived.notify_one();
     }
 
-    async fn next(&self) -> Option<Change> {
+    async fn next(&self) -> Option<(u64, Change)> {
         loop {
             // Asked first: what came before the end is still delivered.
             let closed = self.closed.load(Ordering::Acquire);
-            if let Some(change) = self.open().pop_front() {
-                return Some(change);
+            if let Some(next) = self.open().changes.pop_front() {
+                return Some(next);
             }
             if closed {
                 return None;
@@ -106,7 +139,16 @@ impl Queue {
     }
 
     pub async fn run(self: Arc<Self>, sink: Box<dyn Sink>) {
-        while let Some(change) = self.next().await {
+        let mut reminders = sink.reminds().map(tokio::time::interval);
+        loop {
+            let next = tokio::select! {
+                next = self.next() => next,
+                () = clock::due(reminders.as_mut()) => {
+                    self.remind(sink.as_ref()).await;
+                    continue;
+                }
+            };
+            let Some((nth, change)) = next else { return };
             let count = match self.deliver(sink.as_ref(), &change).await {
                 Ok(()) => &self.delivered,
                 Err(why) => {
@@ -115,6 +157,15 @@ impl Queue {
                 }
             };
             count.fetch_add(1, Ordering::Relaxed);
+            self.open().note(&self.name, |spool| spool.done(nth));
+        }
+    }
+
+    /// What fails is tried again with the next reminder.
+    async fn remind(&self, sink: &dyn Sink) {
+        let late = |_| Err(SinkError::Retry(format!("no answer within {DEADLINE:?}")));
+        if let Err(why) = timeout(DEADLINE, sink.remind()).await.unwrap_or_else(late) {
+            tracing::warn!(sink = self.name, %why, "cannot be reminded of what is open");
         }
     }
 
@@ -178,7 +229,7 @@ mod tests {
     }
 
     async fn told(answers: Vec<Option<SinkError>>, changes: &[&str]) -> (Vec<String>, Counts, Duration) {
-        let (queue, heard) = (Arc::new(Queue::new("test".into())), Arc::default());
+        let (queue, heard) = (Arc::new(Queue::new("test".into(), None)), Arc::default());
         let sink = Scripted(Mutex::new(answers.into()), Arc::clone(&heard));
         changes.iter().for_each(|subject| queue.push(change(subject)));
         queue.close();

@@ -1,176 +1,85 @@
-//! JSON by POST: `{"version":1,"change":{…}}`. One connection for each change, since changes are rare; of the
-//! answer only the status counts, redirects are not followed.
-//!
-//! HTTP is written by hand: a request of six lines and one number of the answer need no client library.
+//! JSON by POST: `{"version":1,"change":{…}}`, or the operator's own template; signed if there is a key.
 
-use crate::config::SinkConfig;
+use super::post::Post;
+use crate::config::{SinkConfig, pieces};
 use crate::ledger::Change;
 use crate::sink::{Delivery, Sink, SinkError};
-use hyper::Uri;
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
+use ring::hmac;
 use secrecy::ExposeSecret;
-use serde::Serialize;
-use std::io;
-use std::sync::Arc;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::sync::OnceCell;
-use tokio_rustls::TlsConnector;
-
-/// Of an answer; its status comes first.
-const MAX_ANSWER: usize = 64 << 10;
+use serde_json::{Value, json};
+use std::fmt::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 #[derive(Debug)]
 pub struct Webhook {
-    config: SinkConfig,
-    /// Made at the first need: reading the system's certificates takes a while.
-    tls: OnceCell<Arc<ClientConfig>>,
-}
-
-#[derive(Serialize)]
-struct Message<'a> {
-    version: u32,
-    change: &'a Change,
+    post: Post,
 }
 
 impl Sink for Webhook {
     fn deliver<'a>(&'a self, change: &'a Change) -> Delivery<'a> {
-        Box::pin(self.post(change))
+        Box::pin(self.tell(change))
     }
 }
 
 impl Webhook {
     pub fn new(config: SinkConfig) -> Self {
-        Self { config, tls: OnceCell::new() }
+        Self { post: Post::new(config, "") }
     }
 
-    async fn post(&self, change: &Change) -> Result<(), SinkError> {
-        let uri = self.uri()?;
-        let host = uri.host().unwrap_or_default();
-        let is_tls = uri.scheme_str() == Some("https");
-        let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-        let bare_host = host.trim_start_matches('[').trim_end_matches(']');
-        let failed = |error: io::Error| SinkError::Retry(format!("{host}: {error}"));
-        let request = request(&uri, &Message { version: 1, change });
-        let stream = TcpStream::connect((bare_host, port)).await.map_err(failed)?;
-        let status = if is_tls {
-            let name = ServerName::try_from(bare_host.to_owned())
-                .map_err(|_| SinkError::GiveUp(format!("{host} is not a name that certificates know")))?;
-            let tls = TlsConnector::from(self.tls().await?.clone());
-            exchange(tls.connect(name, stream).await.map_err(failed)?, &request).await
-        } else {
-            exchange(stream, &request).await
+    async fn tell(&self, change: &Change) -> Result<(), SinkError> {
+        let body = match &self.post.config.template {
+            Some(template) => filled(template, change),
+            None => json!({ "version": 1, "change": change }).to_string(),
         };
-        judge(host, status.map_err(failed)?)
-    }
-
-    /// Read anew each time, so that a file can be rotated; what is wrong with it may be mended meanwhile.
-    fn uri(&self) -> Result<Uri, SinkError> {
-        let none = || SinkError::GiveUp("there is no address to post to".into());
-        let address =
-            self.config.address().map_err(|error| SinkError::Retry(error.to_string()))?.ok_or_else(none)?;
-        let wrong = |what: &str| SinkError::Retry(format!("the address to post to {what}"));
-        let uri: Uri = address.get().expose_secret().trim().parse().map_err(|_| wrong("is not a URL"))?;
-        if !matches!(uri.scheme_str(), Some("http" | "https")) {
-            return Err(wrong("begins with neither http:// nor https://"));
-        }
-        if uri.authority().is_none_or(|authority| authority.as_str().contains('@')) {
-            return Err(wrong("holds a login, which is not supported"));
-        }
-        Ok(uri)
-    }
-
-    async fn tls(&self) -> Result<&Arc<ClientConfig>, SinkError> {
-        self.tls.get_or_try_init(trust).await
+        let key = self.post.config.signature_key().map_err(|error| SinkError::Retry(error.to_string()))?;
+        let headers = key.map(|key| signature(key.get().expose_secret(), &body)).unwrap_or_default();
+        self.post.send(&headers, body.as_bytes()).await
     }
 }
 
-/// Trusts whom the system trusts.
-async fn trust() -> Result<Arc<ClientConfig>, SinkError> {
-    let failed = |why: String| SinkError::Retry(format!("cannot prepare TLS: {why}"));
-    let found = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs).await;
-    let mut roots = RootCertStore::empty();
-    let (known, _) = roots.add_parsable_certificates(found.map_err(|error| failed(error.to_string()))?.certs);
-    if known == 0 {
-        return Err(failed("the system has no certificates of authorities".into()));
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let config = config.map_err(|error| failed(error.to_string()))?;
-    Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
+/// The time is signed along, so that whoever listens can refuse what somebody recorded and sends again.
+fn signature(key: &str, body: &str) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    format!("X-Dbsonde-Timestamp: {now}\r\nX-Dbsonde-Signature: sha256={}\r\n", signed(key, now, body))
 }
 
-/// `Uri` admits no blanks and line breaks, so the address cannot add lines of its own.
-fn request(uri: &Uri, message: &Message<'_>) -> Vec<u8> {
-    // Numbers, texts and maps with text keys: no way to fail.
-    let body = serde_json::to_vec(message).unwrap_or_default();
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let host = uri.authority().map_or("", |authority| authority.as_str());
-    let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: dbsonde/{}\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\nConnection: close\r\n\r\n",
-        env!("CARGO_PKG_VERSION"),
-        body.len()
-    );
-    [head.into_bytes(), body].concat()
+fn signed(key: &str, now: u64, body: &str) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
+    let tag = hmac::sign(&key, format!("{now}.{body}").as_bytes());
+    tag.as_ref().iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
-/// Sends, and returns the status of the answer.
-async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &[u8]) -> io::Result<u16> {
-    stream.write_all(request).await?;
-    stream.flush().await?;
-    let mut answer = Vec::with_capacity(1_024);
-    let odd = || io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP");
-    loop {
-        if let Some(status) = status(&answer) {
-            return status.ok_or_else(odd);
+/// The template with the values in their places, each as it stands inside a JSON string.
+fn filled(template: &str, change: &Change) -> String {
+    let entry = serde_json::to_value(&change.entry).unwrap_or_default();
+    let value = |name: &str| match name {
+        "change" => change.kind.name().to_owned(),
+        "fix" => change.entry.finding.fix.as_ref().map(|fix| fix.sql.join("\n")).unwrap_or_default(),
+        field => entry.get(field).and_then(Value::as_str).unwrap_or_default().to_owned(),
+    };
+    pieces(template).fold(String::new(), |mut text, (plain, name)| {
+        text.push_str(plain);
+        if let Some(name) = name {
+            let quoted = Value::String(value(name)).to_string();
+            text.push_str(quoted.get(1..quoted.len() - 1).unwrap_or_default());
         }
-        if answer.len() > MAX_ANSWER {
-            return Err(odd());
-        }
-        if stream.read_buf(&mut answer).await? == 0 {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "closed without an answer"));
-        }
-    }
-}
-
-/// The first final status: `None` while more has to be read, `Some(None)` when it will never be one.
-fn status(mut answer: &[u8]) -> Option<Option<u16>> {
-    loop {
-        let end = answer.windows(2).position(|pair| pair == b"\r\n")?;
-        let line = answer.get(..end).and_then(|line| std::str::from_utf8(line).ok());
-        let code = line.and_then(|line| line.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok());
-        match code {
-            Some(100..=199) => {
-                let head = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
-                answer = answer.get(head + 4..)?;
-            }
-            code => return Some(code),
-        }
-    }
-}
-
-fn judge(host: &str, status: u16) -> Result<(), SinkError> {
-    let said = |what: &str| format!("{host} answered {status}{what}");
-    match status {
-        200..=299 => Ok(()),
-        300..=399 => Err(SinkError::GiveUp(said(": it redirects, which is not followed"))),
-        408 | 429 => Err(SinkError::Retry(said(""))),
-        400..=499 => Err(SinkError::GiveUp(said(""))),
-        _ => Err(SinkError::Retry(said(""))),
-    }
+        text
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Secret, SinkKind};
+    use crate::config::Secret;
     use crate::ledger::Ledger;
     use crate::ledger::tests::finding;
     use crate::model::Severity;
     use crate::sinks;
     use std::time::Duration;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
     use tokio::sync::mpsc;
 
@@ -181,8 +90,12 @@ mod tests {
     }
 
     fn config(url: String) -> SinkConfig {
-        let url = Some(Secret::new(url));
-        SinkConfig { kind: SinkKind::Webhook, url, url_file: None, severity: Severity::Warning }
+        let text = "kind = \"webhook\"\nseverity = \"warning\"";
+        SinkConfig { url: Some(Secret::new(url)), ..toml::from_str(text).unwrap() }
+    }
+
+    fn boards() -> tokio::sync::watch::Receiver<crate::board::Board> {
+        tokio::sync::watch::channel(crate::board::Board::default()).1
     }
 
     /// Answers each connection with the next of these, and returns what was posted.
@@ -219,11 +132,11 @@ mod tests {
         let (url, mut posted) =
             server(vec!["HTTP/1.1 103 Early Hints\r\nA: b\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n"]).await;
         let change = change(Severity::Urgent);
-        Webhook::new(config(url)).post(&change).await.unwrap();
+        Webhook::new(config(url)).tell(&change).await.unwrap();
         let text = posted.recv().await.unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("POST /hook/s3cret?a=b HTTP/1.1\r\nHost: 127.0.0.1:"), "{head}");
-        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        let body: Value = serde_json::from_str(body).unwrap();
         assert_eq!((&body["version"], &body["change"]["kind"]), (&1.into(), &"opened".into()));
         assert_eq!(serde_json::from_value::<Change>(body["change"].clone()).unwrap(), change);
     }
@@ -240,7 +153,7 @@ mod tests {
             ("", true),
         ] {
             let (url, _posted) = server(vec![answer]).await;
-            let error = Webhook::new(config(url)).post(&change(Severity::Note)).await.unwrap_err();
+            let error = Webhook::new(config(url)).tell(&change(Severity::Note)).await.unwrap_err();
             assert_eq!(retry(&error), again, "{answer} {error}");
             assert!(!error.to_string().contains("s3cret"), "{error}");
         }
@@ -251,9 +164,38 @@ mod tests {
             "http://127.0.0.1:1/s3cret",
             "https://127.0.0.1:1/s3cret",
         ] {
-            let error = Webhook::new(config(url.to_owned())).post(&change(Severity::Note)).await.unwrap_err();
+            let error = Webhook::new(config(url.to_owned())).tell(&change(Severity::Note)).await.unwrap_err();
             assert!(retry(&error) && !error.to_string().contains("s3cret"), "{error}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_template_is_filled_and_the_request_is_signed() {
+        let (url, mut posted) = server(vec!["HTTP/1.1 200 OK\r\n\r\n"]).await;
+        let key = std::env::temp_dir().join(format!("dbsonde-key-{}", std::process::id()));
+        std::fs::write(&key, "s3cret\n").unwrap();
+        std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        let template = "{\"text\": \"{change} {severity} on {target}: {subject}\\n{because}\"}".to_owned();
+        let config =
+            SinkConfig { template: Some(template), signature_key_file: Some(key.clone()), ..config(url) };
+        let mut change = change(Severity::Urgent);
+        change.entry.finding.because = "a \"quoted\"\nsentence".into();
+        Webhook::new(config).tell(&change).await.unwrap();
+        std::fs::remove_file(key).unwrap();
+        let text = posted.recv().await.unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let told: Value = serde_json::from_str(body).unwrap();
+        assert_eq!(told["text"], "opened urgent on db1: public.é\na \"quoted\"\nsentence");
+        let header = |name: &str| head.split(name).nth(1).unwrap().lines().next().unwrap().to_owned();
+        let at: u64 = header("X-Dbsonde-Timestamp: ").parse().unwrap();
+        assert_eq!(header("X-Dbsonde-Signature: sha256="), signed("s3cret", at, body));
+    }
+
+    /// A test vector that another implementation made.
+    #[test]
+    fn the_signature_is_the_usual_one() {
+        let expected = "9d713ed406bb7076d4123f0dc2c39d2df5c654ed4b0cd56b52c8b4c940bd63ae";
+        assert_eq!(signed("key", 1_700_000_000, "{}"), expected);
     }
 
     #[tokio::test]
@@ -262,7 +204,7 @@ mod tests {
         let slow = config(format!("http://{}/", silent.local_addr().unwrap()));
         let (url, mut posted) = server(vec!["HTTP/1.1 200 OK\r\n\r\n"; 2]).await;
         let (send, changes) = mpsc::channel(16);
-        let mut sinks = sinks::start(std::slice::from_ref(&slow), changes);
+        let mut sinks = sinks::start(std::slice::from_ref(&slow), changes, boards(), None);
         sinks.reload(&[slow, config(url)]);
         send.send(change(Severity::Note)).await.unwrap();
         send.send(change(Severity::Urgent)).await.unwrap();

