@@ -184,7 +184,8 @@ impl Server {
         }
     }
 
-    /// Ends it and starts it again, on the same port and data. `Immediate` is a crash.
+    /// Ends it and starts it again, on the same port and data. `Immediate` is a crash; `Fast` takes MySQL ten seconds as
+    /// long as it has a replica.
     pub async fn restart(&mut self, how: Stop) {
         self.stop(how);
         self.start_again().await;
@@ -320,7 +321,7 @@ async fn servers_do_what_they_are_told() {
         server.sql("test", "create table t (a int primary key); insert into t values (1)").await;
         replica.caught_up(&server, Duration::from_secs(20)).await;
         assert_eq!(replica.sql("test", "select a from t").await, [[one("1")]], "{version}");
-        replica.restart(Stop::Immediate).await;
+        replica.restart(Stop::Fast).await;
         replica.caught_up(&server, Duration::from_secs(20)).await;
 
         server.freeze();
@@ -328,7 +329,7 @@ async fn servers_do_what_they_are_told() {
         tokio::time::timeout(Duration::from_millis(300), asked).await.expect_err("it answered");
         server.thaw();
         server.set("performance_schema", "OFF");
-        server.restart(Stop::Fast).await;
+        server.restart(Stop::Immediate).await;
         assert_eq!(server.sql("", "select @@performance_schema").await, [[one("0")]], "{version}");
 
         let (pid, dir) = (server.process.pid(), server.dir.path().to_owned());
