@@ -11,6 +11,7 @@ crate::rules! {
     server_statements_evicting::ServerStatementsEvicting,
     session_blocking::SessionBlocking,
     session_idle_in_transaction::SessionIdleInTransaction,
+    table_key_exhaustion::TableKeyExhaustion,
     table_wraparound::TableWraparound,
 }
 

@@ -10,6 +10,7 @@ mod made_up;
 mod server_statements_evicting;
 mod session_blocking;
 mod session_idle_in_transaction;
+mod table_key_exhaustion;
 mod table_wraparound;
 
 use super::Handbook;
@@ -26,6 +27,7 @@ use serde_json::json;
 use server_statements_evicting::evicting;
 use session_blocking::blocked;
 use session_idle_in_transaction::idle;
+use table_key_exhaustion::used;
 use table_wraparound::aged;
 
 /// Invariant 11. A page added without a line here does not pass.
@@ -43,6 +45,7 @@ fn every_page_has_a_world_that_makes_it_speak_and_one_that_does_not() {
             "server-statements-evicting" => (evicting(3_600.0, 10), evicting(3_600.0, 9)),
             "session-blocking" => (blocked(json!({"victims": 10})), blocked(json!({"victims": 9}))),
             "session-idle-in-transaction" => (idle(300.0, json!({})), idle(299.0, json!({}))),
+            "table-key-exhaustion" => (used(75.0), used(74.9)),
             "table-wraparound" => (aged(json!({"xid_age": 1e9})), aged(json!({"xid_age": 1e8}))),
             _ => (World::default(), World::default()),
         };

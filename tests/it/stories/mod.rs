@@ -7,6 +7,7 @@ mod indexes;
 mod server_statements_evicting;
 mod session_blocking;
 mod session_idle_in_transaction;
+mod table_key_exhaustion;
 mod table_wraparound;
 
 use crate::rig::daemon::Daemon;
