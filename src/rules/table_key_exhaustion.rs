@@ -1,4 +1,4 @@
-use crate::model::{Column, Confidence, Finding, Fix, InTopic, Name, Scope, Sequence, Severity, Topic};
+use crate::model::{Column, Confidence, Finding, Fix, InTopic, Name, Scope, Sequence, Severity, Topic, evidence};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use schemars::JsonSchema;
@@ -160,7 +160,7 @@ impl TableKeyExhaustion {
                 key.used * 100.0,
                 script::count(key.left),
             ),
-            evidence: [
+            evidence: evidence([
                 ("used_ratio", json!(key.used)),
                 ("last_value", json!(key.sequence.last_value)),
                 ("limit", json!(key.limit)),
@@ -168,9 +168,7 @@ impl TableKeyExhaustion {
                 ("per_day", json!(per_day.map(f64::round))),
                 ("data_type", json!(kind.as_str())),
                 ("sequence", json!(format!("{}.{}", key.sequence.schema, key.sequence.sequence))),
-            ]
-            .map(|(key, value)| (Name::new(key), value))
-            .into(),
+            ]),
             advice: if key.is_narrow() {
                 "Make it a bigint before the numbers end; first the columns that refer to it.".into()
             } else {
