@@ -2,11 +2,12 @@
 //!
 //! What every engine does the same way is here: SQL that fits the server (`template`, `collector`), results that
 //! become nouns (`layout`, `reading`), what the pulse makes of sessions (`crowd`), the round of the roaming lane
-//! (`round`), what the lanes of one server share (`shared`), whom TLS trusts (`trust`).
+//! (`round`), what the lanes of one server share (`shared`), whom TLS trusts (`trust`, `verify`), when to knock (`door`).
 
 pub mod blocking;
 pub mod collector;
 pub mod crowd;
+pub mod door;
 pub mod layout;
 pub mod load;
 pub mod reading;
@@ -14,6 +15,7 @@ pub mod round;
 pub mod shared;
 pub mod template;
 pub mod trust;
+pub mod verify;
 
 use crate::model::question::{Answer, Question};
 use crate::model::{Sample, Topic};
@@ -135,6 +137,8 @@ pub struct ServerFacts {
     pub role: &'static str,
     /// Unix seconds of the server's start.
     pub since: f64,
+    /// Unix seconds at which the certificate ends that it showed us.
+    pub certificate_expires: Option<f64>,
     /// Which of the three tiers of rights the login has, and what it lacks.
     pub tier: &'static str,
     pub lacks: Vec<Lack>,

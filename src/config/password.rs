@@ -1,6 +1,7 @@
-//! Where a password comes from, in libpq's order: what was given, a file, the environment, the password file.
+//! Where a password comes from, in libpq's order: what was given, the environment, the password file. A command or
+//! a file of one's own goes before all of them.
 
-use super::{Target, TargetUrl};
+use super::{Place, Target, password_command, pgpass};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 use std::fmt;
@@ -9,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// A password has no business being longer; a path that points at a log file has.
-const MAX_FILE_BYTES: u64 = 64 * 1024;
+pub const MAX_FILE_BYTES: u64 = 64 * 1024;
 
 /// Text that is never shown. It compares, so that a reload can tell whether anything changed.
 #[derive(Clone)]
@@ -52,20 +53,22 @@ pub struct NoPassword {
 
 impl Target {
     /// Read at each connect, so that a rotated password is found without a restart.
-    pub fn password(&self) -> Result<Option<SecretString>, NoPassword> {
-        if let Some(path) = &self.password_file {
-            return read_secret(path).map(|secret| Some(secret.0));
+    pub async fn password(&self, place: &Place) -> Result<Option<Secret>, NoPassword> {
+        if let Some(command) = &self.password_command {
+            return password_command::run(command).await.map(Some);
         }
-        if let Some(given) = self.url.password() {
-            return Ok(Some(given.get().clone()));
+        if let Some(path) = &self.password_file {
+            return read_secret(path).map(Some);
+        }
+        if let Some(given) = self.url.password().or(self.url.kept_password()) {
+            return Ok(Some(given.clone()));
         }
         if let Some(given) = variable("PGPASSWORD") {
-            return Ok(Some(given.into()));
+            return Ok(Some(Secret::new(given)));
         }
-        let file = variable("PGPASSFILE")
-            .map(PathBuf::from)
-            .or_else(|| Some(Path::new(&variable("HOME")?).join(".pgpass")));
-        file.map_or(Ok(None), |path| of_password_file(&path, &self.url))
+        let usual = || Some(Path::new(&variable("HOME")?).join(".pgpass"));
+        let file = self.url.param("passfile").map(PathBuf::from).or_else(usual);
+        file.map_or(Ok(None), |path| pgpass::read(&path, &self.url, place))
     }
 }
 
@@ -107,7 +110,7 @@ fn is_open_to_others(about: &fs::Metadata) -> bool {
     about.mode() & others != 0
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> NoPassword {
+pub fn unreadable(path: &Path, error: &std::io::Error) -> NoPassword {
     let mend = match error.kind() {
         std::io::ErrorKind::NotFound => "create the file, or correct the path",
         std::io::ErrorKind::PermissionDenied => "give it to the user that dbsonde runs as",
@@ -124,87 +127,17 @@ pub fn why(error: &std::io::Error) -> String {
     }
 }
 
-fn of_password_file(path: &Path, url: &TargetUrl) -> Result<Option<SecretString>, NoPassword> {
-    let Ok(about) = fs::metadata(path) else { return Ok(None) };
-    if !about.is_file() || about.len() > MAX_FILE_BYTES {
-        return Ok(None);
-    }
-    let text = fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
-    match find(&text, url) {
-        // libpq overlooks an open file; a login that then fails for no visible reason helps nobody.
-        Some(_) if about.mode() & 0o077 != 0 => check_file(path).and(Err(NoPassword {
-            what: format!("{} can be read by others", path.display()),
-            mend: format!("chmod 600 {}", path.display()),
-        })),
-        found => Ok(found.map(SecretString::from)),
-    }
-}
-
-/// The first line whose four fields fit. Pure: also tested without a file.
-fn find(text: &str, url: &TargetUrl) -> Option<String> {
-    // libpq calls the usual socket `localhost`.
-    let host = match url.host() {
-        "/var/run/postgresql" | "/tmp" => "localhost",
-        host => host,
-    };
-    let port = url.port().to_string();
-    let wanted = [host, &port, url.database(), url.user()];
-    text.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
-        let fields = fields(line);
-        let (password, place) = fields.split_last()?;
-        let fits = |(field, wanted): (&String, &str)| field == "*" || field == wanted;
-        (place.len() == 4 && place.iter().zip(wanted).all(fits)).then(|| password.clone())
-    })
-}
-
-/// Five fields between colons; a backslash takes the next character as it is.
-fn fields(line: &str) -> Vec<String> {
-    let mut fields = vec![String::new()];
-    let mut chars = line.trim_end_matches('\r').chars();
-    while let Some(char) = chars.next() {
-        match char {
-            // The fifth field runs to the end of the line.
-            ':' if fields.len() < 5 => fields.push(String::new()),
-            char => {
-                let kept = if char == '\\' { chars.next() } else { Some(char) };
-                if let Some(field) = fields.last_mut() {
-                    field.extend(kept);
-                }
-            }
-        }
-    }
-    fields
-}
-
-/// Who we are when nobody says.
-pub fn login_name() -> String {
-    ["PGUSER", "USER", "LOGNAME"].into_iter().find_map(variable).unwrap_or_else(|| "postgres".to_owned())
+/// The name of the user that this process runs as.
+pub fn system_user() -> Option<String> {
+    let uid = fs::metadata("/proc/self").ok()?.uid().to_string();
+    let users = fs::read_to_string("/etc/passwd").ok()?;
+    let names = users.lines().map(|line| line.split(':'));
+    names
+        .filter_map(|mut fields| Some((fields.next()?, fields.nth(1)?)))
+        .find(|(_, id)| *id == uid)
+        .map(|(name, _)| name.to_owned())
 }
 
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_of_a_password_file() {
-        let text = "# comment:1:2:3:4\n\
-                    other:5432:*:dbsonde:no\n\
-                    db\\:1:5432:*:dbsonde:colon\n\
-                    ::1:*:*:*:broken\n\
-                    db1:5433:orders:dbsonde:p\\:a\\\\ss:word\n\
-                    localhost:*:*:*:socket\n\
-                    short:1\n\
-                    *:*:*:last:\n";
-        let of = |url: &str| find(text, &url.parse().unwrap());
-        assert_eq!(of("postgres://dbsonde@db1:5433/orders").as_deref(), Some("p:a\\ss:word"));
-        assert_eq!(of("postgres://dbsonde@db1:5433/shop"), None);
-        assert_eq!(of("postgres://x@%2Fvar%2Frun%2Fpostgresql/x").as_deref(), Some("socket"));
-        assert_eq!(of("postgres://x@%2Fmy%2Fsockets/x"), None);
-        assert_eq!(of("host='db:1' user=dbsonde").as_deref(), Some("colon"));
-        assert_eq!(of("postgres://last@anywhere").as_deref(), Some(""));
-    }
 }

@@ -42,6 +42,10 @@ pub struct Target {
     /// A file with the password on its first line, closed to others; read at each connect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_file: Option<PathBuf>,
+    /// A program and its arguments that prints the password, run without a shell at each connect. For short-lived
+    /// tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_command: Option<Vec<String>>,
     /// At most 10 labels of your own, for every series and finding of this target.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
@@ -83,7 +87,14 @@ impl Target {
     /// A target of which only the URL is known.
     pub fn new(url: TargetUrl) -> Self {
         let name = url.default_name().as_str().into();
-        Self { name, url, password_file: None, labels: BTreeMap::new(), databases: Databases::default() }
+        Self {
+            name,
+            url,
+            password_file: None,
+            password_command: None,
+            labels: BTreeMap::new(),
+            databases: Databases::default(),
+        }
     }
 
     /// The operator's own labels, as views want them.
@@ -106,13 +117,17 @@ impl Target {
                 return wrong(vec![Key("password_file")], format!("{}\n{}", why.what, why.mend));
             }
         }
-        if let Some(root) = self.url.param("sslrootcert")
-            && root != "system"
-            && !Path::new(root).is_file()
-        {
-            let said = format!(
-                "sslrootcert: there is no file {root}\ncorrect the path, or write sslrootcert=system"
-            );
+        if let Some(command) = &self.password_command {
+            if self.url.password().is_some() || self.password_file.is_some() {
+                let said = "the password is given twice\nkeep the command and take the other out";
+                return wrong(vec![Key("password_command")], said.to_owned());
+            }
+            if command.first().is_none_or(String::is_empty) {
+                let said = "there is no program\nwrite [\"/path/to/program\", \"argument\"]";
+                return wrong(vec![Key("password_command")], said.to_owned());
+            }
+        }
+        if let Err(said) = self.check_tls_files() {
             return wrong(vec![Key("url")], said);
         }
         if self.labels.len() > MAX_LABELS {
@@ -133,6 +148,27 @@ impl Target {
             return wrong(vec![Key("databases"), Key("cap")], said.to_owned());
         }
         Ok(())
+    }
+}
+
+impl Target {
+    fn check_tls_files(&self) -> Result<(), String> {
+        let of = |name| self.url.param(name);
+        if let Some(root) = of("sslrootcert").filter(|root| *root != "system" && !Path::new(root).is_file()) {
+            return Err(format!(
+                "sslrootcert: there is no file {root}\ncorrect the path, or write sslrootcert=system"
+            ));
+        }
+        match (of("sslcert"), of("sslkey")) {
+            (Some(cert), _) if !Path::new(cert).is_file() => {
+                Err(format!("sslcert: there is no file {cert}\ncorrect the path, or leave it out"))
+            }
+            (Some(_), None) => Err("sslcert wants its key\nadd sslkey".to_owned()),
+            (Some(_), Some(key)) => {
+                check_file(Path::new(key)).map_err(|why| format!("sslkey: {}\n{}", why.what, why.mend))
+            }
+            (None, _) => Ok(()),
+        }
     }
 }
 

@@ -187,6 +187,12 @@ help: did you mean `listen`?";
     assert_eq!(error.to_string(), "dbsonde.toml:2:1: unknown key `lisen` (did you mean `listen`?)");
 }
 
+fn password(target: &Target) -> secrecy::SecretString {
+    let read = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let password = read.block_on(target.password(&target.url.places()[0]));
+    password.unwrap().unwrap().get().clone()
+}
+
 #[test]
 fn files_with_secrets_are_closed_to_others() {
     let place = Place::new("secrets");
@@ -196,7 +202,7 @@ fn files_with_secrets_are_closed_to_others() {
     assert!(error.message.contains("can be read by others"), "{error}");
     assert!(error.hint.as_deref().unwrap().starts_with("chmod 600"), "{error}");
     let config = place.read(&target("password_file = \"closed\"")).unwrap();
-    let password = config.target[0].password().unwrap().unwrap();
+    let password = password(&config.target[0]);
     assert_eq!(secrecy::ExposeSecret::expose_secret(&password), "hunter2");
     let twice =
         place.read("[[target]]\nurl = \"postgres://u:x@h/\"\npassword_file = \"closed\"\n").unwrap_err();

@@ -1,9 +1,9 @@
 //! Where a server is and who we are there: `postgres://…`, or libpq's `key=value` words. The password never
 //! shows: not in Display, not in Debug, not in an error.
 
-use super::diagnostic::nearest;
-use super::password::Secret;
+use super::password::{Secret, variable};
 use super::words::{self, decode, encode, host_and_port};
+use super::{Place, libpq};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::borrow::Cow;
@@ -12,66 +12,37 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
-/// What may follow the `?`, and what may stand in `key=value` words.
-const PARAMS: [&str; 9] = [
-    "application_name",
-    "connect_timeout",
-    "dbname",
-    "host",
-    "password",
-    "port",
-    "sslmode",
-    "sslrootcert",
-    "user",
-];
-/// libpq has these; we do not, and to ignore them could mean less safety than was asked for.
-const NOT_HERE: [&str; 20] = [
-    "channel_binding",
-    "client_encoding",
-    "gssencmode",
-    "hostaddr",
-    "keepalives",
-    "krbsrvname",
-    "load_balance_hosts",
-    "options",
-    "passfile",
-    "replication",
-    "require_auth",
-    "requirepeer",
-    "service",
-    "ssl_min_protocol_version",
-    "sslcert",
-    "sslcrl",
-    "sslkey",
-    "sslnegotiation",
-    "sslpassword",
-    "target_session_attrs",
-];
-const SSLMODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
-/// Where PostgreSQL listens when nobody says otherwise: Debian's place, then the place of the source.
-const SOCKETS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
+/// Everything that was said, by libpq's names.
+pub type Parts = BTreeMap<String, String>;
+/// A variable of the environment, if it is set to something.
+pub type Variable<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 #[derive(Clone, PartialEq)]
 pub struct TargetUrl {
     scheme: String,
-    host: String,
-    port: u16,
+    /// At least one.
+    places: Vec<Place>,
     user: String,
     password: Option<Secret>,
+    kept_password: Option<Secret>,
     database: String,
-    params: BTreeMap<String, String>,
+    params: Parts,
 }
 
 impl TargetUrl {
     pub fn scheme(&self) -> &str {
         &self.scheme
     }
-    /// A host name, an address, or the directory of a socket.
+    /// Where the server may be, in the order to try.
+    pub fn places(&self) -> &[Place] {
+        &self.places
+    }
+    /// Of the first place: a host name, an address, or the directory of a socket.
     pub fn host(&self) -> &str {
-        &self.host
+        self.places.first().map_or("", |place| &place.host)
     }
     pub fn port(&self) -> u16 {
-        self.port
+        self.places.first().map_or(5432, |place| place.port)
     }
     pub fn user(&self) -> &str {
         &self.user
@@ -79,41 +50,33 @@ impl TargetUrl {
     pub fn database(&self) -> &str {
         &self.database
     }
+    /// As it was written here.
     pub fn password(&self) -> Option<&Secret> {
         self.password.as_ref()
+    }
+    /// As it stands in the file of services.
+    pub fn kept_password(&self) -> Option<&Secret> {
+        self.kept_password.as_ref()
     }
     pub fn param(&self, name: &str) -> Option<&str> {
         self.params.get(name).map(String::as_str)
     }
     /// Set when the server is reached through a socket on this machine.
     pub fn socket_directory(&self) -> Option<&Path> {
-        self.host.starts_with('/').then(|| Path::new(&self.host))
+        self.places.first().and_then(Place::socket_directory)
     }
 
     /// What a target is called when the operator gives it no name.
     pub fn default_name(&self) -> String {
-        match (self.socket_directory(), self.port) {
-            (Some(_), 5432) => "local".to_owned(),
-            (Some(_), port) => format!("local:{port}"),
-            (None, 5432) => self.host.clone(),
-            (None, port) => format!("{}:{port}", self.host),
-        }
+        self.places.iter().map(Place::name).collect::<Vec<_>>().join(",")
     }
 
     /// The whole URL with the password hidden.
     pub fn redacted(&self) -> String {
         let hidden = if self.password.is_some() { ":***" } else { "" };
-        let host = match self.host.contains(':') {
-            true => format!("[{}]", self.host),
-            false => encode(&self.host),
-        };
-        let mut url = format!(
-            "{}://{}{hidden}@{host}:{}/{}",
-            self.scheme,
-            encode(&self.user),
-            self.port,
-            encode(&self.database)
-        );
+        let places = self.places.iter().map(Place::in_url).collect::<Vec<_>>().join(",");
+        let (user, database) = (encode(&self.user), encode(&self.database));
+        let mut url = format!("{}://{user}{hidden}@{places}/{database}", self.scheme);
         for (nth, (name, value)) in self.params.iter().enumerate() {
             let sign = if nth == 0 { '?' } else { '&' };
             url.push_str(&format!("{sign}{name}={}", encode(value)));
@@ -128,100 +91,82 @@ impl TargetUrl {
             return Err("this is not a kind of server that we know\nknown: postgres://".to_owned());
         }
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-        // An unencoded slash belongs to the path, but one within the password is a common slip: the last @ decides.
+        // The last @ decides: one within the password is a common slip. After a slash it could as well belong to
+        // the database, and to guess could show a piece of the password.
         let (login, place) = rest.rsplit_once('@').unwrap_or(("", rest));
+        if login.contains('/') {
+            let said = "an @ after a / may belong to the password or to the database";
+            return Err(format!("{said}\nwrite %40 for @ and %2F for / within them"));
+        }
         let (hosts, database) = place.split_once('/').unwrap_or((place, ""));
-        let (user, password) = match login.split_once(':') {
-            Some((user, password)) => (user, Some(password)),
-            None => (login, None),
-        };
-        let (host, port) = host_and_port(hosts)?;
+        let (user, password) = login.split_once(':').unwrap_or((login, ""));
+        let (host, port) = hosts_and_ports(hosts)?;
         let mut parts = Parts::new();
-        for (name, value) in [("user", user), ("host", host), ("port", port), ("dbname", database)] {
+        for (name, value) in
+            [("user", user), ("password", password), ("host", &host), ("port", &port), ("dbname", database)]
+        {
             if !value.is_empty() {
                 parts.insert(name.to_owned(), decode(value)?);
             }
         }
-        if let Some(password) = password.filter(|text| !text.is_empty()) {
-            parts.insert("password".to_owned(), decode(password)?);
-        }
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) =
                 pair.split_once('=').ok_or("a parameter has no value\nwrite name=value after the ?")?;
+            // As the drivers of Java have it.
+            let (name, value) =
+                if (name, value) == ("ssl", "true") { ("sslmode", "require") } else { (name, value) };
             parts.insert(decode(name)?, decode(value)?);
         }
         Ok(parts)
     }
 
-    fn of_parts(mut parts: Parts) -> Result<Self, String> {
-        for name in parts.keys() {
-            if NOT_HERE.contains(&name.as_str()) {
-                return Err(format!("`{name}` is not supported\nleave it out; known: {}", PARAMS.join(", ")));
+    /// Reads a text in these surroundings.
+    fn read(text: &str, variable: Variable<'_>) -> Result<Self, String> {
+        let text = text.trim();
+        let said = match text {
+            url if url.contains("://") => Self::of_url(url)?,
+            words if words.contains('=') => words::read(words)?,
+            _ => {
+                let said = "this does not say where the server is\nwrite postgres://user@host:5432/postgres";
+                return Err(said.to_owned());
             }
-            if !PARAMS.contains(&name.as_str()) {
-                let hint = match nearest(name, PARAMS) {
-                    Some(known) => format!("did you mean `{known}`?"),
-                    None => format!("known: {}", PARAMS.join(", ")),
-                };
-                return Err(format!("`{name}` is not a parameter of a connection\n{hint}"));
-            }
-        }
-        let password = parts.remove("password").filter(|text| !text.is_empty()).map(Secret::new);
-        let host = parts.remove("host").filter(|host| !host.is_empty()).unwrap_or_else(default_host);
-        let port = parts.remove("port").unwrap_or_else(|| "5432".to_owned());
-        if host.contains(',') || port.contains(',') {
-            return Err("a target is one server\nwrite one [[target]] for each host".to_owned());
-        }
-        let port = match port.parse() {
-            Ok(0) | Err(_) => return Err("the port is not a number from 1 to 65535".to_owned()),
-            Ok(port) => port,
         };
-        if let Some(mode) = parts.get("sslmode")
-            && !SSLMODES.contains(&mode.as_str())
-        {
-            let hint = match nearest(mode, SSLMODES) {
-                Some(known) => format!("did you mean `{known}`?"),
-                None => format!("known: {}", SSLMODES.join(", ")),
-            };
-            return Err(format!("`{mode}` is not an sslmode\n{hint}"));
-        }
-        if parts.get("connect_timeout").is_some_and(|seconds| seconds.parse::<u32>().is_err()) {
-            return Err("connect_timeout is not a whole number of seconds".to_owned());
-        }
+        let (mut parts, mut kept) = libpq::complete(said, variable)?;
+        let mut take = |name: &str| parts.remove(name).filter(|text| !text.is_empty());
+        let (host, address, port) = (take("host"), take("hostaddr"), take("port"));
+        let text = |part: &Option<String>| part.clone().unwrap_or_default();
         Ok(Self {
             scheme: "postgres".to_owned(),
-            host,
-            port,
-            user: parts.remove("user").unwrap_or_else(super::password::login_name),
-            password,
+            places: Place::list(&text(&host), &text(&address), &text(&port))?,
+            user: take("user").unwrap_or_else(|| libpq::login_name(variable)),
+            password: take("password").map(Secret::new),
+            kept_password: kept.remove("password").map(Secret::new),
             // We watch a server; this only says where to knock first.
-            database: parts.remove("dbname").unwrap_or_else(|| "postgres".to_owned()),
+            database: take("dbname").unwrap_or_else(|| "postgres".to_owned()),
             params: parts,
         })
     }
 }
 
-/// Everything that was said, by libpq's names.
-type Parts = BTreeMap<String, String>;
+/// The list of hosts and the list of ports of `h1:1,[::1],h3`, as the words would say it.
+fn hosts_and_ports(text: &str) -> Result<(String, String), String> {
+    let mut hosts = Vec::new();
+    let mut ports = Vec::new();
+    for place in text.split(',') {
+        let (host, port) = host_and_port(place)?;
+        hosts.push(host);
+        ports.push(port);
+    }
+    let is_given = ports.iter().any(|port| !port.is_empty());
+    Ok((hosts.join(","), if is_given { ports.join(",") } else { String::new() }))
+}
 
 impl FromStr for TargetUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let text = text.trim();
-        if text.contains("://") {
-            Self::of_parts(Self::of_url(text)?)
-        } else if text.contains('=') {
-            Self::of_parts(words::read(text)?)
-        } else {
-            Err("this does not say where the server is\nwrite postgres://user@host:5432/postgres".to_owned())
-        }
+        Self::read(text, &variable)
     }
-}
-
-fn default_host() -> String {
-    let found = SOCKETS.iter().find(|directory| Path::new(directory).join(".s.PGSQL.5432").exists());
-    found.map_or("localhost", |directory| directory).to_owned()
 }
 
 impl fmt::Display for TargetUrl {
@@ -265,8 +210,13 @@ mod tests {
     use super::*;
     use secrecy::ExposeSecret;
 
+    /// Whatever the environment of the tests says.
+    fn read(text: &str) -> Result<TargetUrl, String> {
+        TargetUrl::read(text, &|_| None)
+    }
+
     fn url(text: &str) -> TargetUrl {
-        text.parse().unwrap()
+        read(text).unwrap()
     }
 
     #[test]
@@ -289,10 +239,10 @@ mod tests {
         let bare = url("postgres://u@[::1]");
         assert_eq!((bare.host(), bare.port(), bare.database()), ("::1", 5432, "postgres"));
         assert_eq!(bare.redacted(), "postgres://u@[::1]:5432/postgres");
-        // A password with an @ and a slash in it, never encoded.
-        let slip = url("postgres://u:a@b/c@h/d");
+        // A password with an @ in it, never encoded.
+        let slip = url("postgres://u:a@b@h/d");
         assert_eq!((slip.host(), slip.database()), ("h", "d"));
-        assert_eq!(slip.password().unwrap().get().expose_secret(), "a@b/c");
+        assert_eq!(slip.password().unwrap().get().expose_secret(), "a@b");
     }
 
     #[test]
@@ -325,7 +275,7 @@ mod tests {
             "postgres://u:hunter2%zz@h/db",
             "host=h password='hunter2",
         ] {
-            let error = text.parse::<TargetUrl>().unwrap_err();
+            let error = read(text).unwrap_err();
             assert!(!error.contains("hunter2"), "{error}");
         }
     }
@@ -335,16 +285,21 @@ mod tests {
         for (text, hint) in [
             ("postgres://u@h/db?sslmod=require", "did you mean `sslmode`"),
             ("postgres://u@h/db?sslmode=verify_full", "did you mean `verify-full`"),
-            ("postgres://u@h/db?target_session_attrs=any", "not supported"),
-            ("postgres://u@h1,h2/db", "one [[target]] for each host"),
-            ("postgres://u@h1:1,h2:2/db", "one [[target]] for each host"),
+            ("postgres://u@h/db?require_auth=scram-sha-256", "not supported"),
+            ("postgres://u:hun/ter2@h/db", "write %40"),
+            ("postgres://u@h/db@home", "write %40"),
+            ("host=h1,h2 port=1,2,3", "one for each host"),
+            ("host=h1,h2 hostaddr=127.0.0.1", "one hostaddr for each host"),
+            ("host=h options='-c a=b\\\\'", "backslash"),
+            ("postgres://u@h/db?sslmode=require&sslrootcert=system", "too weak"),
+            ("postgres://u@h/db?sslnegotiation=direct", "too weak"),
             ("postgres://u@::1/db", "brackets"),
             ("postgres://u@h:99999/db", "1 to 65535"),
             ("mysql://u@h/db", "known: postgres://"),
             ("db1", "postgres://user@host"),
             ("host=h hots=h", "did you mean `host`"),
         ] {
-            let error = text.parse::<TargetUrl>().unwrap_err();
+            let error = read(text).unwrap_err();
             assert!(error.contains(hint), "{text}: {error}");
         }
     }

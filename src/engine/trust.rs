@@ -1,18 +1,18 @@
-//! `sslmode` and `sslrootcert` as libpq means them, on rustls; whatever the engine's protocol, TLS is the same.
+//! `sslmode` and its kin as libpq means them, on rustls; whatever the engine's protocol, TLS is the same.
 
 use super::EngineError;
+use super::verify::{Expires, Verifier};
 use crate::config::Target;
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::crypto::ring;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, SupportedProtocolVersion};
 use std::sync::Arc;
 
 /// How far the server's certificate is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Trust {
+pub enum Trust {
     /// Encrypted against listeners, not against impostors: `prefer` and `require` without a root.
     Anybody,
     /// Signed by a root that we trust, whatever its name.
@@ -21,10 +21,25 @@ enum Trust {
     Full,
 }
 
-/// How TLS to this target begins; `None` where it is disabled.
-pub fn client(target: &Target) -> Result<Option<Arc<ClientConfig>>, EngineError> {
-    let root = target.url.param("sslrootcert");
-    let trust = match target.url.param("sslmode").unwrap_or("prefer") {
+/// What `sslmode` stands for when nobody says it.
+pub fn mode(target: &Target) -> &str {
+    let usual = if target.url.param("sslrootcert") == Some("system") { "verify-full" } else { "prefer" };
+    target.url.param("sslmode").unwrap_or(usual)
+}
+
+/// How TLS to a target begins.
+#[derive(Debug, Clone)]
+pub struct Client {
+    pub config: Arc<ClientConfig>,
+    /// When the certificate ends that the server has shown.
+    pub expires: Expires,
+}
+
+/// `None` where TLS is disabled. Files are read at each connect: certificates are replaced while we run.
+pub fn client(target: &Target) -> Result<Option<Client>, EngineError> {
+    let of = |name| target.url.param(name);
+    let root = of("sslrootcert");
+    let trust = match mode(target) {
         "disable" => return Ok(None),
         "verify-full" => Trust::Full,
         "verify-ca" => Trust::Chain,
@@ -33,120 +48,67 @@ pub fn client(target: &Target) -> Result<Option<Arc<ClientConfig>>, EngineError>
         _ => Trust::Anybody,
     };
     let provider = Arc::new(ring::default_provider());
-    let verifier: Arc<dyn ServerCertVerifier> = match trust {
-        Trust::Anybody => Arc::new(Unverified(provider.clone())),
-        Trust::Full => roots(root, &provider)?,
-        Trust::Chain => Arc::new(AnyName(roots(root, &provider)?)),
-    };
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| EngineError::Unsupported(error.to_string()))?
+    let roots = if trust == Trust::Anybody { Vec::new() } else { roots(root)? };
+    let verifier = Verifier::new(trust, roots, &provider).map_err(|what| unsupported("sslrootcert", what))?;
+    let expires = verifier.expires();
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&versions(target))
+        .map_err(|error| unsupported("TLS", error))?
         .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
-    Ok(Some(Arc::new(config)))
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    let mut config = match (of("sslcert"), of("sslkey")) {
+        (Some(cert), Some(key)) => builder
+            .with_client_auth_cert(certificates("sslcert", cert)?, private_key(key)?)
+            .map_err(|error| unsupported("sslcert", error))?,
+        _ => builder.with_no_client_auth(),
+    };
+    config.enable_sni = of("sslsni") != Some("0");
+    Ok(Some(Client { config: Arc::new(config), expires }))
 }
 
-fn roots(
-    file: Option<&str>,
-    provider: &Arc<CryptoProvider>,
-) -> Result<Arc<WebPkiServerVerifier>, EngineError> {
-    let broken = |what: String| EngineError::Unsupported(format!("sslrootcert: {what}"));
-    let mut store = RootCertStore::empty();
-    match file {
-        None | Some("system") => {
-            store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
-        Some(path) => {
-            for certificate in CertificateDer::pem_file_iter(path).map_err(|e| broken(e.to_string()))? {
-                let certificate = certificate.map_err(|e| broken(e.to_string()))?;
-                store.add(certificate).map_err(|e| broken(e.to_string()))?;
-            }
-        }
-    }
-    WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone())
-        .build()
-        .map_err(|error| broken(error.to_string()))
+fn unsupported(name: &str, what: impl std::fmt::Display) -> EngineError {
+    EngineError::Unsupported(format!("{name}: {what}"))
 }
 
-#[derive(Debug)]
-struct Unverified(Arc<CryptoProvider>);
+fn versions(target: &Target) -> Vec<&'static SupportedProtocolVersion> {
+    let bound = |name| target.url.param(name).unwrap_or_default();
+    let (least, most) = (bound("ssl_min_protocol_version"), bound("ssl_max_protocol_version"));
+    let mut versions = Vec::new();
+    if most != "TLSv1.2" {
+        versions.push(&TLS13);
+    }
+    if least != "TLSv1.3" {
+        versions.push(&TLS12);
+    }
+    versions
+}
 
-impl ServerCertVerifier for Unverified {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+fn certificates(name: &str, path: &str) -> Result<Vec<CertificateDer<'static>>, EngineError> {
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let read = read.map_err(|error| unsupported(name, error))?;
+    if read.is_empty() {
+        Err(unsupported(name, format!("there is no certificate in {path}")))
+    } else {
+        Ok(read)
     }
 }
 
-/// A verified chain under any host name: `verify-ca`.
-#[derive(Debug)]
-struct AnyName(Arc<WebPkiServerVerifier>);
-
-impl ServerCertVerifier for AnyName {
-    fn verify_server_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let wrong_name = |error: &Error| {
-            matches!(
-                error,
-                Error::InvalidCertificate(
-                    CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }
-                )
-            )
+fn private_key(path: &str) -> Result<PrivateKeyDer<'static>, EngineError> {
+    PrivateKeyDer::from_pem_file(path).map_err(|error| {
+        // What the file holds is not repeated.
+        let what = match error {
+            pem::Error::NoItemsFound => "there is no key in it that needs no passphrase".to_owned(),
+            pem::Error::Io(error) => error.kind().to_string(),
+            _ => "it is not PEM".to_owned(),
         };
-        match self.0.verify_server_cert(certificate, intermediates, name, ocsp, now) {
-            Err(error) if wrong_name(&error) => Ok(ServerCertVerified::assertion()),
-            verdict => verdict,
-        }
-    }
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls12_signature(message, certificate, signed)
-    }
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls13_signature(message, certificate, signed)
-    }
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
+        unsupported("sslkey", what)
+    })
+}
+
+/// The roots of a file, or those that this machine trusts.
+fn roots(file: Option<&str>) -> Result<Vec<CertificateDer<'static>>, EngineError> {
+    match file {
+        None | Some("system") => Ok(rustls_native_certs::load_native_certs().certs),
+        Some(path) => certificates("sslrootcert", path),
     }
 }

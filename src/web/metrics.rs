@@ -40,6 +40,8 @@ own! {
     UP = Gauge "dbsonde_target_up" by ["target"];
     /// What the target is.
     INFO = Info "dbsonde_target" by ["target", "engine", "version", "role"];
+    /// When the certificate ends that the target has shown us. Absent where the connection is not encrypted.
+    CERTIFICATE = Gauge "dbsonde_target_certificate_expires_timestamp_seconds" in "seconds" by ["target"];
     /// When we began to watch the target: the birth of all its totals.
     WATCH_START = Gauge "dbsonde_watch_start_time_seconds" in "seconds" by ["target"];
     /// Age of what we know of a topic, of the oldest part of it.
@@ -174,6 +176,9 @@ fn about_targets(writer: &mut Writer, targets: &mut [Target<'_>], now: &When) {
         if !server.engine.is_empty() {
             each(&[server.engine, &server.version, server.role], 1.0);
         }
+    });
+    own(writer, targets, CERTIFICATE, |report, each| {
+        report.server.certificate_expires.into_iter().for_each(|at| each(&[], at));
     });
     own(writer, targets, WATCH_START, |report, each| each(&[], report.began.wall));
     own(writer, targets, BUDGET, |report, each| each(&[], report.tally.budget() as f64));

@@ -120,6 +120,7 @@ prometheus_need() {
 
 rust_need || skip "Rust $msrv"
 postgresql_need || skip "the distribution's PostgreSQL"
+command -v openssl >/dev/null || apt_need openssl || skip "openssl"
 command -v python3 >/dev/null || apt_need python3 || skip "python3"
 command -v npm >/dev/null || apt_need npm nodejs || skip "npm, and with it PostgreSQL 10 to 18"
 prometheus_need || skip "Prometheus, promtool and Alertmanager"

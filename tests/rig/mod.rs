@@ -9,6 +9,7 @@
 // Helpers outside `#[test]` functions are test code all the same, and no single test file uses all of them.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+pub mod certificates;
 pub mod daemon;
 pub mod mysql;
 pub mod postgres;

@@ -5,7 +5,7 @@ use super::link::{Database, Link, Oids, locked};
 use super::visit::ask_identity;
 use crate::engine::reading::{Failure, collect, gap};
 use crate::engine::shared::learn_text;
-use crate::engine::{Async, Due, EngineError, Lane, Pace, Probe, Visit};
+use crate::engine::{Async, Due, EngineError, Lane, Pace, Probe, ServerFacts, Visit};
 use crate::model::{Name, Rows, Scope, Topic};
 use crate::sql::Dialect;
 use std::collections::HashSet;
@@ -47,7 +47,9 @@ impl Beat {
 
     async fn beat(&mut self, _: &Due) -> Result<Visit, EngineError> {
         let known = self.link.ready(None).await?;
-        let mut visit = Visit { server: Some(known.facts.clone()), ..Visit::default() };
+        let certificate_expires = self.link.certificate_expires();
+        let facts = ServerFacts { certificate_expires, ..known.facts.clone() };
+        let mut visit = Visit { server: Some(facts), ..Visit::default() };
         let mut identity = ask_identity(&mut self.link, &known).await?;
         self.names(false).await?;
         for collector in COLLECTORS.iter().filter(|collector| collector.pace == Pace::Beat) {

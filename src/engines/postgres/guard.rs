@@ -40,6 +40,11 @@ impl<S> Guarded<S> {
         Self { stream, state: if negotiates { State::Negotiating } else { START } }
     }
 
+    /// Around a socket that is encrypted from the first byte.
+    pub fn blind(stream: S) -> Self {
+        Self { stream, state: State::Blind }
+    }
+
     /// Around the decrypted stream.
     pub fn inside(stream: S) -> Self {
         Self { stream, state: START }

@@ -165,6 +165,7 @@ fn facts(server: &Row, statements: Option<&Row>, catalogue: &Catalogue) -> Serve
         engine: "postgres",
         version: text(server, "version"),
         role: if is("in_recovery") { "standby" } else { "primary" },
+        certificate_expires: None,
         since: server.try_get("started").unwrap_or_default(),
         tier: match (is("superuser"), is("reads_stats")) {
             (true, _) => "superuser",

@@ -2,6 +2,8 @@
 
 use super::connect::Connection;
 use super::known::Known;
+use super::places::Places;
+use crate::config::Place;
 use crate::engine::layout::{Layout, Read, decoder};
 use crate::engine::reading::Failure;
 use crate::engine::shared::Shared;
@@ -39,14 +41,16 @@ impl Oids {
     }
 }
 
-async fn probe(server: &Server, connection: &Connection) -> Result<Arc<Known>, Failure> {
+async fn probe(server: &Server, connection: &Connection, place: usize) -> Result<Arc<Known>, Failure> {
     server.probing();
-    Ok(server.learn(Known::probe(connection, &server.address()).await?))
+    let address = server.target.url.places().get(place).map(Place::to_string).unwrap_or_default();
+    Ok(server.learn(Known::probe(connection, &address).await?))
 }
 
 #[derive(Debug)]
 pub struct Link {
     pub server: Arc<Server>,
+    places: Arc<Places>,
     lane: Lane,
     open: Option<Open>,
 }
@@ -54,6 +58,8 @@ pub struct Link {
 #[derive(Debug)]
 struct Open {
     connection: Connection,
+    /// Which of the target's places it is connected to.
+    place: usize,
     database: Name,
     known: Arc<Known>,
     prepared: HashMap<&'static str, Prepared>,
@@ -66,47 +72,60 @@ struct Prepared {
 }
 
 impl Link {
-    pub fn new(server: Arc<Server>, lane: Lane) -> Self {
-        Self { server, lane, open: None }
+    pub fn new(server: Arc<Server>, places: Arc<Places>, lane: Lane) -> Self {
+        Self { server, places, lane, open: None }
     }
 
     pub fn database(&self) -> Option<&Name> {
         self.open.as_ref().map(|open| &open.database)
     }
 
+    /// When the certificate of the server ends, as Unix seconds.
+    pub fn certificate_expires(&self) -> Option<f64> {
+        self.open.as_ref().and_then(|open| open.connection.certificate_expires())
+    }
+
     /// A connection to `database`, the target's own if none is named, and what is known of the server.
     pub async fn ready(&mut self, database: Option<&Name>) -> Result<Arc<Known>, EngineError> {
         let wanted = database.map_or(self.server.target.url.database(), |name| name.as_str()).to_owned();
-        if self
-            .open
-            .as_ref()
-            .is_some_and(|open| *open.database != *wanted || open.connection.client.is_closed())
-        {
+        let place = self.places.current();
+        let is_elsewhere = |open: &Open| {
+            // When the beat has moved on to another server, so do the others.
+            *open.database != *wanted || place.is_some_and(|place| place != open.place)
+        };
+        if self.open.as_ref().is_some_and(|open| is_elsewhere(open) || open.connection.client.is_closed()) {
             self.open = None;
         }
         if self.open.is_none() {
-            let connection = Connection::open(&self.server.target, Some(&wanted), self.lane).await?;
-            let tag = format!("/* dbsonde {} */", self.lane.name());
-            let pid = connection
-                .limited(connection.client.query_one(&format!("select {tag} pg_backend_pid()"), &[]))
-                .await?;
-            locked(&self.server.own).insert(self.lane, pid.try_get::<_, i32>(0).map_or(0, i64::from));
+            let (connection, place) = self.places.enter(&wanted, self.lane).await?;
+            locked(&self.server.own).insert(self.lane, connection.session.pid);
             // Only the beat probes: one asks, all use. Before it has, a lane asks for itself.
             let known = match self.server.known().filter(|_| self.lane != Lane::Beat) {
                 Some(known) => known,
-                None => probe(&self.server, &connection).await?,
+                None => probe(&self.server, &connection, place).await?,
             };
             if known.has_jit {
                 // Compiling our statements would cost more than running them; unknown to 10, so not a start-up option.
-                connection.limited(connection.client.batch_execute(&format!("set {tag} jit = off"))).await?;
+                connection
+                    .limited(
+                        connection
+                            .client
+                            .batch_execute(&format!("set /* dbsonde {} */ jit = off", self.lane.name())),
+                    )
+                    .await?;
             }
-            self.open =
-                Some(Open { connection, database: Name::new(&wanted), known, prepared: HashMap::new() });
+            self.open = Some(Open {
+                connection,
+                place,
+                database: Name::new(&wanted),
+                known,
+                prepared: HashMap::new(),
+            });
         }
         let Some(open) = &mut self.open else { return Err(EngineError::Unreachable("not connected".into())) };
         let current = match self.server.believed(self.lane) {
             Some(known) => known,
-            None => probe(&self.server, &open.connection).await?,
+            None => probe(&self.server, &open.connection, open.place).await?,
         };
         if !Arc::ptr_eq(&current, &open.known) {
             open.known = current;

@@ -4,12 +4,16 @@
 mod beat;
 mod collectors;
 mod connect;
+mod failure;
 mod guard;
 mod known;
 mod link;
+mod places;
+mod pooler;
 mod pulse;
 mod roam;
 mod rows;
+mod session;
 mod sizes;
 mod tls;
 mod visit;
@@ -22,16 +26,19 @@ use crate::engine::{Engine, Lane, Pace, Probe};
 use crate::model::Topic;
 use collectors::COLLECTORS;
 use link::{Link, Server};
+use places::Places;
 use std::sync::Arc;
 
 #[derive(Debug)]
 pub struct Postgres {
     server: Arc<Server>,
+    places: Arc<Places>,
 }
 
 impl Postgres {
     pub fn new(target: &Target, clock: Clock) -> Self {
-        Self { server: Arc::new(Server::new(target.clone(), clock)) }
+        let places = Arc::new(Places::new(target.clone()));
+        Self { server: Arc::new(Server::new(target.clone(), clock)), places }
     }
 }
 
@@ -46,7 +53,7 @@ impl Engine for Postgres {
     }
 
     fn open(&self, lane: Lane) -> Box<dyn Probe> {
-        let link = Link::new(self.server.clone(), lane);
+        let link = Link::new(self.server.clone(), self.places.clone(), lane);
         match lane {
             Lane::Pulse => Box::new(pulse::Pulse::new(link)),
             Lane::Beat => Box::new(beat::Beat::new(link)),

@@ -10,22 +10,29 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{SslMode, SslNegotiation};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-pub fn mode(target: &Target) -> Result<SslMode, EngineError> {
-    match target.url.param("sslmode").unwrap_or("prefer") {
-        "disable" => Ok(SslMode::Disable),
+pub fn mode(target: &Target) -> SslMode {
+    match trust::mode(target) {
+        "disable" => SslMode::Disable,
         // `allow` asks for plain text first; no reason of ours makes that better than `prefer`.
-        "allow" | "prefer" => Ok(SslMode::Prefer),
-        "require" | "verify-ca" | "verify-full" => Ok(SslMode::Require),
-        other => Err(EngineError::Unsupported(format!("sslmode={other}"))),
+        "allow" | "prefer" => SslMode::Prefer,
+        _ => SslMode::Require,
+    }
+}
+
+/// Whether TLS begins with the first byte, as from 17 on it may.
+pub fn negotiation(target: &Target) -> SslNegotiation {
+    match target.url.param("sslnegotiation") {
+        Some("direct") => SslNegotiation::Direct,
+        _ => SslNegotiation::Postgres,
     }
 }
 
 #[derive(Clone)]
-pub struct Connector(Arc<ClientConfig>);
+pub struct Connector(trust::Client);
 
 impl std::fmt::Debug for Connector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -36,11 +43,18 @@ impl std::fmt::Debug for Connector {
 impl Connector {
     /// `None` where TLS is disabled.
     pub fn of(target: &Target) -> Result<Option<Connector>, EngineError> {
-        Ok(trust::client(target)?.map(Connector))
+        let Some(mut client) = trust::client(target)? else { return Ok(None) };
+        Arc::make_mut(&mut client.config).alpn_protocols = vec![b"postgresql".to_vec()];
+        Ok(Some(Connector(client)))
     }
 
     pub fn to(&self, host: &str) -> GuardedTls {
-        GuardedTls { config: self.0.clone(), host: host.to_owned() }
+        GuardedTls { config: self.0.config.clone(), host: host.to_owned() }
+    }
+
+    /// When the certificate ends that the server has shown.
+    pub fn certificate_expires(&self) -> Option<f64> {
+        self.0.expires.get()
     }
 }
 

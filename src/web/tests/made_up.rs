@@ -140,6 +140,7 @@ pub fn report(target: &str, rows: usize, budget: usize) -> Report {
             engine: "postgres",
             version: "17.2".into(),
             role: "primary",
+            certificate_expires: Some(1.9e9),
             ..ServerFacts::default()
         },
         up: true,

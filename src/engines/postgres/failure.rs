@@ -1,0 +1,117 @@
+//! What goes wrong with a server, and what the caller does about it.
+
+use crate::engine::EngineError;
+use crate::engine::reading::Failure;
+use tokio_postgres::error::{DbError, SqlState};
+
+/// What the server's error means for what comes next.
+pub fn failure(error: &tokio_postgres::Error) -> Failure {
+    match error.as_db_error() {
+        Some(db) if is_fatal(db.code()) => Failure::Lost(from_server(db)),
+        // Our statements hold no literals and no names of users' objects, so neither does the message.
+        Some(db) => Failure::Refused { message: db.message().to_owned(), changed: means_change(db.code()) },
+        None => Failure::Lost(EngineError::Unreachable(innermost(error))),
+    }
+}
+
+/// The world is not as probing found it: an object, a column or a right came or went.
+fn means_change(code: &SqlState) -> bool {
+    let changed = [
+        SqlState::UNDEFINED_TABLE,
+        SqlState::UNDEFINED_COLUMN,
+        SqlState::UNDEFINED_FUNCTION,
+        SqlState::UNDEFINED_OBJECT,
+        SqlState::INVALID_SCHEMA_NAME,
+        SqlState::INSUFFICIENT_PRIVILEGE,
+    ];
+    changed.contains(code)
+}
+
+/// Why a place did not let us in.
+#[derive(Debug)]
+pub enum Refusal {
+    /// Who we are or what we know is wrong: the next place would say the same, and too many tries lock an account.
+    Login(EngineError),
+    /// No rule of pg_hba.conf lets us in this way; another way may.
+    Rule(EngineError),
+    /// It does not take limits in the start-up packet: no PostgreSQL, but a pooler.
+    Parameter(EngineError),
+    /// TLS failed.
+    Tls(EngineError),
+    /// What a retry at the same server cannot change: no such database, no right to it.
+    Final(EngineError),
+    /// The next place may be better.
+    Other(EngineError),
+}
+
+impl Refusal {
+    pub fn of(error: &tokio_postgres::Error) -> Refusal {
+        let Some(db) = error.as_db_error() else {
+            let said = EngineError::Unreachable(innermost(error));
+            return if is_tls(error) { Refusal::Tls(said) } else { Refusal::Other(said) };
+        };
+        let said = from_server(db);
+        match db.code().code() {
+            // The only words of the message that no language translates.
+            code if code.starts_with("28") && db.message().contains("pg_hba.conf") => Refusal::Rule(said),
+            code if code.starts_with("28") => Refusal::Login(said),
+            "08P01" if db.message().contains("startup parameter") => Refusal::Parameter(said),
+            code if code.starts_with("3D") || code.starts_with("42") => Refusal::Final(said),
+            _ => Refusal::Other(said),
+        }
+    }
+
+    pub fn into_error(self) -> EngineError {
+        match self {
+            Refusal::Login(error)
+            | Refusal::Rule(error)
+            | Refusal::Parameter(error)
+            | Refusal::Tls(error)
+            | Refusal::Final(error)
+            | Refusal::Other(error) => error,
+        }
+    }
+}
+
+impl From<std::io::Error> for Refusal {
+    fn from(error: std::io::Error) -> Refusal {
+        Refusal::Other(EngineError::Unreachable(error.to_string()))
+    }
+}
+
+/// Errors after which the server closes the connection, or never opened it.
+fn is_fatal(code: &SqlState) -> bool {
+    let class = code.code().get(..2).unwrap_or_default();
+    *code != SqlState::QUERY_CANCELED && matches!(class, "08" | "28" | "3D" | "53" | "57" | "58" | "XX")
+}
+
+fn from_server(db: &DbError) -> EngineError {
+    let said = db.message().to_owned();
+    match db.code().code().get(..2).unwrap_or_default() {
+        // 28: authorisation; 3D: no such database; 42501 while connecting.
+        "28" | "3D" | "42" => EngineError::Denied(said),
+        "22" | "55" | "0A" => EngineError::Unsupported(said),
+        _ => EngineError::Unreachable(said),
+    }
+}
+
+fn is_tls(error: &tokio_postgres::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if error.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// The cause that a person can act on is the last in the chain; the first only says "error".
+pub fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
