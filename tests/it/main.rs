@@ -10,6 +10,7 @@ mod connecting;
 mod dashboards;
 mod docs;
 mod faults;
+mod kubernetes;
 mod prometheus;
 mod sinks;
 mod stories;

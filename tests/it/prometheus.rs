@@ -73,5 +73,5 @@ fn the_prometheus_rule_has_the_same_groups() {
         made.push_str(line);
         made.push('\n');
     }
-    is_current("deploy/kubernetes/prometheusrule.yml", &made);
+    is_current("deploy/kubernetes/operator/prometheusrule.yml", &made);
 }

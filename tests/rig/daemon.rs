@@ -1,7 +1,7 @@
 //! The real binary: as a daemon with an HTTP client beside it, and as a command that runs once.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -33,10 +33,20 @@ impl Daemon {
     /// With further arguments and environment; `--state.dir` among them replaces the own one.
     pub async fn start_with(config: &str, args: &[&str], envs: &[(&str, &str)]) -> Daemon {
         let dir = Dir::new();
+        let file = dir.join("dbsonde.toml");
+        fs::write(&file, config).expect("a configuration file");
+        Daemon::start_in(dir, &file, args, envs).await
+    }
+
+    /// With a configuration file of the test's own.
+    pub async fn start_on(config_file: &Path, args: &[&str], envs: &[(&str, &str)]) -> Daemon {
+        Daemon::start_in(Dir::new(), config_file, args, envs).await
+    }
+
+    async fn start_in(dir: Dir, config_file: &Path, args: &[&str], envs: &[(&str, &str)]) -> Daemon {
         let port = free_port();
-        fs::write(dir.join("dbsonde.toml"), config).expect("a configuration file");
         let mut command = program();
-        command.arg("run").arg("--config.file").arg(dir.join("dbsonde.toml"));
+        command.arg("run").arg("--config.file").arg(config_file);
         command.args(["--web.listen-address", &format!("127.0.0.1:{port}")]);
         if !args.iter().any(|a| a.starts_with("--state.dir")) {
             command.arg("--state.dir").arg(dir.join("state"));

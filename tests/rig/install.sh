@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need on a Debian or Ubuntu machine, as root or with sudo: Rust, the distribution's
-# PostgreSQL with its tools, and side by side in target/rig PostgreSQL 10 to 19, MySQL, MariaDB, Prometheus. No service
-# is started. What is there is skipped.
+# PostgreSQL with its tools, and side by side in target/rig PostgreSQL 10 to 19, MySQL, MariaDB, Prometheus
+# and what judges manifests for Kubernetes. No service is started. What is there is skipped.
 # What cannot be had is told in a line that starts with `skip:`; with CI set it is an error.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -118,11 +118,28 @@ prometheus_need() {
   "$rig/prometheus/usr/bin/promtool" --version >/dev/null 2>&1
 }
 
+# What judges manifests and the chart. The chart's own tool is built from source where there is Go.
+kubernetes_need() {
+  local venv=$rig/kubernetes
+  if [ ! -x "$venv/bin/kubernetes-validate" ]; then
+    echo "installing kubernetes-validate"
+    python3 -m venv "$venv" 2>/dev/null || { apt_need python3-venv && python3 -m venv "$venv"; } || return 1
+    "$venv/bin/pip" -q --disable-pip-version-check install kubernetes-validate==1.37.0 || return 1
+  fi
+  command -v kubectl >/dev/null || echo "skip: kubectl, and with it the manifests"
+  if [ ! -x "$rig/bin/helm" ] && ! command -v helm >/dev/null; then
+    command -v go >/dev/null || { echo "skip: helm (no Go here to build it with), and with it the chart" && return 0; }
+    echo "building helm"
+    GOBIN=$rig/bin go install helm.sh/helm/v3/cmd/helm@v3.17.3 2>/dev/null || echo "skip: helm cannot be built here"
+  fi
+}
+
 rust_need || skip "Rust $msrv"
 postgresql_need || skip "the distribution's PostgreSQL"
 command -v openssl >/dev/null || apt_need openssl || skip "openssl"
 command -v python3 >/dev/null || apt_need python3 || skip "python3"
 command -v npm >/dev/null || apt_need npm nodejs || skip "npm, and with it PostgreSQL 10 to 18"
+kubernetes_need || skip "kubernetes-validate"
 prometheus_need || skip "Prometheus, promtool and Alertmanager"
 command -v systemd-analyze systemd-socket-activate >/dev/null || apt_need systemd || skip "systemd-analyze"
 for version in 10.23.0-beta.6 11.22.1-beta.9 12.22.0-beta.15 13.23.0-beta.16 14.23.0-beta.17 15.18.0-beta.17 \
