@@ -2,7 +2,7 @@
 //! standard error. One file each in `commands/`.
 
 use crate::commands::{
-    check_config, check_targets, completions, inspect, man, metrics, record, replay, rules, run,
+    check_config, check_targets, completions, fingerprint, inspect, man, metrics, record, replay, rules, run,
 };
 use crate::config::{ConfigError, LogFormat, LogLevel, has_secret_argument, wants_colour};
 use crate::engine::EngineError;
@@ -27,6 +27,7 @@ pub enum Command {
     CheckTargets(check_targets::Args),
     Record(record::Args),
     Replay(replay::Args),
+    Fingerprint(fingerprint::Args),
     Rules(rules::Args),
     Metrics(metrics::Args),
     Completions(completions::Args),
@@ -43,6 +44,7 @@ impl Command {
             Command::CheckTargets(args) => check_targets::execute(&args).await,
             Command::Record(args) => record::execute(args).await,
             Command::Replay(args) => replay::execute(&args),
+            Command::Fingerprint(args) => fingerprint::execute(&args),
             Command::Rules(args) => rules::execute(&args),
             Command::Metrics(args) => metrics::execute(&args),
             Command::Completions(args) => completions::execute(&args),

@@ -6,16 +6,21 @@
 //! names untouched. What the lexer does not understand is refused, never passed through, so a literal cannot
 //! leave by a path nobody thought of. The *digest* is the hash of the fingerprint and our id for a statement.
 //!
-//! One dialect per file turns text into tokens (`postgres`); what tokens mean to a fingerprint is shared
-//! (`token`, `fold`, `pieces`, `utility`).
+//! One dialect per file turns text into tokens (`postgres`, `mysql`); what tokens mean to a fingerprint is shared
+//! (`token`, `fold`, `pieces`, `utility`), but for what only MySQL's digests lose (`reduce`).
 
 mod fold;
+mod mode;
+mod mysql;
 mod pieces;
 mod postgres;
+mod reduce;
 #[cfg(test)]
 mod tests;
 mod token;
 mod utility;
+
+pub use mode::SqlMode;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
@@ -31,13 +36,19 @@ pub const TAG: &str = "/* dbsonde */";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dialect {
     Postgres,
+    /// MySQL, MariaDB and their kin: statements as typed, and the digest texts of performance_schema.
+    Mysql(SqlMode),
 }
 
 impl Dialect {
+    /// MySQL with the settings that it has by itself.
+    pub const MYSQL: Self = Self::Mysql(SqlMode::DEFAULT);
+
     /// Part of what is hashed: a published name, never to be changed.
     fn name(self) -> &'static str {
         match self {
             Self::Postgres => "postgres",
+            Self::Mysql(_) => "mysql",
         }
     }
 }
@@ -71,6 +82,8 @@ impl Normal {
 pub enum Class {
     Select,
     Insert,
+    /// MySQL's insert that deletes what is in its way.
+    Replace,
     Update,
     Delete,
     Merge,
@@ -126,7 +139,8 @@ fn read(dialect: Dialect, text: &str, cut: bool) -> Result<Normal, Refused> {
     let kept = head(text, MAX_TEXT);
     let cut = cut || kept.len() < text.len();
     let shape = match dialect {
-        Dialect::Postgres => fold::statement(postgres::Lexer::new(kept, cut)?)?,
+        Dialect::Postgres => fold::statement(dialect, postgres::Lexer::new(kept, cut)?)?,
+        Dialect::Mysql(mode) => fold::statement(dialect, mysql::Lexer::new(kept, mode, cut)?)?,
     };
     let truncated = shape.truncated || (cut && !matches!(shape.class, Class::Utility(_)));
     let digest = digest(dialect, &shape.fingerprint, truncated);

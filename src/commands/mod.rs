@@ -4,6 +4,7 @@ pub mod check_config;
 pub mod check_targets;
 pub mod completions;
 mod findings;
+pub mod fingerprint;
 pub mod inspect;
 pub mod man;
 pub mod metrics;

@@ -4,10 +4,13 @@
 //! The rule behind every decision: pg_stat_statements replaces *some* tokens of a text by `$n` (those the parser
 //! made a constant of) and squashes *some* lists. Whatever it may replace becomes `?` here too, so that the text
 //! as typed and the text as the server keeps it end in the same fingerprint.
+//!
+//! MySQL's digest texts have lost more: how many literals stood in any list, and rows of nothing but literals. What
+//! it does while it reads, token by token, is done here too (`reduce`), for both kinds of text.
 
 use super::pieces::{Piece, render};
 use super::token::{Role, Stop, Token};
-use super::{Class, Refused, utility};
+use super::{Class, Dialect, Refused, reduce, utility};
 use std::iter::Peekable;
 use std::ops::Range;
 
@@ -46,12 +49,13 @@ impl Frame {
 }
 
 /// Reads one statement.
-pub(super) fn statement<'a, L>(tokens: L) -> Result<Shape, Refused>
+pub(super) fn statement<'a, L>(dialect: Dialect, tokens: L) -> Result<Shape, Refused>
 where
     L: Iterator<Item = Result<Token<'a>, Stop>>,
 {
     let mut tokens = tokens.peekable();
-    let mut fold = Fold { out: Vec::new(), frames: vec![Frame::new(Kind::Plain, 0)] };
+    let reduces = matches!(dialect, Dialect::Mysql(_));
+    let mut fold = Fold { out: Vec::new(), frames: vec![Frame::new(Kind::Plain, 0)], reduces };
     while let Some(Ok(Token::Symbol(open @ ("(" | ";")))) = tokens.peek() {
         if *open == "(" {
             fold.open("(");
@@ -61,15 +65,18 @@ where
     let class = match tokens.peek() {
         None | Some(Err(Stop::Cut)) => return Err(Refused::Empty),
         Some(Err(Stop::Refused(why))) => return Err(*why),
-        Some(Ok(Token::Word(word))) => class(word),
+        Some(Ok(Token::Word(word, _))) => class(dialect, word),
         Some(Ok(_)) => None,
     };
-    let Some(class) = class else { return utility::statement(tokens) };
+    let Some(class) = class else { return utility::statement(dialect, tokens) };
     let truncated = fold.read(&mut tokens)?;
     Ok(Shape { fingerprint: render(&fold.out), class, truncated })
 }
 
-fn class(word: &str) -> Option<Class> {
+fn class(dialect: Dialect, word: &str) -> Option<Class> {
+    if matches!(dialect, Dialect::Mysql(_)) && word.eq_ignore_ascii_case("replace") {
+        return Some(Class::Replace);
+    }
     let classes = [
         ("select", Class::Select),
         ("insert", Class::Insert),
@@ -87,6 +94,8 @@ struct Fold<'a> {
     out: Vec<Piece<'a>>,
     /// Never empty: the first is the statement itself.
     frames: Vec<Frame>,
+    /// Literals and rows of literals lose their number wherever they stand.
+    reduces: bool,
 }
 
 impl<'a> Fold<'a> {
@@ -129,13 +138,15 @@ impl<'a> Fold<'a> {
             _ => self.end_rows(),
         }
         match token {
-            Token::Word(word) => self.word(word, Role::of(word), tokens),
+            Token::Word(word, role) => self.word(word, role, tokens),
             Token::Name(name) => self.out.push(Piece::Name(name)),
-            Token::Value => self.value(),
+            Token::Quoted(name) => self.out.push(Piece::Quoted(name)),
+            Token::Value => self.value(Piece::Value),
+            Token::List => self.value(Piece::List),
             Token::Mark if ends_operand(&self.out) && begins_operand(tokens.peek()) => {
                 self.out.push(Piece::Symbol("?"));
             }
-            Token::Mark => self.value(),
+            Token::Mark => self.value(Piece::Value),
             Token::Symbol(symbol) => self.out.push(Piece::Symbol(symbol)),
         }
     }
@@ -162,7 +173,7 @@ impl<'a> Fold<'a> {
             _ => matches!(self.out.as_slice(), [.., Piece::Word(_, Role::Extract), Piece::Symbol("(")]),
         };
         if literal {
-            return self.value();
+            return self.value(Piece::Value);
         }
         self.out.push(Piece::Word(word, role));
         let end = self.out.len();
@@ -177,15 +188,28 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// A literal with its sign: PostgreSQL folds `-1` into one constant, and `-$1` is the same spelling.
-    fn value(&mut self) {
-        while let [before @ .., Piece::Symbol("-")] = self.out.as_slice() {
-            if ends_operand(before) {
+    /// A literal with its sign: PostgreSQL folds `-1` into one constant, and `-$1` is the same spelling. MySQL does
+    /// so with both signs, but not everywhere.
+    fn value(&mut self, value: Piece<'a>) {
+        while let [before @ .., Piece::Symbol(sign @ ("-" | "+"))] = self.out.as_slice() {
+            if ends_operand(before) || (*sign == "+" && !self.reduces) {
                 break;
             }
             self.out.pop();
         }
-        self.out.push(Piece::Value);
+        if !self.reduces {
+            return self.out.push(value);
+        }
+        let at = reduce::value(&mut self.out, value);
+        self.reaches_back(at);
+    }
+
+    /// What was read last has joined what stands at `at`, which may be an element further back.
+    fn reaches_back(&mut self, at: usize) {
+        if let Some(frame) = self.frames.last_mut().filter(|frame| frame.start > at) {
+            frame.start = at;
+            frame.kept = None;
+        }
     }
 
     fn open(&mut self, open: &'a str) {
@@ -207,6 +231,10 @@ impl<'a> Fold<'a> {
             self.frames.pop();
         }
         self.out.push(Piece::Symbol(close));
+        if self.reduces {
+            let at = reduce::row(&mut self.out);
+            self.reaches_back(at);
+        }
     }
 
     fn comma(&mut self) {
@@ -231,15 +259,16 @@ impl<'a> Fold<'a> {
     /// `in (1::int, 2::int)` and 17 does not; next to its equal, a constant or a row is dropped. Only neighbours
     /// are compared: that costs no memory, and lists written by programs are uniform.
     fn settle(&mut self) {
-        let Some(frame) = self.frames.last_mut() else { return };
-        if frame.kind == Kind::Plain {
+        let Some((kind, start)) = self.frames.last().map(|frame| (frame.kind, frame.start)) else { return };
+        if kind == Kind::Plain {
             return;
         }
-        let element = self.out.get(frame.start..).unwrap_or_default();
-        if frame.kind == Kind::List && is_constant(element) {
-            self.out.truncate(frame.start);
-            self.out.push(Piece::Value);
+        let element = self.out.get(start..).unwrap_or_default();
+        if kind == Kind::List && is_constant(element) {
+            self.out.truncate(start);
+            self.value(Piece::Value);
         }
+        let Some(frame) = self.frames.last_mut() else { return };
         let element = self.out.get(frame.start..).unwrap_or_default();
         let kept = frame.kept.clone().and_then(|kept| self.out.get(kept)).unwrap_or_default();
         let folds = matches!(element, [Piece::Value] | [Piece::Symbol("(" | "["), ..]);
@@ -268,8 +297,8 @@ fn ends_operand(before: &[Piece]) -> bool {
         // A keyword behind a dot is a column.
         [.., Piece::Symbol("."), Piece::Word(..)] => true,
         [.., Piece::Word(_, role)] => !role.opens(),
-        [.., Piece::Name(_) | Piece::Value] => true,
-        [.., Piece::Symbol(symbol)] => matches!(*symbol, ")" | "]"),
+        [.., Piece::Name(_) | Piece::Quoted(_) | Piece::Value | Piece::List] => true,
+        [.., Piece::Symbol(symbol)] => matches!(*symbol, ")" | "]" | "}" | "@?"),
         [] => false,
     }
 }
@@ -277,8 +306,8 @@ fn ends_operand(before: &[Piece]) -> bool {
 /// Whether what follows a question mark makes it an operator: `data ? 'key'`, but `date ? - 1`, `date ? and`.
 fn begins_operand(next: Option<&Result<Token, Stop>>) -> bool {
     match next {
-        Some(Ok(Token::Word(word))) => !Role::of(word).opens(),
-        Some(Ok(Token::Name(_) | Token::Value | Token::Mark)) => true,
+        Some(Ok(Token::Word(_, role))) => !role.opens(),
+        Some(Ok(Token::Name(_) | Token::Quoted(_) | Token::Value | Token::List | Token::Mark)) => true,
         Some(Ok(Token::Symbol(symbol))) => *symbol == "(",
         _ => false,
     }
@@ -311,7 +340,7 @@ fn is_constant(mut element: &[Piece]) -> bool {
 fn is_type(pieces: &[Piece]) -> bool {
     pieces.iter().all(|piece| match piece {
         Piece::Word(_, role) => matches!(role, Role::Plain | Role::Query),
-        Piece::Name(_) | Piece::Value => true,
+        Piece::Name(_) | Piece::Quoted(_) | Piece::Value | Piece::List => true,
         Piece::Symbol(symbol) => matches!(*symbol, "::" | "." | "(" | ")" | "[" | "]" | ","),
     })
 }

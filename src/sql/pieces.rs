@@ -7,7 +7,11 @@ use super::token::Role;
 pub(super) enum Piece<'a> {
     Word(&'a str, Role),
     Name(&'a str),
+    /// A name that needs its quotes, without them.
+    Quoted(&'a str),
     Value,
+    /// More than one value, nobody knows how many.
+    List,
     Symbol(&'a str),
 }
 
@@ -15,8 +19,10 @@ impl PartialEq for Piece<'_> {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Word(a, _), Self::Word(b, _)) => a.eq_ignore_ascii_case(b),
-            (Self::Name(a), Self::Name(b)) | (Self::Symbol(a), Self::Symbol(b)) => a == b,
-            (Self::Value, Self::Value) => true,
+            (Self::Name(a), Self::Name(b))
+            | (Self::Quoted(a), Self::Quoted(b))
+            | (Self::Symbol(a), Self::Symbol(b)) => a == b,
+            (Self::Value, Self::Value) | (Self::List, Self::List) => true,
             _ => false,
         }
     }
@@ -26,7 +32,8 @@ impl PartialEq for Piece<'_> {
 pub(super) fn render(pieces: &[Piece]) -> String {
     let mut text = String::with_capacity(pieces.len() * 6);
     let mut before = None;
-    for piece in pieces {
+    let mut pieces = pieces.iter().peekable();
+    while let Some(piece) = pieces.next() {
         if before.is_some_and(|before| apart(before, piece)) {
             text.push(' ');
         }
@@ -39,9 +46,21 @@ pub(super) fn render(pieces: &[Piece]) -> String {
             }
             Piece::Name(name) => {
                 text.push_str(name);
-                text.get_mut(start..=start).unwrap_or_default().make_ascii_lowercase();
+                // `U&"…"` and `u&"…"` are one spelling.
+                if name.ends_with('"') {
+                    text.get_mut(start..=start).unwrap_or_default().make_ascii_lowercase();
+                }
+            }
+            Piece::Quoted(name) => {
+                text.push('`');
+                text.push_str(name);
+                text.push('`');
             }
             Piece::Value => text.push('?'),
+            Piece::List if matches!(before, Some(Piece::Symbol("("))) && closes(pieces.peek()) => {
+                text.push_str("...");
+            }
+            Piece::List => text.push_str("?, ..."),
             Piece::Symbol(symbol) => text.push_str(symbol),
         }
         before = Some(piece);
@@ -49,14 +68,20 @@ pub(super) fn render(pieces: &[Piece]) -> String {
     text
 }
 
+/// Literals that fill a parenthesis.
+fn closes(next: Option<&&Piece>) -> bool {
+    matches!(next, Some(Piece::Symbol(")")))
+}
+
 /// Blanks never decide what is read: two pieces are set together only where no other token could arise.
 fn apart(before: &Piece, piece: &Piece) -> bool {
-    use Piece::{Name, Symbol, Value, Word};
+    use Piece::{List, Name, Quoted, Symbol, Value, Word};
     match (before, piece) {
         (Symbol(":" | "::" | ":=" | "." | ".."), Symbol(":" | "::" | ":=" | "." | "..")) => true,
-        (Symbol("(" | "[" | "." | "::"), _) | (_, Symbol(")" | "]" | "," | "." | "::")) => false,
+        (Symbol("(" | "[" | "." | "::" | "@@"), _) | (_, Symbol(")" | "]" | "," | "." | "::")) => false,
         (Word(_, role), Symbol("(")) => role.apart(),
-        (Name(_), Symbol("(")) | (Word(..) | Name(_) | Value | Symbol(")" | "]"), Symbol("[")) => false,
+        (Name(_) | Quoted(_), Symbol("("))
+        | (Word(..) | Name(_) | Value | List | Symbol(")" | "]"), Symbol("[")) => false,
         _ => true,
     }
 }

@@ -4,7 +4,7 @@
 //! and one reading shows what the other holds to be a literal, the text is refused.
 
 use super::Refused;
-use super::token::{Stop, Token};
+use super::token::{Role, Stop, Token};
 
 /// The longest operator: PostgreSQL refuses longer ones (NAMEDATALEN - 1), and a run of signs without end would
 /// be scanned again for each sign.
@@ -32,7 +32,7 @@ impl<'a> Iterator for Lexer<'a> {
             .and_then(|()| {
                 let Some(first) = self.peek(0) else { return Ok(None) };
                 let token = self.token(first)?;
-                self.escape = matches!(token, Token::Word(word) if word.eq_ignore_ascii_case("escape"));
+                self.escape = matches!(token, Token::Word(word, _) if word.eq_ignore_ascii_case("escape"));
                 // A token that touches the end of a cut text may be half of a longer one.
                 if self.cut && self.rest.is_empty() { Err(Stop::Cut) } else { Ok(Some(token)) }
             })
@@ -75,7 +75,7 @@ impl<'a> Lexer<'a> {
             (b'(' | b')' | b'[' | b']' | b',' | b';' | b'.' | b':', ..) => Ok(Token::Symbol(self.take(1))),
             (byte, ..) if begins_word(byte) => {
                 let word = self.take(span(self.rest, in_word));
-                Ok(if is_national(word) { Token::Value } else { Token::Word(word) })
+                Ok(if is_national(word) { Token::Value } else { Token::Word(word, Role::of(word)) })
             }
             (byte, ..) if is_operator(byte) => self.operator(),
             _ => Err(Stop::Refused(Refused::Unreadable)),

@@ -6,12 +6,16 @@ use super::Refused;
 /// One token. There is no variant that could carry a literal: it is lost inside the lexer.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Token<'a> {
-    /// An unquoted identifier or a keyword, as spelled.
-    Word(&'a str),
-    /// A quoted identifier with its quotes.
+    /// A keyword, or a name whose case means nothing, as spelled.
+    Word(&'a str, Role),
+    /// A name that is kept as it is.
     Name(&'a str),
+    /// The same without its backticks, which it needs.
+    Quoted(&'a str),
     /// A literal of any kind, or a numbered placeholder.
     Value,
+    /// Several literals that the server has folded.
+    List,
     /// A lone `?`: a placeholder or an operator, only its neighbours tell.
     Mark,
     /// An operator or a punctuation mark.

@@ -1,9 +1,11 @@
 //! Utility statements: of `alter role x password '…'` only `alter role` is kept. The words come from a list, so
 //! that nothing a user typed can come out, not even a name.
 
+mod mysql;
+
 use super::fold::Shape;
 use super::token::{Stop, Token};
-use super::{Class, Refused};
+use super::{Class, Dialect, Refused};
 
 /// How many words from the start may matter: `create or replace global temporary recursive event trigger`.
 const MAX_WORDS: usize = 7;
@@ -25,6 +27,13 @@ const NOISE: &[&str] = &[
     "constraint",
     "trusted",
     "procedural",
+    "session",
+    "persist",
+    "full",
+    "extended",
+    "ignore",
+    "online",
+    "offline",
 ];
 
 /// Commands on a kind of object.
@@ -33,6 +42,7 @@ macro_rules! objects {
         &[$(concat!("create ", $kind), concat!("alter ", $kind), concat!("drop ", $kind)),*]
     };
 }
+use objects;
 
 /// Longer kinds stand before the kinds they begin with.
 const OBJECTS: &[&str] = objects!(
@@ -108,7 +118,7 @@ const COMMANDS: &[&str] = &[
 
 /// Reads to the end only to learn whether more statements follow. A text that cannot be read to its end is still
 /// known by its first words, and of the rest nothing is kept.
-pub(super) fn statement<'a, L>(tokens: L) -> Result<Shape, Refused>
+pub(super) fn statement<'a, L>(dialect: Dialect, tokens: L) -> Result<Shape, Refused>
 where
     L: Iterator<Item = Result<Token<'a>, Stop>>,
 {
@@ -119,8 +129,8 @@ where
     for token in tokens {
         match token {
             Ok(Token::Symbol(";")) => ended = true,
-            _ if ended && !holds_statements(&words) => return Err(Refused::Several),
-            Ok(Token::Word(word)) if leading && words.len() < MAX_WORDS => {
+            _ if ended && !holds_statements(dialect, &words) => return Err(Refused::Several),
+            Ok(Token::Word(word, _)) if leading && words.len() < MAX_WORDS => {
                 words.push(word.to_ascii_lowercase())
             }
             Ok(_) => leading = false,
@@ -131,17 +141,25 @@ where
         }
         leading &= !ended;
     }
-    let command = command(&words);
+    let command = command(dialect, &words);
     // Once its words are complete the command is whole, even where the text is not: its digest names the command.
     Ok(Shape { fingerprint: command.to_owned(), class: Class::Utility(command), truncated: cut })
 }
 
 /// `create function … begin atomic …; …; end` and `create rule … do (…; …)` hold statements of their own.
-fn holds_statements(words: &[String]) -> bool {
-    matches!(command(words), "create function" | "create procedure" | "create rule")
+fn holds_statements(dialect: Dialect, words: &[String]) -> bool {
+    let command = command(dialect, words);
+    match dialect {
+        Dialect::Postgres => matches!(command, "create function" | "create procedure" | "create rule"),
+        Dialect::Mysql(_) => mysql::HOLD_STATEMENTS.contains(&command),
+    }
 }
 
-fn command(words: &[String]) -> &'static str {
+fn command(dialect: Dialect, words: &[String]) -> &'static str {
+    let lists = match dialect {
+        Dialect::Postgres => [OBJECTS, COMMANDS],
+        Dialect::Mysql(_) => [mysql::OBJECTS, mysql::COMMANDS],
+    };
     let mut said = String::new();
     for (at, word) in words.iter().enumerate() {
         if at == 0 || !NOISE.contains(&word.as_str()) {
@@ -150,5 +168,5 @@ fn command(words: &[String]) -> &'static str {
         }
     }
     let begins = |phrase: &&&str| said.strip_prefix(**phrase).is_some_and(|rest| rest.starts_with(' '));
-    OBJECTS.iter().chain(COMMANDS).find(begins).copied().unwrap_or(UNKNOWN)
+    lists.into_iter().flatten().find(begins).copied().unwrap_or(UNKNOWN)
 }
