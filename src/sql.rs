@@ -9,6 +9,7 @@
 //! One dialect per file turns text into tokens (`postgres`, `mysql`); what tokens mean to a fingerprint is shared
 //! (`token`, `fold`, `pieces`, `utility`), but for what only MySQL's digests lose (`reduce`).
 
+mod cursor;
 mod fold;
 mod mode;
 mod mysql;

@@ -10,6 +10,7 @@
 mod tests;
 mod words;
 
+use super::cursor::{Cursor, span};
 use super::token::{Role, Stop, Token};
 use super::{Refused, SqlMode};
 use words::{introduces, known};
@@ -39,7 +40,7 @@ enum Last {
 
 #[derive(Debug)]
 pub(super) struct Lexer<'a> {
-    rest: &'a str,
+    text: Cursor<'a>,
     mode: SqlMode,
     /// The text is known to have lost its end.
     cut: bool,
@@ -71,14 +72,23 @@ impl<'a> Lexer<'a> {
             return Err(Refused::Unreadable);
         }
         let (last, depth) = (Last::Other, 0);
-        Ok(Self { rest: text, mode, cut, versioned: false, depth, last, spaced: false, doubt: false })
+        Ok(Self {
+            text: Cursor { rest: text },
+            mode,
+            cut,
+            versioned: false,
+            depth,
+            last,
+            spaced: false,
+            doubt: false,
+        })
     }
 
     fn lex(&mut self) -> Result<Option<Token<'a>>, Stop> {
-        let before = self.rest.len();
+        let before = self.text.rest.len();
         self.skip_blanks()?;
-        self.spaced = self.rest.len() < before;
-        let Some(first) = self.peek(0) else {
+        self.spaced = self.text.rest.len() < before;
+        let Some(first) = self.text.peek(0) else {
             let open = self.cut || self.versioned || self.depth > 0;
             return if self.versioned || (self.doubt && open) { Err(Stop::Cut) } else { Ok(None) };
         };
@@ -88,7 +98,7 @@ impl<'a> Lexer<'a> {
         self.doubt |= doubtful;
         let token = token?;
         // A token that touches the end of a cut text may be half of a longer one.
-        if self.cut && self.rest.is_empty() {
+        if self.cut && self.text.rest.is_empty() {
             return Err(Stop::Cut);
         }
         match token {
@@ -109,20 +119,8 @@ impl<'a> Lexer<'a> {
         Ok(Some(token))
     }
 
-    fn peek(&self, ahead: usize) -> Option<u8> {
-        self.rest.as_bytes().get(ahead).copied()
-    }
-
-    /// Every length comes from a search for ASCII bytes and so ends at a character; if it ever did not, all
-    /// that is left would be swallowed: towards silence.
-    fn take(&mut self, length: usize) -> &'a str {
-        let (head, tail) = self.rest.split_at_checked(length).unwrap_or((self.rest, ""));
-        self.rest = tail;
-        head
-    }
-
     fn token(&mut self, first: u8) -> Lexed<'a> {
-        match (first, self.peek(1)) {
+        match (first, self.text.peek(1)) {
             (b'\'', _) => self.string(1),
             (b'"', _) if self.mode.ansi_quotes => self.name(b'"'),
             (b'"', _) => self.string(1),
@@ -130,16 +128,16 @@ impl<'a> Lexer<'a> {
             (b'n' | b'N' | b'x' | b'X' | b'b' | b'B', Some(b'\'')) => self.string(2),
             (b'0'..=b'9', _) if self.last != Last::Dot => self.number(),
             (b'.', Some(b'0'..=b'9')) if self.spaced || self.last != Last::Name => self.number(),
-            (b'@', Some(b'@')) => Ok(Token::Symbol(self.take(2))),
+            (b'@', Some(b'@')) => Ok(Token::Symbol(self.text.take(2))),
             (b'@', _) => self.variable(),
             (b'?', _) => Ok(self.placeholder()),
             (b'\\', Some(b'N')) => {
-                self.take(2);
+                self.text.take(2);
                 Ok(Token::Value)
             }
-            (b'.', _) if self.rest.starts_with(MORE) => self.cut_off(),
-            (b'(', _) if self.spaced && self.rest.starts_with(UNNAMED) => {
-                self.take(UNNAMED.len());
+            (b'.', _) if self.text.rest.starts_with(MORE) => self.cut_off(),
+            (b'(', _) if self.spaced && self.text.rest.starts_with(UNNAMED) => {
+                self.text.take(UNNAMED.len());
                 Ok(Token::Value)
             }
             (byte, _) if in_word(byte) && byte != b'$' => self.word(),
@@ -149,17 +147,18 @@ impl<'a> Lexer<'a> {
 
     fn skip_blanks(&mut self) -> Result<(), Stop> {
         loop {
-            self.take(span(self.rest, is_blank));
-            let dashes = self.rest.starts_with("--") && self.peek(2).is_none_or(|byte| byte <= b' ');
-            if dashes || self.rest.starts_with('#') {
-                self.take(span(self.rest, |byte| byte != b'\n'));
-            } else if self.versioned && self.rest.starts_with("*/") {
-                self.take(2);
+            self.text.take_blanks();
+            let dashes =
+                self.text.rest.starts_with("--") && self.text.peek(2).is_none_or(|byte| byte <= b' ');
+            if dashes || self.text.rest.starts_with('#') {
+                self.text.take_while(|byte| byte != b'\n');
+            } else if self.versioned && self.text.rest.starts_with("*/") {
+                self.text.take(2);
                 self.versioned = false;
-            } else if self.rest.starts_with("/*") {
+            } else if self.text.rest.starts_with("/*") {
                 self.comment()?;
             } else if let Some(length) = self.introducer() {
-                self.take(length);
+                self.text.take(length);
             } else {
                 return Ok(());
             }
@@ -168,10 +167,10 @@ impl<'a> Lexer<'a> {
 
     /// The name of a character set belongs to the literal behind it.
     fn introducer(&self) -> Option<usize> {
-        if self.rest.starts_with(CHARSET) {
+        if self.text.rest.starts_with(CHARSET) {
             return Some(CHARSET.len());
         }
-        let word = self.rest.get(..span(self.rest, in_word)).unwrap_or_default();
+        let word = self.text.rest.get(..span(self.text.rest, in_word)).unwrap_or_default();
         (self.last != Last::Dot && introduces(word)).then_some(word.len())
     }
 
@@ -182,15 +181,15 @@ impl<'a> Lexer<'a> {
             self.versioned = true;
             return Ok(());
         }
-        let body = self.rest.get(2..).unwrap_or_default();
+        let body = self.text.rest.get(2..).unwrap_or_default();
         let end = body.find("*/").ok_or(Stop::Cut)?;
-        self.take(2 + end + 2);
+        self.text.take(2 + end + 2);
         Ok(())
     }
 
     /// `/*!50000`, `/*!` and `/*M!`: whether the server runs what follows. If it does, the head is taken.
     fn opens_code(&mut self) -> bool {
-        let body = self.rest.get(2..).unwrap_or_default();
+        let body = self.text.rest.get(2..).unwrap_or_default();
         let Some(after) = body.strip_prefix("M!").or_else(|| body.strip_prefix('!')) else { return false };
         let digits = match span(after, |byte| byte.is_ascii_digit()) {
             5 => 5,
@@ -200,31 +199,30 @@ impl<'a> Lexer<'a> {
         let wanted = after.get(..digits).and_then(|digits| digits.parse().ok()).unwrap_or_default();
         let runs = self.mode.runs(wanted, body.starts_with('M'));
         if runs {
-            let head = self.rest.len() - after.len() + digits;
-            self.take(head);
+            let head = self.text.rest.len() - after.len() + digits;
+            self.text.take(head);
         }
         runs
     }
 
     /// A string behind its prefix and its quote. A quote is written twice, or with a backslash before it.
     fn string(&mut self, prefix: usize) -> Lexed<'a> {
-        let Some(quote) = self.take(prefix).bytes().next_back() else { return Err(Stop::Cut) };
+        let Some(quote) = self.text.take(prefix).bytes().next_back() else { return Err(Stop::Cut) };
         let mut escaped = false;
-        let mut bytes = self.rest.bytes().enumerate().peekable();
+        let mut bytes = self.text.rest.bytes().enumerate().peekable();
         while let Some((at, byte)) = bytes.next() {
             if byte != quote {
                 escaped = byte == b'\\' && !escaped;
                 continue;
             }
             self.doubt |= escaped;
-            if escaped && !self.mode.no_backslash_escapes {
-                escaped = false;
-            } else if bytes.next_if(|(_, next)| *next == quote).is_some() {
-                escaped = false;
-            } else {
-                self.take(at + 1);
+            let goes_on = (escaped && !self.mode.no_backslash_escapes)
+                || bytes.next_if(|(_, next)| *next == quote).is_some();
+            if !goes_on {
+                self.text.take(at + 1);
                 return Ok(Token::Value);
             }
+            escaped = false;
         }
         Err(Stop::Cut)
     }
@@ -232,17 +230,19 @@ impl<'a> Lexer<'a> {
     /// A quoted name. One that could stand there without its quotes loses them, as both spellings are one to the
     /// server.
     fn name(&mut self, quote: u8) -> Lexed<'a> {
-        let whole = self.rest;
-        self.take(1);
+        let whole = self.text.rest;
+        self.text.take(1);
         loop {
-            let Some(end) = self.rest.bytes().position(|byte| byte == quote) else { return Err(Stop::Cut) };
-            self.take(end + 1);
-            if self.peek(0) != Some(quote) {
+            let Some(end) = self.text.rest.bytes().position(|byte| byte == quote) else {
+                return Err(Stop::Cut);
+            };
+            self.text.take(end + 1);
+            if self.text.peek(0) != Some(quote) {
                 break;
             }
-            self.take(1);
+            self.text.take(1);
         }
-        let quoted = whole.get(..whole.len() - self.rest.len()).unwrap_or_default();
+        let quoted = whole.get(..whole.len() - self.text.rest.len()).unwrap_or_default();
         let bare = quoted.get(1..quoted.len() - 1).unwrap_or_default();
         // The fingerprint could not say where such a name ends.
         if quote == b'"' && bare.contains('`') {
@@ -253,9 +253,9 @@ impl<'a> Lexer<'a> {
 
     /// An unquoted name or a keyword.
     fn word(&mut self) -> Lexed<'a> {
-        let word = self.take(span(self.rest, in_word));
+        let word = self.text.take_while(in_word);
         match known(word) {
-            Some(known) if self.peek(0) == Some(b'(') => Ok(Token::Word(known.function, known.role)),
+            Some(known) if self.text.peek(0) == Some(b'(') => Ok(Token::Word(known.function, known.role)),
             Some(known) => Ok(Token::Word(known.word, known.role)),
             None => Ok(bare_name(word)),
         }
@@ -263,13 +263,13 @@ impl<'a> Lexer<'a> {
 
     /// `@x`, `@'x y'`, `` @`x` ``: the server shows no name for the first two.
     fn variable(&mut self) -> Lexed<'a> {
-        self.take(1);
-        match self.peek(0) {
+        self.text.take(1);
+        match self.text.peek(0) {
             Some(b'\'' | b'"') => self.string(1)?,
             Some(b'`') => self.name(b'`')?,
             Some(b'?') => self.placeholder(),
             _ => {
-                self.take(span(self.rest, |byte| in_word(byte) || byte == b'.'));
+                self.text.take_while(|byte| in_word(byte) || byte == b'.');
                 Token::Value
             }
         };
@@ -278,9 +278,9 @@ impl<'a> Lexer<'a> {
 
     /// `?`, or `?, ...` where the server has folded several.
     fn placeholder(&mut self) -> Token<'a> {
-        self.take(1);
-        if self.rest.starts_with(", ...") {
-            self.take(5);
+        self.text.take(1);
+        if self.text.rest.starts_with(", ...") {
+            self.text.take(5);
             return Token::List;
         }
         Token::Value
@@ -288,74 +288,74 @@ impl<'a> Lexer<'a> {
 
     /// Three dots: behind a parenthesis the literals of a list, elsewhere the place where a digest text was cut.
     fn cut_off(&mut self) -> Lexed<'a> {
-        self.take(MORE.len());
-        if self.peek(0) == Some(b')') { Ok(Token::List) } else { Err(Stop::Cut) }
+        self.text.take(MORE.len());
+        if self.text.peek(0) == Some(b')') { Ok(Token::List) } else { Err(Stop::Cut) }
     }
 
     /// A number, or a name that begins with digits.
     fn number(&mut self) -> Lexed<'a> {
-        let whole = self.rest;
+        let whole = self.text.rest;
         let after = whole.get(2..).unwrap_or_default();
         let digits = |byte: u8| byte.is_ascii_digit();
-        let radix = match (self.peek(0), self.peek(1)) {
+        let radix = match (self.text.peek(0), self.text.peek(1)) {
             (Some(b'0'), Some(b'x' | b'X')) => Some(span(after, |byte| byte.is_ascii_hexdigit())),
             (Some(b'0'), Some(b'b' | b'B')) => Some(span(after, |byte| matches!(byte, b'0' | b'1'))),
             _ => None,
         };
         if let Some(length) = radix.filter(|length| *length > 0) {
-            self.take(2 + length);
+            self.text.take(2 + length);
             return self.unjoined();
         }
-        self.take(span(self.rest, digits));
-        let real = self.peek(0) == Some(b'.');
+        self.text.take_while(digits);
+        let real = self.text.peek(0) == Some(b'.');
         if real {
-            self.take(1);
-            self.take(span(self.rest, digits));
+            self.text.take(1);
+            self.text.take_while(digits);
         }
         self.exponent();
         if real {
             return self.unjoined();
         }
-        if self.take(span(self.rest, in_word)).is_empty() {
+        if self.text.take_while(in_word).is_empty() {
             return Ok(Token::Value);
         }
-        let name = whole.get(..whole.len() - self.rest.len()).unwrap_or_default();
+        let name = whole.get(..whole.len() - self.text.rest.len()).unwrap_or_default();
         match is_bare(name) {
             true => Ok(bare_name(name)),
             // `1e` may be what is left of `1e5`, and `0b2` was meant as a number.
-            false if self.rest.is_empty() => Err(Stop::Cut),
+            false if self.text.rest.is_empty() => Err(Stop::Cut),
             false => Err(Stop::Refused(Refused::Unreadable)),
         }
     }
 
     fn exponent(&mut self) {
-        let sign = usize::from(matches!(self.peek(1), Some(b'+' | b'-')));
-        let digit = self.peek(1 + sign).is_some_and(|byte| byte.is_ascii_digit());
-        if matches!(self.peek(0), Some(b'e' | b'E')) && digit {
-            self.take(1 + sign);
-            self.take(span(self.rest, |byte| byte.is_ascii_digit()));
+        let sign = usize::from(matches!(self.text.peek(1), Some(b'+' | b'-')));
+        let digit = self.text.peek(1 + sign).is_some_and(|byte| byte.is_ascii_digit());
+        if matches!(self.text.peek(0), Some(b'e' | b'E')) && digit {
+            self.text.take(1 + sign);
+            self.text.take_while(|byte| byte.is_ascii_digit());
         }
     }
 
     /// What may be the rest of a literal is never shown as a name.
     fn unjoined(&self) -> Lexed<'a> {
-        match span(self.rest, in_word) {
+        match span(self.text.rest, in_word) {
             0 => Ok(Token::Value),
-            length if length == self.rest.len() => Err(Stop::Cut),
+            length if length == self.text.rest.len() => Err(Stop::Cut),
             _ => Err(Stop::Refused(Refused::Unreadable)),
         }
     }
 
     fn operator(&mut self) -> Lexed<'a> {
-        if self.rest.starts_with("<>") {
-            self.take(2);
+        if self.text.rest.starts_with("<>") {
+            self.text.take(2);
             return Ok(Token::Symbol("!="));
         }
-        if let Some(operator) = OPERATORS.iter().find(|operator| self.rest.starts_with(**operator)) {
-            return Ok(Token::Symbol(self.take(operator.len())));
+        if let Some(operator) = OPERATORS.iter().find(|operator| self.text.rest.starts_with(**operator)) {
+            return Ok(Token::Symbol(self.text.take(operator.len())));
         }
-        match self.peek(0) {
-            Some(byte) if b"()+-*/%^&|~!=<>,;.:{}".contains(&byte) => Ok(Token::Symbol(self.take(1))),
+        match self.text.peek(0) {
+            Some(byte) if b"()+-*/%^&|~!=<>,;.:{}".contains(&byte) => Ok(Token::Symbol(self.text.take(1))),
             _ => Err(Stop::Refused(Refused::Unreadable)),
         }
     }
@@ -378,14 +378,6 @@ fn is_bare(name: &str) -> bool {
         after.len() < name.len() && (after.is_empty() || after.starts_with(['e', 'E', 'x', 'X', 'b', 'B']));
     let letters = !name.is_empty() && name.bytes().all(in_word);
     letters && !number && !name.starts_with('$') && !introduces(name)
-}
-
-fn span(text: &str, belongs: impl Fn(u8) -> bool) -> usize {
-    text.bytes().take_while(|byte| belongs(*byte)).count()
-}
-
-fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
 }
 
 fn in_word(byte: u8) -> bool {

@@ -4,6 +4,7 @@
 //! and one reading shows what the other holds to be a literal, the text is refused.
 
 use super::Refused;
+use super::cursor::{Cursor, span};
 use super::token::{Role, Stop, Token};
 
 /// The longest operator: PostgreSQL refuses longer ones (NAMEDATALEN - 1), and a run of signs without end would
@@ -18,7 +19,7 @@ type Lexed<'a> = Result<Token<'a>, Stop>;
 
 #[derive(Debug)]
 pub(super) struct Lexer<'a> {
-    rest: &'a str,
+    text: Cursor<'a>,
     /// The text is known to have lost its end.
     cut: bool,
     /// The last token was the word `escape`.
@@ -30,11 +31,11 @@ impl<'a> Iterator for Lexer<'a> {
     fn next(&mut self) -> Option<Lexed<'a>> {
         self.skip_blanks()
             .and_then(|()| {
-                let Some(first) = self.peek(0) else { return Ok(None) };
+                let Some(first) = self.text.peek(0) else { return Ok(None) };
                 let token = self.token(first)?;
                 self.escape = matches!(token, Token::Word(word, _) if word.eq_ignore_ascii_case("escape"));
                 // A token that touches the end of a cut text may be half of a longer one.
-                if self.cut && self.rest.is_empty() { Err(Stop::Cut) } else { Ok(Some(token)) }
+                if self.cut && self.text.rest.is_empty() { Err(Stop::Cut) } else { Ok(Some(token)) }
             })
             .transpose()
     }
@@ -46,23 +47,15 @@ impl<'a> Lexer<'a> {
             return Err(Refused::Unreadable);
         }
         // `<insufficient privilege>`, `<command string not enabled>`: no statement begins so.
-        if text.starts_with('<') { Err(Refused::Hidden) } else { Ok(Self { rest: text, cut, escape: false }) }
-    }
-
-    fn peek(&self, ahead: usize) -> Option<u8> {
-        self.rest.as_bytes().get(ahead).copied()
-    }
-
-    /// Every length comes from a search for ASCII bytes and so ends at a character; if it ever did not, all
-    /// that is left would be swallowed: towards silence.
-    fn take(&mut self, length: usize) -> &'a str {
-        let (head, tail) = self.rest.split_at_checked(length).unwrap_or((self.rest, ""));
-        self.rest = tail;
-        head
+        if text.starts_with('<') {
+            Err(Refused::Hidden)
+        } else {
+            Ok(Self { text: Cursor { rest: text }, cut, escape: false })
+        }
     }
 
     fn token(&mut self, first: u8) -> Lexed<'a> {
-        match (first, self.peek(1), self.peek(2)) {
+        match (first, self.text.peek(1), self.text.peek(2)) {
             (b'\'', ..) => self.string(1, false),
             (b'e' | b'E', Some(b'\''), _) => self.string(2, true),
             (b'b' | b'B' | b'x' | b'X' | b'n' | b'N', Some(b'\''), _) => self.string(2, false),
@@ -71,10 +64,12 @@ impl<'a> Lexer<'a> {
             (b'"', ..) => self.name(1),
             (b'$', ..) => self.dollar(),
             (b'0'..=b'9', ..) | (b'.', Some(b'0'..=b'9'), _) => self.number(),
-            (b'.', Some(b'.'), _) | (b':', Some(b':' | b'='), _) => Ok(Token::Symbol(self.take(2))),
-            (b'(' | b')' | b'[' | b']' | b',' | b';' | b'.' | b':', ..) => Ok(Token::Symbol(self.take(1))),
+            (b'.', Some(b'.'), _) | (b':', Some(b':' | b'='), _) => Ok(Token::Symbol(self.text.take(2))),
+            (b'(' | b')' | b'[' | b']' | b',' | b';' | b'.' | b':', ..) => {
+                Ok(Token::Symbol(self.text.take(1)))
+            }
             (byte, ..) if begins_word(byte) => {
-                let word = self.take(span(self.rest, in_word));
+                let word = self.text.take_while(in_word);
                 Ok(if is_national(word) { Token::Value } else { Token::Word(word, Role::of(word)) })
             }
             (byte, ..) if is_operator(byte) => self.operator(),
@@ -84,10 +79,10 @@ impl<'a> Lexer<'a> {
 
     fn skip_blanks(&mut self) -> Result<(), Stop> {
         loop {
-            self.take(span(self.rest, is_blank));
-            if self.rest.starts_with("--") {
-                self.take(span(self.rest, in_line));
-            } else if self.rest.starts_with("/*") {
+            self.text.take_blanks();
+            if self.text.rest.starts_with("--") {
+                self.text.take_while(in_line);
+            } else if self.text.rest.starts_with("/*") {
                 self.block_comment()?;
             } else {
                 return Ok(());
@@ -98,7 +93,7 @@ impl<'a> Lexer<'a> {
     /// Comments nest: a counter, since a text may hold half a million of them.
     fn block_comment(&mut self) -> Result<(), Stop> {
         let mut depth = 0usize;
-        let mut bytes = self.rest.bytes().enumerate().peekable();
+        let mut bytes = self.text.rest.bytes().enumerate().peekable();
         while let Some((at, byte)) = bytes.next() {
             let next = bytes.peek().map(|(_, next)| *next);
             match (byte, next) {
@@ -108,7 +103,7 @@ impl<'a> Lexer<'a> {
             }
             bytes.next();
             if depth == 0 {
-                self.take(at + 2);
+                self.text.take(at + 2);
                 return Ok(());
             }
         }
@@ -119,11 +114,11 @@ impl<'a> Lexer<'a> {
     fn string(&mut self, prefix: usize, escapes: bool) -> Lexed<'a> {
         // `escape '\'` is the one common string with a backslash before its quote. Were the backslash an escape
         // here, this escape would have more than one character, which no server runs.
-        if self.escape && self.rest.starts_with(r"'\'") && self.peek(3) != Some(b'\'') {
-            self.take(3);
+        if self.escape && self.text.rest.starts_with(r"'\'") && self.text.peek(3) != Some(b'\'') {
+            self.text.take(3);
             return Ok(Token::Value);
         }
-        self.take(prefix);
+        self.text.take(prefix);
         loop {
             self.string_body(escapes)?;
             if !self.continues() {
@@ -136,7 +131,7 @@ impl<'a> Lexer<'a> {
     /// string, without it the string goes on. Either reading may show what the other hides.
     fn string_body(&mut self, escapes: bool) -> Result<(), Stop> {
         let mut escaped = false;
-        let mut bytes = self.rest.bytes().enumerate().peekable();
+        let mut bytes = self.text.rest.bytes().enumerate().peekable();
         while let Some((at, byte)) = bytes.next() {
             match byte {
                 b'\\' => escaped = !escaped,
@@ -144,7 +139,7 @@ impl<'a> Lexer<'a> {
                 b'\'' if escaped => return Err(Stop::Refused(Refused::Ambiguous)),
                 b'\'' => {
                     if bytes.next_if(|(_, next)| *next == b'\'').is_none() {
-                        self.take(at + 1);
+                        self.text.take(at + 1);
                         return Ok(());
                     }
                 }
@@ -156,53 +151,53 @@ impl<'a> Lexer<'a> {
 
     /// `'a'`, a newline, `'b'` is one string to PostgreSQL. Only blanks and line comments may lie between.
     fn continues(&mut self) -> bool {
-        let before = self.rest;
+        let before = self.text.rest;
         let mut newline = false;
         loop {
-            let blanks = self.take(span(self.rest, is_blank));
+            let blanks = self.text.take_blanks();
             newline |= blanks.contains(['\n', '\r']);
-            if !self.rest.starts_with("--") {
+            if !self.text.rest.starts_with("--") {
                 break;
             }
-            self.take(span(self.rest, in_line));
+            self.text.take_while(in_line);
         }
-        let continues = newline && self.rest.starts_with('\'');
+        let continues = newline && self.text.rest.starts_with('\'');
         if continues {
-            self.take(1);
+            self.text.take(1);
         } else {
-            self.rest = before;
+            self.text.rest = before;
         }
         continues
     }
 
     fn name(&mut self, prefix: usize) -> Lexed<'a> {
-        let whole = self.rest;
-        self.take(prefix);
+        let whole = self.text.rest;
+        self.text.take(prefix);
         loop {
-            let Some(quote) = self.rest.find('"') else { return Err(Stop::Cut) };
-            self.take(quote + 1);
-            if self.peek(0) != Some(b'"') {
-                let length = whole.len() - self.rest.len();
+            let Some(quote) = self.text.rest.find('"') else { return Err(Stop::Cut) };
+            self.text.take(quote + 1);
+            if self.text.peek(0) != Some(b'"') {
+                let length = whole.len() - self.text.rest.len();
                 return Ok(Token::Name(whole.get(..length).unwrap_or_default()));
             }
-            self.take(1);
+            self.text.take(1);
         }
     }
 
     /// `$1`, `$$text$$` or `$tag$text$tag$`.
     fn dollar(&mut self) -> Lexed<'a> {
-        let after = self.rest.get(1..).unwrap_or_default();
+        let after = self.text.rest.get(1..).unwrap_or_default();
         if after.starts_with(|c: char| c.is_ascii_digit()) {
-            self.take(1 + span(after, |b| b.is_ascii_digit()));
+            self.text.take(1 + span(after, |b| b.is_ascii_digit()));
             return self.unjoined();
         }
         let tag = span(after, |b| in_word(b) && b != b'$');
-        match self.peek(tag + 1) {
+        match self.text.peek(tag + 1) {
             None => Err(Stop::Cut),
             Some(b'$') => {
-                let fence = self.take(tag + 2);
-                let end = self.rest.find(fence).ok_or(Stop::Cut)?;
-                self.take(end + fence.len());
+                let fence = self.text.take(tag + 2);
+                let end = self.text.rest.find(fence).ok_or(Stop::Cut)?;
+                self.text.take(end + fence.len());
                 Ok(Token::Value)
             }
             Some(_) => Err(Stop::Refused(Refused::Unreadable)),
@@ -211,16 +206,16 @@ impl<'a> Lexer<'a> {
 
     fn number(&mut self) -> Lexed<'a> {
         let digits = |b: u8| b.is_ascii_digit() || b == b'_';
-        match (self.peek(0), self.peek(1)) {
+        match (self.text.peek(0), self.text.peek(1)) {
             (Some(b'0'), Some(b'x' | b'X' | b'o' | b'O' | b'b' | b'B')) => {
-                self.take(2);
-                self.take(span(self.rest, |b| b.is_ascii_hexdigit() || b == b'_'));
+                self.text.take(2);
+                self.text.take_while(|b| b.is_ascii_hexdigit() || b == b'_');
             }
             _ => {
-                self.take(span(self.rest, digits));
-                if self.peek(0) == Some(b'.') && self.peek(1) != Some(b'.') {
-                    self.take(1);
-                    self.take(span(self.rest, digits));
+                self.text.take_while(digits);
+                if self.text.peek(0) == Some(b'.') && self.text.peek(1) != Some(b'.') {
+                    self.text.take(1);
+                    self.text.take_while(digits);
                 }
                 self.exponent();
             }
@@ -229,28 +224,28 @@ impl<'a> Lexer<'a> {
     }
 
     fn exponent(&mut self) {
-        let sign = usize::from(matches!(self.peek(1), Some(b'+' | b'-')));
-        let digit = self.peek(1 + sign).is_some_and(|b| b.is_ascii_digit());
-        if matches!(self.peek(0), Some(b'e' | b'E')) && digit {
-            self.take(1 + sign);
-            self.take(span(self.rest, |b| b.is_ascii_digit() || b == b'_'));
+        let sign = usize::from(matches!(self.text.peek(1), Some(b'+' | b'-')));
+        let digit = self.text.peek(1 + sign).is_some_and(|b| b.is_ascii_digit());
+        if matches!(self.text.peek(0), Some(b'e' | b'E')) && digit {
+            self.text.take(1 + sign);
+            self.text.take_while(|b| b.is_ascii_digit() || b == b'_');
         }
     }
 
     /// A number that runs into a word: old servers read `0xFF` as `0 AS xFF`, new ones refuse `12abc`. What may
     /// be the rest of a literal is never shown as a name.
     fn unjoined(&self) -> Lexed<'a> {
-        match span(self.rest, in_word) {
+        match span(self.text.rest, in_word) {
             0 => Ok(Token::Value),
-            length if length == self.rest.len() => Err(Stop::Cut),
+            length if length == self.text.rest.len() => Err(Stop::Cut),
             _ => Err(Stop::Refused(Refused::Unreadable)),
         }
     }
 
     fn operator(&mut self) -> Lexed<'a> {
         // One more than allowed, so that a longer run is noticed; no further, or a wall of signs costs its square.
-        let run = self.rest.bytes().take(MAX_OPERATOR + 1).take_while(|byte| is_operator(*byte)).count();
-        let run = self.rest.get(..run).unwrap_or_default();
+        let run = self.text.rest.bytes().take(MAX_OPERATOR + 1).take_while(|byte| is_operator(*byte)).count();
+        let run = self.text.rest.get(..run).unwrap_or_default();
         let run =
             ["--", "/*"].iter().fold(run, |run, comment| run.split_once(comment).map_or(run, |(op, _)| op));
         let run = placeholder_apart(run);
@@ -258,10 +253,10 @@ impl<'a> Lexer<'a> {
             return Err(Stop::Refused(Refused::Unreadable));
         }
         if run == "?" {
-            self.take(1);
+            self.text.take(1);
             return Ok(Token::Mark);
         }
-        Ok(Token::Symbol(self.take(sign_apart(run).len())))
+        Ok(Token::Symbol(self.text.take(sign_apart(run).len())))
     }
 }
 
@@ -288,14 +283,6 @@ fn sign_apart(run: &str) -> &str {
 fn is_national(word: &str) -> bool {
     let number = word.strip_prefix("N$").or_else(|| word.strip_prefix("n$"));
     number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-fn span(text: &str, belongs: impl Fn(u8) -> bool) -> usize {
-    text.bytes().take_while(|byte| belongs(*byte)).count()
-}
-
-fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
 }
 
 fn in_line(byte: u8) -> bool {
