@@ -6,6 +6,7 @@
 #[path = "../rig/mod.rs"]
 mod rig;
 
+mod book;
 mod connecting;
 mod dashboards;
 mod docs;
