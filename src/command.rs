@@ -2,7 +2,8 @@
 //! standard error. One file each in `commands/`.
 
 use crate::commands::{
-    check_config, check_targets, completions, fingerprint, inspect, man, metrics, record, replay, rules, run,
+    check_config, check_targets, completions, fingerprint, grants, inspect, man, metrics, record, replay,
+    rules, run,
 };
 use crate::config::{ConfigError, LogFormat, LogLevel, has_secret_argument, wants_colour};
 use crate::engine::EngineError;
@@ -25,6 +26,7 @@ pub enum Command {
     Inspect(inspect::Args),
     CheckConfig(check_config::Args),
     CheckTargets(check_targets::Args),
+    Grants(grants::Args),
     Record(record::Args),
     Replay(replay::Args),
     Fingerprint(fingerprint::Args),
@@ -42,6 +44,7 @@ impl Command {
             Command::Inspect(args) => inspect::execute(args).await,
             Command::CheckConfig(args) => check_config::execute(&args),
             Command::CheckTargets(args) => check_targets::execute(&args).await,
+            Command::Grants(args) => grants::execute(&args),
             Command::Record(args) => record::execute(args).await,
             Command::Replay(args) => replay::execute(&args),
             Command::Fingerprint(args) => fingerprint::execute(&args),

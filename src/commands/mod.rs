@@ -5,6 +5,7 @@ pub mod check_targets;
 pub mod completions;
 mod findings;
 pub mod fingerprint;
+pub mod grants;
 pub mod inspect;
 pub mod man;
 pub mod metrics;

@@ -11,6 +11,7 @@ mod connecting;
 mod dashboards;
 mod docs;
 mod faults;
+mod grants;
 mod kubernetes;
 mod prometheus;
 mod sinks;

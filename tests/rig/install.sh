@@ -134,12 +134,28 @@ kubernetes_need() {
   fi
 }
 
+# The program and its libraries: the package would start a server.
+pgbouncer_need() {
+  [ -x /usr/sbin/pgbouncer ] || [ -x "$rig/pgbouncer/usr/sbin/pgbouncer" ] && return 0
+  echo "installing PgBouncer"
+  local work=$rig/pgbouncer.new deb
+  rm -rf "$work"
+  mkdir -p "$work"
+  # shellcheck disable=SC2046
+  (cd "$work" && apt-get -qq -o APT::Sandbox::User="$(id -un)" download pgbouncer \
+    $(apt-cache depends pgbouncer | awk '/ Depends: lib(c-ares|event)/ { print $2 }') &&
+    for deb in *.deb; do dpkg -x "$deb" "$rig/pgbouncer"; done)
+  rm -rf "$work"
+  LD_LIBRARY_PATH=$rig/pgbouncer/usr/lib/$(uname -m)-linux-gnu "$rig/pgbouncer/usr/sbin/pgbouncer" --version >/dev/null 2>&1
+}
+
 rust_need || skip "Rust $msrv"
 postgresql_need || skip "the distribution's PostgreSQL"
 command -v openssl >/dev/null || apt_need openssl || skip "openssl"
 command -v python3 >/dev/null || apt_need python3 || skip "python3"
 command -v npm >/dev/null || apt_need npm nodejs || skip "npm, and with it PostgreSQL 10 to 18"
 kubernetes_need || skip "kubernetes-validate"
+pgbouncer_need || skip "PgBouncer"
 prometheus_need || skip "Prometheus, promtool and Alertmanager"
 command -v systemd-analyze systemd-socket-activate >/dev/null || apt_need systemd || skip "systemd-analyze"
 for version in 10.23.0-beta.6 11.22.1-beta.9 12.22.0-beta.15 13.23.0-beta.16 14.23.0-beta.17 15.18.0-beta.17 \

@@ -12,6 +12,7 @@
 pub mod certificates;
 pub mod daemon;
 pub mod mysql;
+pub mod pgbouncer;
 pub mod postgres;
 pub mod process;
 pub mod proxy;

@@ -31,7 +31,7 @@ collectors! {
     Roles                Rare  Server   Rows       "roles"                 ["roles"];
     HostRules            Rare  Server   Rows       "host_rules"            ["host_rules"];
     Columns              Rare  Database Rows       "columns"               ["columns"];
-    ColumnStatistics     Rare  Database Rows       "column_statistics"     ["column_statistics"];
+    ColumnStatistics     Rare  Database Rows       "column_statistics"     ["column_statistics.advise" "column_statistics"];
     Constraints          Rare  Database Rows       "constraints"           ["constraints"];
     Partitions           Rare  Database Rows       "partitions"            ["partitions"];
     Policies             Rare  Database Rows       "policies"              ["policies"];

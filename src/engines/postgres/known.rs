@@ -3,24 +3,20 @@
 
 use super::collectors::{COLLECTORS, TOOLS};
 use super::connect::Connection;
+use super::rights::{NO_ADVICE, RIGHTS, absent_statements, facts};
 use crate::engine::collector::{Library, Repertoire};
 use crate::engine::reading::Failure;
 use crate::engine::template::Catalogue;
-use crate::engine::{Lack, Lane, ServerFacts};
+use crate::engine::{Lane, ServerFacts};
 use tokio_postgres::Row;
 
-/// One row, no locks beyond the catalogue's own, ~1 ms. The view hides the libraries from a login without rights,
-/// where current_setting() would be an error.
+/// One row, no locks beyond the catalogue's own, ~1 ms.
 const SERVER: &str = "select /* dbsonde beat */ current_setting('server_version') as version
      , current_setting('block_size')::int8 as block_size
      , pg_is_in_recovery() as in_recovery
      , extract(epoch from pg_postmaster_start_time())::float8 as started
-     , current_setting('is_superuser') = 'on' as superuser
-     , pg_has_role('pg_read_all_stats', 'member') as reads_stats
      , current_setting('jit', true) is not null as has_jit
-     , pg_size_bytes(current_setting('track_activity_query_size')) as activity_size
-     , quote_ident(current_user) as login
-     , (select setting from pg_settings where name = 'shared_preload_libraries') as preloaded";
+     , pg_size_bytes(current_setting('track_activity_query_size')) as activity_size";
 
 /// One row, ~0.1 ms.
 const STATEMENTS: &str = "select /* dbsonde beat */ n.nspname::text as schema
@@ -45,19 +41,6 @@ select p.proname::text || '()'
  where p.proname::text || '()' = any($1)
    and p.pronamespace in (select oid from pg_namespace where nspname = any($2))";
 
-/// A right that an operator may not have given, seen from what it disables.
-struct Right {
-    object: &'static str,
-    disables: &'static str,
-    grant: &'static str,
-}
-
-const RIGHTS: &[Right] = &[Right {
-    object: "pg_stat_file()",
-    disables: "the size of pg_stat_statements' text file cannot be asked, so texts come from sessions only",
-    grant: "GRANT EXECUTE ON FUNCTION pg_stat_file(text, boolean)",
-}];
-
 #[derive(Debug)]
 pub struct Known {
     pub facts: ServerFacts,
@@ -75,23 +58,27 @@ impl Known {
     pub async fn probe(connection: &Connection, address: &str) -> Result<Known, Failure> {
         let client = &connection.client;
         let server = connection.limited(client.query_one(SERVER, &[])).await?;
+        let rights = connection.limited(client.query_one(RIGHTS, &[])).await?;
         let statements = connection.limited(client.query_opt(STATEMENTS, &[])).await?;
         let schema: String = statements.as_ref().map_or("public".into(), |row| text(row, "schema"));
         let library = Library::new(COLLECTORS, TOOLS);
         let objects = library.objects();
-        let schemas = vec!["pg_catalog", schema.as_str()];
+        let schemas = vec!["pg_catalog", schema.as_str(), "dbsonde"];
         let found = connection.limited(client.query(CATALOGUE, &[&objects, &schemas])).await?;
         let catalogue = catalogue(&found);
         let quoted = format!("\"{}\"", schema.replace('"', "\"\""));
         let tag = |lane: Lane| format!("/* dbsonde {} */", lane.name());
         let mut repertoire = library.render(&catalogue, &[("{pgss}", &quoted)], tag);
         if statements.is_none() {
-            let absent = absent_statements(&text(&server, "preloaded"));
+            let absent = absent_statements(&text(&rights, "preloaded"));
             for file in ["statements", "statements_info", "statement_texts", "texts_size"] {
                 repertoire.refuse(file, absent.clone());
             }
         }
-        let facts = facts(&server, statements.as_ref(), &catalogue);
+        let facts = facts(&server, &rights, statements.as_ref(), &catalogue);
+        if matches!(facts.tier, "none" | "stats") {
+            repertoire.refuse("column_statistics", NO_ADVICE.to_owned());
+        }
         Ok(Known {
             activity_size: server
                 .try_get::<_, i64>("activity_size")
@@ -107,19 +94,6 @@ impl Known {
     }
 }
 
-fn absent_statements(preloaded: &str) -> String {
-    if preloaded.is_empty() {
-        "pg_stat_statements is not created in this database: CREATE EXTENSION pg_stat_statements, and add it to \
-         shared_preload_libraries if it is not there"
-            .into()
-    } else if preloaded.split(',').any(|library| library.trim() == "pg_stat_statements") {
-        "pg_stat_statements is loaded but not created in this database: CREATE EXTENSION pg_stat_statements"
-            .into()
-    } else {
-        "pg_stat_statements is not loaded: add it to shared_preload_libraries and restart the server".into()
-    }
-}
-
 fn catalogue(rows: &[Row]) -> Catalogue {
     let mut catalogue = Catalogue::new();
     for row in rows {
@@ -130,52 +104,6 @@ fn catalogue(rows: &[Row]) -> Catalogue {
     catalogue
 }
 
-fn facts(server: &Row, statements: Option<&Row>, catalogue: &Catalogue) -> ServerFacts {
-    let is = |column: &str| server.try_get::<_, bool>(column).unwrap_or_default();
-    let login = text(server, "login");
-    let mut lacks = Vec::new();
-    if !is("reads_stats") && !is("superuser") {
-        lacks.push(Lack {
-            what: "membership in pg_monitor".into(),
-            disables: "statements, sessions and replication of other users are not visible".into(),
-            mend: format!("GRANT pg_monitor TO {login}"),
-        });
-    }
-    match statements {
-        None => lacks.push(Lack {
-            what: "pg_stat_statements".into(),
-            disables: "no statement can be measured".into(),
-            mend: absent_statements(&text(server, "preloaded")),
-        }),
-        Some(row) if !row.try_get("usable").unwrap_or(false) => lacks.push(Lack {
-            what: format!("USAGE on schema {}", text(row, "schema")),
-            disables: "no statement can be measured".into(),
-            mend: format!("GRANT USAGE ON SCHEMA \"{}\" TO {login}", text(row, "schema")),
-        }),
-        Some(_) => {}
-    }
-    for right in RIGHTS.iter().filter(|right| catalogue.get(right.object).is_some_and(|o| !o.readable)) {
-        lacks.push(Lack {
-            what: format!("EXECUTE on {}", right.object),
-            disables: right.disables.into(),
-            mend: format!("{} TO {login}", right.grant),
-        });
-    }
-    ServerFacts {
-        engine: "postgres",
-        version: text(server, "version"),
-        role: if is("in_recovery") { "standby" } else { "primary" },
-        certificate_expires: None,
-        since: server.try_get("started").unwrap_or_default(),
-        tier: match (is("superuser"), is("reads_stats")) {
-            (true, _) => "superuser",
-            (_, true) => "stats",
-            _ => "none",
-        },
-        lacks,
-    }
-}
-
-fn text(row: &Row, column: &str) -> String {
+pub fn text(row: &Row, column: &str) -> String {
     row.try_get::<_, Option<String>>(column).ok().flatten().unwrap_or_default()
 }

@@ -11,6 +11,7 @@ mod link;
 mod places;
 mod pooler;
 mod pulse;
+mod rights;
 mod roam;
 mod rows;
 mod session;

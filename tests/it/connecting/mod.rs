@@ -1,5 +1,7 @@
 //! Connecting as libpq does: the same strings, environment and files, to psql and to us, and what became of them.
 
+mod pooler;
+mod secrets;
 mod table;
 
 use crate::rig::Dir;
