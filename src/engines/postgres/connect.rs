@@ -129,7 +129,7 @@ impl Knock<'_> {
         let statement_timeout = session::statement_timeout(self.lane);
         let mut connection = Connection { client, session, driver, statement_timeout, endpoint };
         if self.wanted.judges_writing() && self.limits_first {
-            session::stop_writing(&connection.client).await?;
+            session::stop_writing(&connection.client, self.lane).await?;
             let is_read_only = connection.session.is_read_only;
             connection.session =
                 Session { is_read_only, ..Session::ask(&connection.client, self.lane).await? };

@@ -130,12 +130,14 @@ fn text(row: &SimpleQueryRow, nth: usize) -> &str {
 
 /// Sets the limits in a session that could not begin with them.
 pub async fn limit(client: &Client, lane: Lane) -> Result<(), Refusal> {
-    let sets = limits(lane).map(|(name, value)| format!("set {name} = '{value}'")).join("; ");
+    let tag = lane.name();
+    let sets =
+        limits(lane).map(|(name, value)| format!("set /* dbsonde {tag} */ {name} = '{value}'")).join("; ");
     client.batch_execute(&sets).await.map_err(|error| Refusal::of(&error))
 }
 
 /// Begins what [`options`] left out.
-pub async fn stop_writing(client: &Client) -> Result<(), Refusal> {
-    let set = format!("set {READ_ONLY} = on");
+pub async fn stop_writing(client: &Client, lane: Lane) -> Result<(), Refusal> {
+    let set = format!("set /* dbsonde {} */ {READ_ONLY} = on", lane.name());
     client.batch_execute(&set).await.map_err(|error| Refusal::of(&error))
 }

@@ -52,8 +52,9 @@ async fn a_pool_that_keeps_sessions_serves() {
         let config =
             format!("[pace]\nbeat = \"5s\"\n[[target]]\nname = \"db\"\nurl = \"{}\"\n", bouncer.url());
         let daemon = Daemon::start(&config).await;
-        let is_read =
-            |text: String| text.contains("dbsonde_statement_calls_total{") && text.contains("dbsonde_load");
+        let is_read = |text: String| {
+            text.contains("dbsonde_statement_calls_total{") && text.contains("dbsonde_table_index_bytes{")
+        };
         daemon.wait_for("/metrics", |answer| is_read(answer.text()), Duration::from_secs(60)).await;
         let ours = "select count(*) <= 3 from pg_stat_activity where application_name = 'dbsonde'";
         server.wait_for("postgres", ours, Duration::from_secs(20)).await;
