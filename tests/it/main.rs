@@ -13,6 +13,7 @@ mod docs;
 mod faults;
 mod grants;
 mod kubernetes;
+mod package;
 mod prometheus;
 mod sinks;
 mod stories;
