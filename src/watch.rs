@@ -213,13 +213,14 @@ impl Watch {
             }
         }
         self.answers.retain(|_, (_, at)| now.monotonic - *at < ANSWER_AGES);
-        let read = self.compare(&visit.sample);
+        self.compare(&visit.sample);
         self.snapshot.merge(&visit.sample);
-        self.memory.look_back(&self.plan.rules.handbook.looks_back(), read, &self.snapshot);
+        let looks_back = self.plan.rules.handbook.looks_back();
+        self.memory.look_back(&looks_back, &visit.sample, &self.window, &self.snapshot);
     }
 
     /// The newest stretch of every place that was read again, and what it adds to our own totals.
-    fn compare(&mut self, sample: &Sample) -> Snapshot {
+    fn compare(&mut self, sample: &Sample) {
         let mut before = Snapshot { gaps: self.snapshot.gaps.clone(), ..Snapshot::default() };
         let mut after = Snapshot::default();
         for (topic, scope, part) in &sample.parts {
@@ -237,7 +238,6 @@ impl Watch {
                 tally.levels(place.0, &place.1, &part.rows);
             }
             self.window.stretches.remove(&place);
-            self.memory.forget(&place);
             self.window.gaps.insert(place, why);
         }
         for (place, stretch) in fresh.stretches {
@@ -257,7 +257,6 @@ impl Watch {
             self.window.gaps.retain(|(_, of), _| of != scope);
             Topic::ALL.iter().for_each(|topic| tally.forget(*topic, scope));
         }
-        after
     }
 
     /// Reads the handbook. Parts that are too old to be true are not shown to it.

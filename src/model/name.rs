@@ -1,21 +1,22 @@
 //! Names are shared: ten thousand tables say `public`, and every sample says it again.
 
+use arcstr::ArcStr;
 use serde::{Deserialize, Serialize};
 use std::borrow::Borrow;
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::Arc;
 
 /// A label, cut to what scrapers accept: Prometheus fails the whole scrape over one long label.
 const MAX_BYTES: usize = 256;
 
+/// Its length lies beside its letters: a row has a dozen names, and eight bytes less of each.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Name(Arc<str>);
+pub struct Name(ArcStr);
 
 impl Name {
     pub fn new(text: &str) -> Self {
-        Self(Arc::from(bounded(text)))
+        Self(ArcStr::from(bounded(text)))
     }
     pub fn as_str(&self) -> &str {
         &self.0
@@ -76,7 +77,7 @@ impl Names {
         }
         if self.known.len() >= self.prune_at {
             // Only ours: dropped by everybody else. Doubling keeps the walk rare.
-            self.known.retain(|name| Arc::strong_count(&name.0) > 1);
+            self.known.retain(|name| ArcStr::strong_count(&name.0).is_some_and(|held| held > 1));
             self.prune_at = (self.known.len() * 2).max(4096);
         }
         let name = Name::new(text);

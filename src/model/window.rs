@@ -138,7 +138,8 @@ impl Stretch {
         Stretch { from, to: part.taken, seconds, rows: part.rows.clone(), fresh, unpaired: 0 }
     }
 
-    fn then(&self, later: &Stretch) -> Stretch {
+    /// Two adjacent stretches of one place as one.
+    pub fn then(&self, later: &Stretch) -> Stretch {
         let sum = later.rows.topic().visit(Adding { first: self, second: later });
         Stretch {
             from: self.from,

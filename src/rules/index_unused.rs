@@ -61,30 +61,28 @@ impl Rule for IndexUnused {
 
     fn has_seen_enough(&self, seen: &Seen<'_>) -> bool {
         let min = self.min_window.get().as_secs_f64();
-        watched(seen, min).iter().any(|watched| watched.stretch.seconds >= min)
+        let mut stretches = seen.windows().flat_map(|window| window.stretches_of::<Index>());
+        stretches.any(|(_, stretch, _)| stretch.seconds >= min)
     }
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
         let long_enough =
             |watched: &Watched<'_>| watched.stretch.seconds >= self.min_window.get().as_secs_f64();
         let unused = |watched: &Watched<'_>| watched.index.scans.is_some_and(|scans| scans.float() == 0.0);
-        let droppable =
-            |watched: &Watched<'_>| enforces_nothing(watched.index) && stands_alone(watched.index);
-        let worth_it = |watched: &Watched<'_>| watched.index.size() >= self.min_bytes.get() as f64;
+        let droppable = |index: &Index| enforces_nothing(index) && stands_alone(index);
+        let worth_it = |index: &Index| index.size() >= self.min_bytes.get() as f64;
 
-        watched(seen, self.min_window.get().as_secs_f64())
+        watched(seen, self.min_window.get().as_secs_f64(), |index| droppable(index) && worth_it(index))
             .into_iter()
             .filter(long_enough)
             .filter(unused)
-            .filter(droppable)
-            .filter(worth_it)
             .map(move |watched| finding(watched, seen))
     }
 }
 
-/// Every index with the longest stretch that covers it. The server's own memory counts only where ours is too
-/// short and saw no scan either.
-fn watched<'a>(seen: &Seen<'a>, min_seconds: f64) -> Vec<Watched<'a>> {
+/// Every index that matters with the longest stretch that covers it. The server's own memory counts only where ours
+/// is too short and saw no scan either.
+fn watched<'a>(seen: &Seen<'a>, min_seconds: f64, matters: impl Fn(&Index) -> bool) -> Vec<Watched<'a>> {
     let own = seen.ladder.iter().chain([seen.latest]).map(|window| (window, false));
     let mut longest = std::collections::BTreeMap::new();
     for (window, by_hearsay) in own.chain(seen.since_reset.map(|window| (window, true))) {
@@ -92,7 +90,7 @@ fn watched<'a>(seen: &Seen<'a>, min_seconds: f64) -> Vec<Watched<'a>> {
             let Scope::Database(database) = scope else { continue };
             // A row that began to count within the stretch is an index younger than it.
             let lived = indexes.iter().zip(stretch.fresh.iter()).filter(|(_, fresh)| by_hearsay || !**fresh);
-            for (index, _) in lived {
+            for (index, _) in lived.filter(|(index, _)| matters(index)) {
                 let key = (database, index.oid);
                 let candidate = Watched { database, stretch, index, by_hearsay };
                 let known = longest.entry(key).or_insert(candidate);

@@ -1,8 +1,8 @@
 //! Where longer windows begin: a moving beginning for pages that ask what happened lately, the first word since
 //! we watch for those that look further back, and what a former life of ours left.
 
-use crate::model::{Part, Place, Snapshot, Topic, Window};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::model::{Part, Place, Sample, Snapshot, Stretch, Topic, Window};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ type LooksBack = [(Duration, &'static [Topic])];
 
 #[derive(Debug, Default)]
 pub struct Memory {
-    /// The first word on each place since we watch.
-    base: Snapshot,
+    /// The last word on each place, also while it cannot be read: what the next stretch begins at.
+    last: BTreeMap<Place, Part>,
     near: BTreeMap<(Duration, Place), Rung>,
-    /// The oldest word that a former life of ours left on each place.
-    past: Snapshot,
+    /// The oldest word that a former life of ours left on each place, until the first of this one.
+    past: BTreeMap<Place, Part>,
     windows: BTreeMap<Beginning, Window>,
     ladder: Arc<Vec<Window>>,
 }
@@ -46,10 +46,6 @@ impl Rung {
             self.older = self.younger.replace(part.clone());
         }
     }
-
-    fn beginning(&self) -> Option<&Part> {
-        self.older.as_ref()
-    }
 }
 
 impl Memory {
@@ -63,63 +59,174 @@ impl Memory {
 
     /// Of the snapshots of a former life, shortest back first, the oldest word on each place that a page looks at.
     pub fn remember(&mut self, looks_back: &LooksBack, past: impl IntoIterator<Item = Snapshot>) {
-        let is_wanted = |topic: &Topic| looks_back.iter().any(|(_, needs)| needs.contains(topic));
         for snapshot in past {
-            self.past.parts.extend(snapshot.parts.into_iter().filter(|((topic, _), _)| is_wanted(topic)));
+            self.past
+                .extend(snapshot.parts.into_iter().filter(|((topic, _), _)| is_wanted(looks_back, *topic)));
         }
     }
 
-    /// A place whose statistics began anew has no beginning here any more.
-    pub fn forget(&mut self, place: &Place) {
-        self.base.parts.remove(place);
-        self.near.retain(|(_, near), _| near != place);
-        self.windows.values_mut().for_each(|window| drop(window.stretches.remove(place)));
-    }
-
-    /// Takes in what was just read, and makes the windows from each beginning to it. What was not read again keeps
-    /// its stretches: the indexes are not compared anew with every beat.
-    pub fn look_back(&mut self, looks_back: &LooksBack, mut read: Snapshot, now: &Snapshot) {
-        let is_wanted = |topic: &Topic| looks_back.iter().any(|(_, needs)| needs.contains(topic));
-        read.parts.retain(|(topic, _), _| is_wanted(topic));
-        if read.parts.is_empty() {
+    /// Takes in what was just read; `newest` has its stretches. What was not read again keeps its own: the indexes
+    /// are not compared anew with every beat.
+    pub fn look_back(&mut self, looks_back: &LooksBack, sample: &Sample, newest: &Window, now: &Snapshot) {
+        let read = sample.parts.iter().filter(|(topic, ..)| is_wanted(looks_back, *topic));
+        let read: Vec<(Place, &Part)> =
+            read.map(|(topic, scope, part)| ((*topic, scope.clone()), part)).collect();
+        if read.is_empty() && sample.gone.is_empty() {
             return;
         }
-        for (place, part) in &read.parts {
-            self.base.parts.entry(place.clone()).or_insert_with(|| part.clone());
+        for (place, part) in read {
+            self.lengthen(&place, part, newest.stretches.get(&place));
             let near = looks_back.iter().filter(|(span, needs)| *span <= NEAR && needs.contains(&place.0));
             for (span, _) in near {
-                self.near.entry((*span, place.clone())).or_default().take(part, *span);
+                let rung = self.near.entry((*span, place.clone())).or_default();
+                rung.take(part, *span);
+                let stretch = rung.older.as_ref().and_then(|older| Stretch::between(older, part).ok());
+                self.set(Beginning::Near(*span), &place, stretch);
             }
         }
-        let spans: BTreeSet<Duration> = self.near.keys().map(|(span, _)| *span).collect();
-        let near = spans.into_iter().map(|span| (Beginning::Near(span), self.begun(span)));
-        let rest = [(Beginning::Start, self.base.clone()), (Beginning::Past, self.past.clone())];
-        let begins: Vec<(Beginning, Snapshot)> = near.chain(rest).collect();
-        for (beginning, from) in begins {
-            let fresh = window(&from, &read);
-            let window = self.windows.entry(beginning).or_default();
-            window
-                .stretches
-                .retain(|place, _| now.parts.contains_key(place) && !read.parts.contains_key(place));
-            window.stretches.extend(fresh.stretches);
+        for scope in &sample.gone {
+            self.last.retain(|(_, of), _| of != scope);
+            self.past.retain(|(_, of), _| of != scope);
+            self.near.retain(|(_, (_, of)), _| of != scope);
+            self.windows.values_mut().for_each(|window| window.stretches.retain(|(_, of), _| of != scope));
         }
-        self.ladder = Arc::new(self.windows.values().cloned().collect());
+        self.ladder = Arc::new(self.windows.values().map(|window| known_now(window, now)).collect());
     }
 
-    /// The beginnings that move along at one span.
-    fn begun(&self, span: Duration) -> Snapshot {
-        let of_span = self.near.iter().filter(|((of, _), _)| *of == span);
-        let begun = of_span.filter_map(|((_, place), rung)| Some((place.clone(), rung.beginning()?.clone())));
-        Snapshot { parts: begun.collect(), ..Snapshot::default() }
+    /// Windows add up, so the long ones need no beginning of their own: each reading lengthens them by its stretch.
+    fn lengthen(&mut self, place: &Place, part: &Part, newest: Option<&Stretch>) {
+        let Some(last) = self.last.insert(place.clone(), part.clone()) else {
+            let past = self.past.remove(place).and_then(|past| Stretch::between(&past, part).ok());
+            return self.set(Beginning::Past, place, past);
+        };
+        // After a reading that failed, the newest stretch does not begin where ours ended.
+        let step = match newest.filter(|newest| newest.from == last.taken && newest.to == part.taken) {
+            Some(newest) => Ok(newest.clone()),
+            None => Stretch::between(&last, part),
+        };
+        for beginning in [Beginning::Start, Beginning::Past] {
+            let before = self.windows.get(&beginning).and_then(|window| window.stretches.get(place));
+            let longer = match (&step, before) {
+                (Ok(step), Some(before)) => Some(before.then(step)),
+                (Ok(step), None) if beginning == Beginning::Start => Some(step.clone()),
+                // Statistics that began anew have no beginning here any more.
+                _ => None,
+            };
+            self.set(beginning, place, longer);
+        }
+    }
+
+    fn set(&mut self, beginning: Beginning, place: &Place, stretch: Option<Stretch>) {
+        let stretches = &mut self.windows.entry(beginning).or_default().stretches;
+        match stretch {
+            Some(stretch) => stretches.insert(place.clone(), stretch),
+            None => stretches.remove(place),
+        };
     }
 }
 
-/// Only of the places that have a beginning: the rest would be gaps that nobody asked about.
-fn window(from: &Snapshot, read: &Snapshot) -> Window {
-    let known = read.parts.iter().filter(|(place, _)| from.parts.contains_key(place));
-    let read = Snapshot {
-        parts: known.map(|(place, part)| (place.clone(), part.clone())).collect(),
-        ..Snapshot::default()
-    };
-    Window::between(from, &read)
+fn is_wanted(looks_back: &LooksBack, topic: Topic) -> bool {
+    looks_back.iter().any(|(_, needs)| needs.contains(&topic))
+}
+
+/// What cannot be read at present keeps its stretch for later, out of sight.
+fn known_now(window: &Window, now: &Snapshot) -> Window {
+    let known = window.stretches.iter().filter(|(place, _)| now.parts.contains_key(place));
+    Window {
+        stretches: known.map(|(place, stretch)| (place.clone(), stretch.clone())).collect(),
+        ..Window::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Count, Gap, InTopic, Scope, Table, Timestamp, Total};
+    use crate::stores::columns::tests::part;
+
+    const LOOKS_BACK: &LooksBack = &[(Duration::from_secs(86_400), &[Topic::Tables])];
+
+    fn place() -> Place {
+        (Topic::Tables, Scope::Database("shop".into()))
+    }
+
+    /// A watch in small: readings of one place, and now and then a reading that fails.
+    #[derive(Default)]
+    struct Watched {
+        memory: Memory,
+        now: Snapshot,
+        newest: Window,
+    }
+
+    impl Watched {
+        fn read(&mut self, part: Option<Part>) {
+            let (topic, scope) = place();
+            let mut sample = Sample::default();
+            match part {
+                Some(part) => sample.parts.push((topic, scope, part)),
+                None => sample.gaps.push(Gap { topic, scope, reason: "locked".into() }),
+            }
+            let before = self.now.clone();
+            self.now.merge(&sample);
+            self.newest = Window::between(&before, &self.now);
+            self.memory.look_back(LOOKS_BACK, &sample, &self.newest, &self.now);
+        }
+
+        fn longest(&self) -> Option<&Stretch> {
+            let stretches = self.memory.ladder().iter().filter_map(|window| window.stretches.get(&place()));
+            stretches.max_by(|a, b| a.seconds.total_cmp(&b.seconds))
+        }
+    }
+
+    /// Three tables that have been scanned so many times.
+    fn reading(scans: u64, wall: f64) -> Part {
+        let mut part = part(Topic::Tables, &[1, 2, 3], wall);
+        let mut tables = Table::of(&part.rows).to_vec();
+        tables.iter_mut().for_each(|table| table.sequential_scans = Some(Total(Count::new(scans))));
+        part.rows = Arc::new(Table::into_rows(tables));
+        part.taken.monotonic = wall;
+        part
+    }
+
+    #[test]
+    fn what_each_reading_adds_is_what_the_first_and_the_last_show() {
+        let mut watched = Watched::default();
+        for nth in 1..=4u32 {
+            watched.read(Some(reading(nth.into(), f64::from(nth) * 60.0)));
+        }
+        let whole = Stretch::between(&reading(1, 60.0), &reading(4, 240.0)).unwrap();
+        let long = watched.longest().unwrap();
+        assert_eq!((long.seconds, long.unpaired), (whole.seconds, whole.unpaired));
+        let scans = |stretch: &Stretch| -> Vec<_> {
+            Table::of(&stretch.rows).iter().map(|table| table.sequential_scans).collect()
+        };
+        assert_eq!(scans(long), scans(&whole));
+    }
+
+    #[test]
+    fn a_reading_that_fails_hides_the_window_and_does_not_cut_it() {
+        let mut watched = Watched::default();
+        watched.read(Some(reading(1, 60.0)));
+        watched.read(Some(reading(2, 120.0)));
+        watched.read(None);
+        watched.read(Some(reading(3, 240.0)));
+        assert_eq!(watched.longest().map(|stretch| stretch.seconds), Some(180.0));
+    }
+
+    #[test]
+    fn a_reset_ends_it_and_a_former_life_lengthens_it() {
+        let mut watched = Watched::default();
+        let past = Snapshot { parts: [(place(), reading(1, 0.0))].into(), ..Snapshot::default() };
+        watched.memory.remember(LOOKS_BACK, [past]);
+        watched.read(Some(reading(2, 600.0)));
+        watched.read(Some(reading(3, 660.0)));
+        assert_eq!(watched.longest().map(|stretch| stretch.seconds), Some(660.0));
+        let mut reset = reading(4, 720.0);
+        reset.epoch.reset = Some(Timestamp::new(700.0));
+        watched.read(Some(reset.clone()));
+        assert_eq!(watched.longest(), None);
+        reset.taken = reading(5, 780.0).taken;
+        watched.read(Some(reset));
+        assert_eq!(watched.longest().map(|stretch| stretch.seconds), Some(60.0));
+    }
 }
