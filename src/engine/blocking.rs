@@ -1,6 +1,6 @@
 //! Who blocks whom, as trees: a root that waits for nobody, and everybody who waits for it.
 
-use crate::model::{Blocking, Session};
+use crate::model::{Blocking, Name, Session};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Victims shown in one tree; the count is of all.
@@ -30,14 +30,28 @@ pub fn trees(waits: &[Blocking]) -> BTreeMap<i64, Tree> {
     roots.map(|root| (root, grow(root, &waiting_for))).collect()
 }
 
-fn blockers(wait: &Blocking) -> impl Iterator<Item = i64> + '_ {
-    wait.blockers.iter().flat_map(|list| list.split(',')).filter_map(|pid| pid.trim().parse().ok())
+/// Pids, and the negative ids of prepared transactions, which have no process.
+fn blockers(wait: &Blocking) -> Vec<i64> {
+    let numbers = |list: &Option<Name>| -> Vec<i64> {
+        list.iter().flat_map(|list| list.split(',')).filter_map(|number| number.trim().parse().ok()).collect()
+    };
+    let mut blockers = numbers(&wait.blockers);
+    let prepared = numbers(&wait.prepared);
+    if blockers.contains(&0) && !prepared.is_empty() {
+        blockers.retain(|pid| *pid != 0);
+        blockers.extend(prepared.iter().map(|id| -id));
+    }
+    blockers
+}
+
+fn called(root: i64) -> String {
+    if root > 0 { root.to_string() } else { format!("prepared {}", -root) }
 }
 
 fn grow(root: i64, waiting_for: &BTreeMap<i64, Vec<&Blocking>>) -> Tree {
     let mut tree = Tree::default();
     let mut paths = Vec::new();
-    let mut open = vec![(root, root.to_string())];
+    let mut open = vec![(root, called(root))];
     while let Some((pid, path)) = open.pop() {
         let direct = waiting_for.get(&pid).map(Vec::as_slice).unwrap_or_default();
         let fresh: Vec<_> = direct.iter().filter(|wait| tree.victims.insert(wait.pid)).collect();
@@ -74,12 +88,12 @@ pub fn waits_for_lock(session: &Session) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Name;
 
     fn wait(pid: i64, blockers: &str) -> Blocking {
         Blocking {
             pid,
             blockers: Some(Name::new(blockers)),
+            prepared: None,
             lock_type: Some(Name::new("relation")),
             mode: Some(Name::new("AccessShareLock")),
             dbid: Some(5),
@@ -95,6 +109,15 @@ mod tests {
         assert_eq!(trees.keys().collect::<Vec<_>>(), [&1]);
         assert_eq!(trees[&1].victims, BTreeSet::from([2, 3, 4]));
         assert_eq!(trees[&1].lock, "relation AccessShareLock");
+    }
+
+    #[test]
+    fn prepared_transactions_are_told_apart_by_their_ids() {
+        let behind =
+            |pid, prepared: Option<&str>| Blocking { prepared: prepared.map(Name::new), ..wait(pid, "0,0") };
+        let trees = trees(&[behind(2, Some("77")), behind(3, Some("78")), wait(4, "3"), behind(5, None)]);
+        assert_eq!(trees.keys().collect::<Vec<_>>(), [&-78, &-77, &0]);
+        assert_eq!(trees[&-78].shown, "prepared 78<3<4");
     }
 
     #[test]

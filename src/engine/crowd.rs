@@ -78,8 +78,10 @@ impl Crowd {
     /// Whoever still waits has lost the time since the last look.
     fn charge(&mut self, sessions: &[Session]) {
         let waiting = waiting(sessions);
-        let starts: HashMap<i64, Option<Timestamp>> =
+        let mut starts: HashMap<i64, Option<Timestamp>> =
             sessions.iter().map(|session| (session.pid, session.backend_start)).collect();
+        // A prepared transaction is nobody's session and lasts as long as its tree.
+        starts.extend(self.trees.keys().filter(|root| **root <= 0).map(|root| (*root, None)));
         for (root, tree) in &mut self.trees {
             tree.victims.retain(|pid| waiting.contains(pid));
             if let Some(start) = starts.get(root)
@@ -94,37 +96,42 @@ impl Crowd {
 
     fn blockers(&self, sessions: &[Session], texts: &Texts) -> Vec<Blocker> {
         let by_pid: HashMap<i64, &Session> = sessions.iter().map(|session| (session.pid, session)).collect();
-        let mut rows: Vec<Blocker> = self
-            .trees
-            .iter()
-            .filter_map(|(root, tree)| {
-                let session = by_pid.get(root)?;
-                let asked = session.asked.map(Timestamp::get).unwrap_or_default();
-                // Where the server does not say since when they wait: their statement began no later.
-                let waited = tree.victims.iter().filter_map(|pid| {
-                    let began = self.wait_starts.get(pid).copied();
-                    began.or_else(|| by_pid.get(pid).and_then(|s| s.query_start).map(Timestamp::get))
-                });
-                let longest = waited.map(|began| asked - began).fold(0.0, f64::max);
-                let lost = self.lost.get(&(*root, session.backend_start)).copied().unwrap_or_default();
-                Some(Blocker {
-                    pid: *root,
-                    backend_start: session.backend_start,
-                    database: named(&session.database),
-                    user: named(&session.user),
-                    application: named(&session.application),
-                    state: named(&session.state),
-                    digest: digest(session, texts),
-                    transaction_start: session.transaction_start,
-                    lock: Name::new(&tree.lock),
-                    relation: tree.relation,
-                    tree: Name::new(&tree.shown),
-                    victims: Level::new(Count::new(tree.victims.len() as u64)),
-                    longest_wait_seconds: Level::new(Seconds::new(longest)),
-                    lost_seconds: Total(Seconds::new(lost)),
-                })
+        let rows = self.trees.iter().filter_map(|(root, tree)| {
+            let of_victims: Vec<&Session> =
+                tree.victims.iter().filter_map(|pid| by_pid.get(pid).copied()).collect();
+            let session = by_pid.get(root).copied();
+            // A prepared transaction has no session; what it holds is in the database of those who wait for it.
+            let place = session.or_else(|| of_victims.first().copied().filter(|_| *root <= 0))?;
+            let asked = place.asked.map(Timestamp::get).unwrap_or_default();
+            // Where the server does not say since when they wait: their statement began no later.
+            let waited = of_victims.iter().filter_map(|victim| {
+                let began = self.wait_starts.get(&victim.pid).copied();
+                began.or_else(|| victim.query_start.map(Timestamp::get))
+            });
+            let longest = waited.map(|began| asked - began).fold(0.0, f64::max);
+            let backend_start = session.and_then(|session| session.backend_start);
+            let lost = self.lost.get(&(*root, backend_start)).copied().unwrap_or_default();
+            let of_session = |name: fn(&Session) -> &Option<Name>| session.and_then(|it| name(it).clone());
+            let state =
+                of_session(|it| &it.state).or_else(|| session.is_none().then(|| Name::new("prepared")));
+            Some(Blocker {
+                pid: *root,
+                backend_start,
+                database: named(&place.database),
+                user: named(&of_session(|it| &it.user)),
+                application: named(&of_session(|it| &it.application)),
+                state: named(&state),
+                digest: session.and_then(|session| digest(session, texts)),
+                transaction_start: session.and_then(|session| session.transaction_start),
+                lock: Name::new(&tree.lock),
+                relation: tree.relation,
+                tree: Name::new(&tree.shown),
+                victims: Level::new(Count::new(tree.victims.len() as u64)),
+                longest_wait_seconds: Level::new(Seconds::new(longest)),
+                lost_seconds: Total(Seconds::new(lost)),
             })
-            .collect();
+        });
+        let mut rows: Vec<Blocker> = rows.collect();
         rows.sort_unstable_by_key(Noun::key);
         rows
     }

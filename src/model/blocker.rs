@@ -3,9 +3,13 @@
 use super::prelude::*;
 
 noun! {
-    /// A session that holds up others and waits for nobody itself.
+    /// A session, or a prepared transaction, that holds up others and waits for nobody itself.
     Blocker as "blocker", topic "blockers" {
-        id { pid: i64, backend_start: Option<Timestamp> }
+        id {
+            /// Of a prepared transaction, which has no process, the negative of its id; 0 if that is not known.
+            pid: i64,
+            backend_start: Option<Timestamp>,
+        }
         about {
             database: Name,
             user: Name,
@@ -29,5 +33,12 @@ noun! {
             /// Session time lost by waiting for it.
             lost_seconds: Total<Seconds>,
         }
+    }
+}
+
+impl Blocker {
+    /// The id of the prepared transaction that it is.
+    pub fn prepared(&self) -> Option<i64> {
+        (self.pid <= 0).then_some(-self.pid)
     }
 }

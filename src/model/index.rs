@@ -95,6 +95,12 @@ impl Index {
         self.is_valid && self.is_ready && &*self.kind == "i"
     }
 
+    /// Usable, and described whole: what has more columns than a name has room for is like nothing else.
+    pub fn is_comparable(&self) -> bool {
+        let lists = [&self.columns, &self.operator_classes, &self.collations, &self.column_options];
+        self.is_usable() && !lists.iter().any(|list| list.may_be_cut())
+    }
+
     /// Something else than queries needs it by name.
     pub fn is_bound(&self) -> bool {
         self.is_primary

@@ -8,6 +8,8 @@ use std::fmt;
 
 /// A label, cut to what scrapers accept: Prometheus fails the whole scrape over one long label.
 const MAX_BYTES: usize = 256;
+/// Bytes of one letter; what is cut ends up to one short of it.
+const LONGEST_LETTER: usize = 4;
 
 /// Its length lies beside its letters: a row has a dozen names, and eight bytes less of each.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -20,6 +22,10 @@ impl Name {
     }
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+    /// So long that its end may be lost: it is equal to others by its beginning only.
+    pub fn may_be_cut(&self) -> bool {
+        self.0.len() + LONGEST_LETTER > MAX_BYTES
     }
 }
 

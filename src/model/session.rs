@@ -45,6 +45,8 @@ noun! {
         about {
             /// Pids, comma-joined; 0 is a prepared transaction.
             blockers: Option<Name>,
+            /// Ids of prepared transactions, comma-joined, that hold a lock on what it waits for.
+            prepared: Option<Name>,
             lock_type: Option<Name>,
             mode: Option<Name>,
             dbid: Option<i64>,

@@ -59,7 +59,7 @@ struct Pair<'a> {
 fn pairs<'a>(seen: &Seen<'a>) -> impl Iterator<Item = Pair<'a>> {
     seen.now.parts_of(Topic::Indexes).flat_map(|(scope, part)| {
         let mut twins: BTreeMap<_, Vec<&Index>> = BTreeMap::new();
-        for index in <Index as crate::model::InTopic>::of(&part.rows).iter().filter(|index| index.is_usable()) {
+        for index in <Index as crate::model::InTopic>::of(&part.rows).iter().filter(|index| index.is_comparable()) {
             twins.entry(shape(index)).or_default().push(index);
         }
         let database = match scope {

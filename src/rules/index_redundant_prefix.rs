@@ -61,7 +61,7 @@ fn pairs<'a>(
 ) -> impl Iterator<Item = (&'a Index, &'a Index)> {
     seen.now.parts_of(Topic::Indexes).flat_map(move |(_, part)| {
         let mut tables: BTreeMap<i64, Vec<&Index>> = BTreeMap::new();
-        for index in Index::of(&part.rows).iter().filter(|index| index.is_usable() && is_plain(index)) {
+        for index in Index::of(&part.rows).iter().filter(|index| index.is_comparable() && is_plain(index)) {
             tables.entry(index.table_oid).or_default().push(index);
         }
         let of_table = tables.into_values().flat_map(|indexes| {

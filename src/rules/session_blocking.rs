@@ -8,7 +8,8 @@ use serde_json::json;
 
 /// # Session that keeps others waiting
 ///
-/// One session holds a lock that others need, and they have waited for long, directly or one behind the other.
+/// One session, or a transaction prepared for a two-phase commit, holds a lock that others need, and they have waited
+/// for long, directly or one behind the other.
 ///
 /// ## Why it hurts
 ///
@@ -18,7 +19,8 @@ use serde_json::json;
 /// ## What to do
 ///
 /// Look at the root, not at those who complain. If it is idle in a transaction, end it; if it is working, decide
-/// whether its work is worth the wait, and cancel it if not.
+/// whether its work is worth the wait, and cancel it if not. A prepared transaction has no session any more: ask its
+/// transaction manager, and commit it or roll it back by hand only when that has forgotten it.
 ///
 /// ## When this page is wrong
 ///
@@ -64,6 +66,53 @@ impl SessionBlocking {
         let victims = blocker.victims.last.get();
         let urgent =
             victims >= self.urgent_victims || waited(blocker) >= self.urgent_after.get().as_secs_f64();
+        let root = Root::of(blocker);
+        let noun = if victims == 1 { "session waits" } else { "sessions wait" };
+        Finding {
+            rule: Name::new(Self::ID),
+            severity: if urgent { Severity::Urgent } else { Severity::Warning },
+            database: Some(blocker.database.clone()),
+            subject: root.subject,
+            because: format!(
+                "{victims} {noun} for {}; the longest for {}, {} lost so far",
+                root.named,
+                script::duration(waited(blocker)),
+                script::duration(blocker.lost_seconds.float()),
+            ),
+            evidence: evidence([
+                ("pid", json!(blocker.prepared().is_none().then_some(blocker.pid))),
+                ("prepared_transaction", json!(blocker.prepared().filter(|id| *id > 0))),
+                ("victims", json!(victims)),
+                ("longest_wait_seconds", json!(waited(blocker).round())),
+                ("lost_seconds", json!(blocker.lost_seconds.float().round())),
+                ("lock", json!(blocker.lock.as_str())),
+                ("tree", json!(blocker.tree.as_str())),
+                ("digest", json!(blocker.digest.map(|digest| digest.to_string()))),
+            ]),
+            advice: root.advice.into(),
+            fix: Some(root.fix),
+            confidence: Confidence::Measured,
+        }
+    }
+}
+
+/// Who it is that keeps the others waiting, and what can be done about it.
+struct Root {
+    subject: String,
+    named: String,
+    advice: &'static str,
+    fix: Fix,
+}
+
+impl Root {
+    fn of(blocker: &Blocker) -> Root {
+        match blocker.prepared() {
+            Some(id) => Root::prepared(id),
+            None => Root::session(blocker),
+        }
+    }
+
+    fn session(blocker: &Blocker) -> Root {
         let is_idle = blocker.state.starts_with("idle");
         let state = if blocker.state.is_empty() { "in a state that this login may not see" } else { &blocker.state };
         let way = if is_idle { "pg_terminate_backend" } else { "pg_cancel_backend" };
@@ -72,43 +121,46 @@ impl SessionBlocking {
         } else {
             format!(" ({})", blocker.application)
         };
-        let noun = if victims == 1 { "session waits" } else { "sessions wait" };
-        Finding {
-            rule: Name::new(Self::ID),
-            severity: if urgent { Severity::Urgent } else { Severity::Warning },
-            database: Some(blocker.database.clone()),
+        Root {
             subject: format!("{}{through} pid {}", blocker.user, blocker.pid),
-            because: format!(
-                "{victims} {noun} for session {} of {}{through}, which is {state}; the longest for {}, {} lost so far",
-                blocker.pid,
-                blocker.user,
-                script::duration(waited(blocker)),
-                script::duration(blocker.lost_seconds.float()),
-            ),
-            evidence: evidence([
-                ("pid", json!(blocker.pid)),
-                ("victims", json!(victims)),
-                ("longest_wait_seconds", json!(waited(blocker).round())),
-                ("lost_seconds", json!(blocker.lost_seconds.float().round())),
-                ("lock", json!(blocker.lock.as_str())),
-                ("tree", json!(blocker.tree.as_str())),
-                ("digest", json!(blocker.digest.map(|digest| digest.to_string()))),
-            ]),
+            named: format!("session {} of {}{through}, which is {state}", blocker.pid, blocker.user),
             advice: if is_idle {
-                "It does nothing and holds the lock: end it.".into()
+                "It does nothing and holds the lock: end it."
             } else {
-                "It is at work: cancel it unless its work is worth the wait.".into()
+                "It is at work: cancel it unless its work is worth the wait."
             },
-            fix: Some(Fix {
-                sql: vec![format!("SELECT {way}({});", blocker.pid)],
-                rollback: Vec::new(),
-                lock: String::new(),
-                blocks: "nobody; the session's own transaction is rolled back".into(),
-                transactional: false,
-                caution: "What it did in its transaction is lost; its program must be ready to try again."
-                    .into(),
-            }),
-            confidence: Confidence::Measured,
+            fix: harmless(
+                vec![format!("SELECT {way}({});", blocker.pid)],
+                "nobody; the session's own transaction is rolled back",
+                "What it did in its transaction is lost; its program must be ready to try again.",
+            ),
         }
     }
+
+    /// Its name may hold what a program wrote there: the number finds it.
+    fn prepared(id: i64) -> Root {
+        let (which, filter) = if id > 0 {
+            (format!("prepared transaction {id}"), format!("WHERE transaction = '{id}' "))
+        } else {
+            ("a prepared transaction".to_owned(), String::new())
+        };
+        Root {
+            named: format!("{which}, which belongs to no session"),
+            subject: which,
+            advice: "Ask its transaction manager first; commit it or roll it back by hand when that has forgotten it.",
+            fix: harmless(
+                vec![
+                    format!("SELECT gid, prepared, owner, database FROM pg_prepared_xacts {filter}ORDER BY prepared;"),
+                    "-- then, in its database: COMMIT PREPARED 'gid'; or ROLLBACK PREPARED 'gid';".to_owned(),
+                ],
+                "nobody",
+                "The other halves of it may have been committed elsewhere: both ways can tear it apart.",
+            ),
+        }
+    }
+}
+
+fn harmless(sql: Vec<String>, blocks: &str, caution: &str) -> Fix {
+    let (blocks, caution) = (blocks.to_owned(), caution.to_owned());
+    Fix { sql, rollback: Vec::new(), lock: String::new(), blocks, transactional: false, caution }
 }

@@ -19,7 +19,8 @@ use std::time::Duration;
 ///
 /// Find out why autovacuum does not freeze it: an old transaction, a forgotten replication slot or prepared
 /// transaction holds it back, it is cancelled again and again by schema changes, or it is too slow for the table.
-/// Remove the cause, then freeze the table at a quiet hour.
+/// Remove the cause, then freeze the table at a quiet hour. A temporary table is beyond the reach of vacuum: end the
+/// session that has kept it so long, or drop what a crash has left behind.
 ///
 /// ## When this page is wrong
 ///
@@ -58,10 +59,8 @@ impl Rule for TableWraparound {
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
         let old = |table: &&Table| age(table) >= self.warn_age as f64;
-        // Nobody can vacuum another session's temporary table, and most live too short to matter.
-        let lasting = |table: &&Table| &*table.persistence != "t";
 
-        let mut tables: Vec<&Table> = seen.now.rows::<Table>().filter(old).filter(lasting).collect();
+        let mut tables: Vec<&Table> = seen.now.rows::<Table>().filter(old).collect();
         tables.sort_by(|a, b| age(b).total_cmp(&age(a)));
         tables.into_iter().take(self.max_tables).map(|table| self.finding(table, seen).into())
     }
@@ -126,19 +125,51 @@ impl TableWraparound {
                 ("size_bytes", json!(size)),
                 ("last_autovacuum_unix_seconds", json!(table.last_autovacuum.map(|at| at.get().round()))),
             ]),
-            advice: "Remove what holds vacuum back, then freeze the table at a quiet hour.".into(),
-            fix: Some(Fix {
-                sql: vec![
-                    script::patience(2),
-                    format!("VACUUM (FREEZE, VERBOSE) {};", script::qualified(&table.schema, &table.table)),
-                ],
-                rollback: Vec::new(),
-                lock: "SHARE UPDATE EXCLUSIVE on the table".into(),
-                blocks: "other schema changes of this table; no reads, no writes".into(),
-                transactional: false,
-                caution: "Reads and may rewrite the whole table; there is nothing to take back.".into(),
-            }),
+            advice: if is_temporary(table) {
+                "No vacuum reaches it: end the session that keeps it, or drop it if a crash has left it behind.".into()
+            } else {
+                "Remove what holds vacuum back, then freeze the table at a quiet hour.".into()
+            },
+            fix: Some(if is_temporary(table) { dropped(table) } else { frozen(table) }),
             confidence: Confidence::Measured,
         }
+    }
+}
+
+fn is_temporary(table: &Table) -> bool {
+    &*table.persistence == "t"
+}
+
+fn frozen(table: &Table) -> Fix {
+    Fix {
+        sql: vec![
+            script::patience(2),
+            format!("VACUUM (FREEZE, VERBOSE) {};", script::qualified(&table.schema, &table.table)),
+        ],
+        rollback: Vec::new(),
+        lock: "SHARE UPDATE EXCLUSIVE on the table".into(),
+        blocks: "other schema changes of this table; no reads, no writes".into(),
+        transactional: false,
+        caution: "Reads and may rewrite the whole table; there is nothing to take back.".into(),
+    }
+}
+
+/// Only its own session can freeze a temporary table, so all that others can do is to look who that may be.
+fn dropped(table: &Table) -> Fix {
+    Fix {
+        sql: vec![
+            "SELECT pid, usename, backend_start, state FROM pg_stat_activity WHERE datname = current_database() \
+             ORDER BY backend_start;"
+                .into(),
+            script::patience(2),
+            format!("DROP TABLE {};", script::qualified(&table.schema, &table.table)),
+        ],
+        rollback: Vec::new(),
+        lock: "ACCESS EXCLUSIVE on the table".into(),
+        blocks: "the session that uses it, if there is one".into(),
+        transactional: true,
+        caution: "Run the last line only if none of these sessions has been there all the while: it would lose its \
+                  table in mid-work. What a crash has left, autovacuum drops as well when it comes by."
+            .into(),
     }
 }

@@ -38,6 +38,11 @@ fn a_table_that_nobody_freezes() {
         assert!(of(1_600_000_000)[0].starts_with("Urgent"), "{column}");
     }
     assert_eq!(aged(json!({"kind": "p"})).said(rule), NOTHING, "a partitioned table has no age");
+    let temporary =
+        aged(json!({"xid_age": 8e8, "persistence": "t", "schema": "pg_temp_7"})).found(rule).remove(0);
+    assert_eq!(temporary.subject, "pg_temp_7.orders");
+    assert_eq!(temporary.fix.unwrap().sql[2], r#"DROP TABLE "pg_temp_7"."orders";"#);
+
     let over = aged(json!({"xid_age": 2_146_000_000})).said(rule);
     assert!(over[0].ends_with("writes stop after 0 more"));
 

@@ -40,3 +40,27 @@ async fn a_session_that_blocks_is_found_ended_and_found_again() {
     let _again = block(&story).await;
     story.appears("pid").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prepared_transaction_that_blocks_is_found_and_resolves_when_it_is_rolled_back() {
+    let setup = ["create table accounts (id int)"];
+    let settings = [("max_prepared_transactions", "5")];
+    let story = Story::begin("session-blocking", &settings, &setup, "warn_after = \"3s\"").await;
+    let forgotten = "begin; lock table accounts; prepare transaction 'half of something'";
+    story.server.connect("postgres").await.batch_execute(forgotten).await.unwrap();
+    let client = story.server.connect("postgres").await;
+    let victim = tokio::spawn(async move { client.batch_execute("table accounts").await.unwrap() });
+    let finding = story.appears("prepared transaction").await;
+    let id = &story.server.sql("postgres", "select transaction from pg_prepared_xacts").await[0][0];
+    assert_eq!(finding["evidence"]["prepared_transaction"].to_string(), *id.as_ref().unwrap(), "{finding:#}");
+    assert!(!finding.to_string().contains("half of something"), "its name is a literal: {finding:#}");
+    story
+        .server
+        .connect("postgres")
+        .await
+        .batch_execute("rollback prepared 'half of something'")
+        .await
+        .unwrap();
+    victim.await.unwrap();
+    story.resolves("prepared transaction").await;
+}

@@ -1,16 +1,25 @@
 -- Who keeps the sessions of $1 (int4[], pids that wait for a lock) waiting, and for what.
--- cost: 0.01 ms CPU for each waiting pid; pg_blocking_pids() holds all sixteen partition locks of the lock manager for a moment, once per waiting pid. Only when somebody waits.
+-- cost: 0.01 ms CPU for each waiting pid; pg_blocking_pids() holds all sixteen partition locks of the lock manager for a moment, once per waiting pid, and pg_lock_status() once more. Only when somebody waits.
 -- from: l = pg_lock_status()
+with locks as (select * from pg_lock_status())
 select /* dbsonde */
        l.pid as pid
      , array_to_string((pg_blocking_pids(l.pid))[1:32], ',') as blockers   -- the root is found through the others; 0 is a prepared transaction
+     -- Which one that is: those that hold a lock on the same thing. Their locks have no pid, and their id where others have a counter.
+     , (select string_agg(distinct split_part(h.virtualtransaction, '/', 2), ',')
+          from locks h
+         where h.pid is null
+           and h.granted
+           and (h.locktype, h.database, h.relation, h.page, h.tuple, h.transactionid, h.classid, h.objid, h.objsubid)
+               is not distinct from
+               (l.locktype, l.database, l.relation, l.page, l.tuple, l.transactionid, l.classid, l.objid, l.objsubid)) as prepared
      , l.locktype as lock_type
      , l.mode as mode
      , l.database as dbid
      , l.relation as relation_oid
      , l.waitstart as wait_start   --?
      , now() as asked
-  from pg_lock_status() l
+  from locks l
  where not l.granted
    and l.pid = any ($1)
  limit 100   -- each row asks the lock manager again; a longer queue has the same root
