@@ -37,7 +37,8 @@ fn blockers(wait: &Blocking) -> Vec<i64> {
     };
     let mut blockers = numbers(&wait.blockers);
     let prepared = numbers(&wait.prepared);
-    if blockers.contains(&0) && !prepared.is_empty() {
+    // Candidates share the thing and not the mode of the lock: named only where there are as many as culprits.
+    if blockers.iter().filter(|pid| **pid == 0).count() == prepared.len() {
         blockers.retain(|pid| *pid != 0);
         blockers.extend(prepared.iter().map(|id| -id));
     }
@@ -115,8 +116,9 @@ mod tests {
     fn prepared_transactions_are_told_apart_by_their_ids() {
         let behind =
             |pid, prepared: Option<&str>| Blocking { prepared: prepared.map(Name::new), ..wait(pid, "0,0") };
-        let trees = trees(&[behind(2, Some("77")), behind(3, Some("78")), wait(4, "3"), behind(5, None)]);
-        assert_eq!(trees.keys().collect::<Vec<_>>(), [&-78, &-77, &0]);
+        let trees =
+            trees(&[behind(2, Some("77,79")), behind(3, Some("78,79")), wait(4, "3"), behind(5, Some("77"))]);
+        assert_eq!(trees.keys().collect::<Vec<_>>(), [&-79, &-78, &-77, &0]);
         assert_eq!(trees[&-78].shown, "prepared 78<3<4");
     }
 

@@ -5,9 +5,11 @@ with locks as (select * from pg_lock_status())
 select /* dbsonde */
        l.pid as pid
      , array_to_string((pg_blocking_pids(l.pid))[1:32], ',') as blockers   -- the root is found through the others; 0 is a prepared transaction
-     -- Which one that is: those that hold a lock on the same thing. Their locks have no pid, and their id where others have a counter.
-     , (select string_agg(distinct split_part(h.virtualtransaction, '/', 2), ',')
+     -- Which those are: holders of a lock on the same thing that have no pid. Their number is in the lock on their own id.
+     , (select string_agg(distinct x.transactionid::text, ',')
           from locks h
+          join locks x on x.virtualtransaction = h.virtualtransaction and x.locktype = 'transactionid'
+                      and x.pid is null and x.granted
          where h.pid is null
            and h.granted
            and (h.locktype, h.database, h.relation, h.page, h.tuple, h.transactionid, h.classid, h.objid, h.objsubid)
