@@ -74,9 +74,10 @@ rust_is_here() {
     printf '%s\n%s\n' "$msrv" "$version" | sort -VC
 }
 
-# The Rust toolchain, with a C compiler for the two crates that bring C.
+# The Rust toolchain, with a C compiler and make for the three crates that bring C.
 rust_need() {
   command -v cc >/dev/null || apt_need gcc libc6-dev || return 1
+  command -v make >/dev/null || apt_need make || return 1
   apt_need ca-certificates || return 1
   local here version
   for here in "$HOME/.cargo/bin" "$HOME/.rustup/toolchains/$msrv"-*/bin; do PATH=$PATH:$here; done

