@@ -2,8 +2,8 @@
 //! standard error. One file each in `commands/`.
 
 use crate::commands::{
-    check_config, check_targets, completions, fingerprint, grants, inspect, man, metrics, record, replay,
-    rules, run,
+    check_config, check_targets, completions, digest, fingerprint, grants, inspect, man, metrics, record,
+    replay, rules, run,
 };
 use crate::config::{ConfigError, LogFormat, LogLevel, has_secret_argument, wants_colour};
 use crate::engine::EngineError;
@@ -30,6 +30,7 @@ pub enum Command {
     Record(record::Args),
     Replay(replay::Args),
     Fingerprint(fingerprint::Args),
+    Digest(digest::Args),
     Rules(rules::Args),
     Metrics(metrics::Args),
     Completions(completions::Args),
@@ -48,6 +49,7 @@ impl Command {
             Command::Record(args) => record::execute(args).await,
             Command::Replay(args) => replay::execute(&args),
             Command::Fingerprint(args) => fingerprint::execute(&args),
+            Command::Digest(args) => digest::execute(args),
             Command::Rules(args) => rules::execute(&args),
             Command::Metrics(args) => metrics::execute(&args),
             Command::Completions(args) => completions::execute(&args),

@@ -13,6 +13,7 @@ mod cursor;
 mod fold;
 mod mode;
 mod mysql;
+pub mod outline;
 mod pieces;
 mod postgres;
 mod reduce;
@@ -87,6 +88,8 @@ pub enum Class {
     Replace,
     Update,
     Delete,
+    /// Of PostgreSQL.
+    Copy,
     Merge,
     Values,
     Table,

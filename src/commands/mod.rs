@@ -3,6 +3,7 @@
 pub mod check_config;
 pub mod check_targets;
 pub mod completions;
+pub mod digest;
 mod findings;
 pub mod fingerprint;
 pub mod grants;

@@ -63,7 +63,7 @@ fn list(title: &str, items: Vec<String>) -> String {
     format!("<h2>{title}</h2>\n<ul>\n{items}</ul>\n")
 }
 
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for char in text.chars() {
         match char {

@@ -5,6 +5,7 @@ pub mod fact;
 pub mod finding;
 pub mod name;
 pub mod noun;
+pub mod plan;
 pub mod question;
 pub mod snapshot;
 pub mod topics;

@@ -77,6 +77,10 @@ fn class(dialect: Dialect, word: &str) -> Option<Class> {
     if matches!(dialect, Dialect::Mysql(_)) && word.eq_ignore_ascii_case("replace") {
         return Some(Class::Replace);
     }
+    // It moves rows, and what is secret in it is a literal.
+    if dialect == Dialect::Postgres && word.eq_ignore_ascii_case("copy") {
+        return Some(Class::Copy);
+    }
     let classes = [
         ("select", Class::Select),
         ("insert", Class::Insert),
@@ -141,6 +145,9 @@ impl<'a> Fold<'a> {
             Token::Word(word, role) => self.word(word, role, tokens),
             Token::Name(name) => self.out.push(Piece::Name(name)),
             Token::Quoted(name) => self.out.push(Piece::Quoted(name)),
+            // No statement that a server runs has two literals next to each other; where a quote was forgotten,
+            // how many there seem to be depends on what they hold.
+            Token::Value if !self.reduces && self.out.last() == Some(&Piece::Value) => {}
             Token::Value => self.value(Piece::Value),
             Token::List => self.value(Piece::List),
             Token::Mark if ends_operand(&self.out) && begins_operand(tokens.peek()) => {

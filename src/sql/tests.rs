@@ -106,7 +106,12 @@ const FORMS: &[(&str, &str)] = &[
     ("create unique index concurrently i on t(a)", "create index"),
     ("alter default privileges grant all on tables to x", "alter default privileges"),
     ("create function f() returns int begin atomic select 1; select 2; end", "create function"),
-    ("copy (select 'S') to stdout", "copy"),
+    ("copy (select 'S') to stdout", "copy(select ?) to stdout"),
+    (
+        "COPY t (a) FROM PROGRAM 'S' WITH (format csv, null 'S')",
+        "copy t(a) from program ? with (format csv, ?)",
+    ),
+    ("select '$1 = 'x'', 1", "select ?, ?"),
     ("explain analyze select 'S'", "explain"),
     ("rollback to savepoint x", "rollback to"),
     ("set x = 'it\\'s'", "set"),

@@ -68,7 +68,6 @@ const COMMANDS: &[&str] = &[
     "comment",
     "commit prepared",
     "commit",
-    "copy",
     "create",
     "deallocate",
     "declare",

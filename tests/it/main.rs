@@ -9,6 +9,7 @@ mod rig;
 mod book;
 mod connecting;
 mod dashboards;
+mod digest;
 mod docs;
 mod faults;
 mod grants;

@@ -1,0 +1,471 @@
+//! What a log, or a piece of one, adds up to.
+
+use super::locks::Locks;
+use super::names::{self, ByHash, Name, Names};
+use super::plans::Plans;
+use super::statements::{Found, MAX_FIELDS, Row, Statements, Why};
+use super::upkeep::Upkeep;
+use crate::log::{Entry, Format, Message, Micros, Severity, Slow, SqlState, Who};
+use crate::logs::classes::Class;
+use crate::logs::fact::{Execution, Fact, Kind, Phase, fact};
+use crate::logs::plan;
+use crate::logs::slow::INHERITED;
+use std::collections::BTreeMap;
+
+/// Sessions whose statement waits for its duration: more than a server has connections.
+const MAX_PENDING: usize = 20_000;
+/// So often what has grown is weighed.
+const WEIGH_EVERY: u64 = 1 << 16;
+
+/// Which entries count.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    pub since: Option<Micros>,
+    pub until: Option<Micros>,
+    pub database: Option<String>,
+    pub user: Option<String>,
+}
+
+impl Filter {
+    fn admits(&self, entry: &Entry) -> bool {
+        let name = |wanted: &Option<String>, is: &[u8]| wanted.as_ref().is_none_or(|w| w.as_bytes() == is);
+        // Without a time of its own an entry cannot be told to lie outside.
+        self.since.is_none_or(|since| entry.time.is_none_or(|at| at >= since))
+            && self.until.is_none_or(|until| entry.time.is_none_or(|at| at < until))
+            && name(&self.database, entry.who.database)
+            && name(&self.user, entry.who.user)
+    }
+}
+
+#[derive(Debug)]
+pub struct Sum {
+    pub entries: u64,
+    /// Entries that the filter left out; they count nowhere else.
+    pub left_out: u64,
+    /// Pieces of the file that are no entry.
+    pub noise: u64,
+    pub banners: u64,
+    pub bytes: u64,
+    pub lines: u64,
+    pub from: Option<Micros>,
+    pub to: Option<Micros>,
+    pub classes: BTreeMap<Class, u64>,
+    pub unclassified: BTreeMap<(Severity, Option<SqlState>), u64>,
+    pub states: BTreeMap<(Severity, Option<SqlState>), u64>,
+    pub statements: Statements,
+    pub names: Names,
+    /// Names of fields, in the order of `Row::fields`.
+    pub fields: Vec<String>,
+    pub fields_dropped: u64,
+    pub locks: Locks,
+    pub plans: Plans,
+    pub upkeep: Upkeep,
+    pub unjoined: u64,
+    /// Entries and time by minute.
+    pub minutes: BTreeMap<i64, (u64, u64)>,
+    sessions: Sessions,
+    last_database: Option<Name>,
+    filter: Filter,
+}
+
+/// Minutes that are told apart; a longer log keeps the newest.
+const MAX_MINUTES: usize = 60 * 24 * 32;
+
+/// Statements and durations that are logged apart from each other.
+#[derive(Debug, Default)]
+struct Sessions {
+    /// By session: the digest of the statement that waits for its duration.
+    pending: ByHash<u64, Result<u64, Why>>,
+    /// Durations whose statement lies before this piece. Only the first of a session can.
+    orphans: ByHash<u64, u64>,
+}
+
+impl Sum {
+    pub fn new(format: Format, filter: Filter) -> Self {
+        Self {
+            entries: 0,
+            left_out: 0,
+            noise: 0,
+            banners: 0,
+            bytes: 0,
+            lines: 0,
+            from: None,
+            to: None,
+            classes: BTreeMap::new(),
+            unclassified: BTreeMap::new(),
+            states: BTreeMap::new(),
+            statements: Statements::new(format.dialect()),
+            names: Names::default(),
+            fields: Vec::new(),
+            fields_dropped: 0,
+            locks: Locks::default(),
+            plans: Plans::default(),
+            upkeep: Upkeep::default(),
+            unjoined: 0,
+            minutes: BTreeMap::new(),
+            sessions: Sessions::default(),
+            last_database: None,
+            filter,
+        }
+    }
+
+    pub fn entry(&mut self, entry: &Entry) {
+        let Some(fact) = fact(entry) else {
+            match entry.body {
+                crate::log::Body::Banner => self.banners += 1,
+                _ => self.noise += 1,
+            }
+            return;
+        };
+        if !self.filter.admits(entry) {
+            self.left_out += 1;
+            return;
+        }
+        self.entries += 1;
+        self.count(&fact, entry);
+        let message = match &entry.body {
+            crate::log::Body::Message(message) => *message,
+            _ => Message::default(),
+        };
+        match fact.kind {
+            Kind::Plain => {}
+            Kind::Execution(execution) => self.execution(&execution, entry),
+            Kind::Bare(micros) => self.bare(micros, entry),
+            Kind::Logged(text) => self.logged(text, entry),
+            Kind::Plan { micros, text } => self.plan(micros, text, entry),
+            Kind::TempFile(bytes) => self.statement(message.statement, entry, |row| {
+                row.temp_files += 1;
+                row.temp_bytes = row.temp_bytes.saturating_add(bytes);
+            }),
+            Kind::Wait(wait) => {
+                let found = self.statements.find(message.statement);
+                self.locks.wait(&wait, message.detail, entry.time, digest_of(&self.statements, found));
+                if wait.outcome != crate::logs::fact::Outcome::Waiting {
+                    self.statement(message.statement, entry, |row| {
+                        row.lock_waits += 1;
+                        row.lock_time = row.lock_time.saturating_add(wait.micros);
+                    });
+                }
+            }
+            Kind::Deadlock => {
+                self.locks.deadlock(message.detail, entry.time, &mut self.statements);
+                self.statement(message.statement, entry, |row| row.errors += 1);
+            }
+            Kind::Vacuum(vacuum) => self.upkeep.vacuum(&vacuum),
+            Kind::Checkpoint(checkpoint) => self.upkeep.checkpoint(&checkpoint),
+            Kind::Disconnection(micros) => self.upkeep.session(micros),
+            Kind::Error => self.statement(message.statement, entry, |row| row.errors += 1),
+        }
+        if self.entries.is_multiple_of(WEIGH_EVERY) {
+            self.weigh();
+        }
+    }
+
+    fn count(&mut self, fact: &Fact, entry: &Entry) {
+        let state = entry.sqlstate.or_else(|| untold(fact.class, entry.severity)).filter(|s| !s.is_success());
+        match fact.class {
+            Some(class) => *self.classes.entry(class).or_default() += 1,
+            // States are few: the server has 260.
+            None => *self.unclassified.entry((entry.severity, state)).or_default() += 1,
+        }
+        if matches!(entry.severity, Severity::Warning | Severity::Error | Severity::Fatal | Severity::Panic) {
+            *self.states.entry((entry.severity, state)).or_default() += 1;
+        }
+        if let Some(at) = entry.time {
+            self.from = Some(self.from.map_or(at, |from| from.min(at)));
+            self.to = Some(self.to.map_or(at, |to| to.max(at)));
+        }
+    }
+
+    fn execution(&mut self, execution: &Execution, entry: &Entry) {
+        let times = execution.slow.map_or(1, |slow| slow.rate.max(1));
+        let found = match execution.slow.and_then(|slow| slow.command) {
+            Some(command) => Ok(self.command(command)),
+            None => self.statements.find(execution.text),
+        };
+        if execution.phase == Phase::Execute {
+            self.minute(entry.time, times, execution.micros);
+        }
+        self.inherit(entry);
+        let row = match found {
+            Ok(at) => at,
+            Err(why) => {
+                let (calls, micros) = match execution.phase {
+                    Phase::Execute => (times, execution.micros.saturating_mul(times)),
+                    Phase::Fetch => (0, execution.micros),
+                    Phase::Parse | Phase::Bind => return,
+                };
+                return self.statements.other(why, calls, micros);
+            }
+        };
+        let who = self.who(&entry.who);
+        let Some(row) = self.statements.row(row) else { return };
+        match execution.phase {
+            Phase::Execute => row.duration(execution.micros, times),
+            Phase::Fetch => row.total = row.total.saturating_add(execution.micros),
+            Phase::Parse => {
+                row.parses += 1;
+                row.parse_time += execution.micros;
+            }
+            Phase::Bind => {
+                row.binds += 1;
+                row.bind_time += execution.micros;
+            }
+        }
+        who.note(row, entry.time);
+        if let Some(slow) = execution.slow {
+            slow_fields(row, slow, times, &mut self.fields, &mut self.fields_dropped);
+        }
+        self.make_room();
+    }
+
+    /// Administrator commands have no text; their words come from the server.
+    fn command(&mut self, word: &[u8]) -> u32 {
+        const WORDS: [&str; 14] = [
+            "quit",
+            "ping",
+            "prepare",
+            "close stmt",
+            "init db",
+            "refresh",
+            "statistics",
+            "change user",
+            "reset stmt",
+            "field list",
+            "long data",
+            "set option",
+            "execute",
+            "connect",
+        ];
+        let word = word.to_ascii_lowercase();
+        let known = WORDS.iter().find(|known| known.as_bytes() == word).copied().unwrap_or("other");
+        let fingerprint = format!("administrator command: {known}");
+        let digest = xxhash_rust::xxh3::xxh3_64(fingerprint.as_bytes());
+        self.statements.row_of(digest, &fingerprint)
+    }
+
+    fn bare(&mut self, micros: u64, entry: &Entry) {
+        let session = xxhash_rust::xxh3::xxh3_64(entry.who.session);
+        match self.sessions.pending.remove(&session) {
+            Some(Ok(digest)) => {
+                self.minute(entry.time, 1, micros);
+                let who = self.who(&entry.who);
+                match self.statements.by_digest(digest).and_then(|at| self.statements.row(at)) {
+                    Some(row) => {
+                        row.duration(micros, 1);
+                        who.note(row, entry.time);
+                    }
+                    None => self.statements.other(Why::Room, 1, micros),
+                }
+            }
+            Some(Err(why)) => self.statements.other(why, 1, micros),
+            None if self.sessions.orphans.len() < MAX_PENDING => {
+                // Later ones of this session follow a statement that was never logged.
+                if self.sessions.orphans.insert(session, micros).is_some() {
+                    self.unjoined += 1;
+                }
+            }
+            None => self.unjoined += 1,
+        }
+    }
+
+    fn logged(&mut self, text: &[u8], entry: &Entry) {
+        let found = self.statements.find(text);
+        let digest = found.map(|at| self.statements.get(at).map_or(0, |row| row.digest));
+        if self.sessions.pending.len() >= MAX_PENDING {
+            self.sessions.pending.clear();
+        }
+        self.sessions.pending.insert(xxhash_rust::xxh3::xxh3_64(entry.who.session), digest);
+        self.make_room();
+    }
+
+    fn plan(&mut self, micros: u64, text: &[u8], entry: &Entry) {
+        let statements = &mut self.statements;
+        let Some(explained) = plan::read(text, |query| statements.find(query).is_ok()) else { return };
+        let found = self.statements.find(&explained.query);
+        if let Some(tree) = explained.plan {
+            self.plans.add(digest_of(&self.statements, found), micros, tree);
+        }
+        self.statement(&explained.query, entry, |row| row.plans += 1);
+    }
+
+    /// Notes something about the statement that an entry carries along.
+    fn statement(&mut self, text: &[u8], entry: &Entry, note: impl FnOnce(&mut Row)) {
+        if text.is_empty() {
+            return;
+        }
+        let Ok(at) = self.statements.find(text) else { return };
+        let who = self.who(&entry.who);
+        if let Some(row) = self.statements.row(at) {
+            note(row);
+            who.note(row, entry.time);
+        }
+        self.make_room();
+    }
+
+    fn who(&mut self, who: &Who) -> Whose {
+        let mut name = |text: &[u8]| (!text.is_empty()).then(|| self.names.of(text));
+        Whose { user: name(who.user), database: name(who.database), application: name(who.application) }
+    }
+
+    /// Remembers the database that entries of the next piece may inherit.
+    fn inherit(&mut self, entry: &Entry) {
+        if !entry.who.database.is_empty() && entry.who.database != INHERITED {
+            self.last_database = Some(self.names.of(entry.who.database));
+        }
+    }
+
+    fn minute(&mut self, at: Option<Micros>, calls: u64, micros: u64) {
+        let Some(minute) = at.map(|at| at.div_euclid(60_000_000)) else { return };
+        let (sum, time) = self.minutes.entry(minute).or_default();
+        *sum += calls;
+        *time += micros.saturating_mul(calls);
+        if self.minutes.len() > MAX_MINUTES {
+            self.minutes.pop_first();
+        }
+    }
+
+    fn make_room(&mut self) {
+        if self.statements.is_full() {
+            self.statements.prune();
+        }
+    }
+
+    fn weigh(&mut self) {
+        if self.statements.is_heavy() {
+            self.statements.prune();
+        }
+    }
+
+    /// Adds what comes next in the same log, or another log.
+    pub fn merge(&mut self, mut later: Self) {
+        let inherited = self.names.of(INHERITED);
+        let renamed: Vec<Name> = later.names.texts().map(|text| self.names.of(text.as_bytes())).collect();
+        let last_database = self.last_database;
+        let rename = |name: Name| {
+            let ours = renamed.get(usize::from(name)).copied()?;
+            if ours == inherited { last_database.or(Some(ours)) } else { Some(ours) }
+        };
+        let fields: Vec<usize> =
+            later.fields.iter().map(|field| place(&mut self.fields, field.as_bytes())).collect();
+        for (session, micros) in std::mem::take(&mut later.sessions.orphans) {
+            match self.sessions.pending.remove(&session) {
+                Some(Ok(digest)) => {
+                    match self.statements.by_digest(digest).and_then(|at| self.statements.row(at)) {
+                        Some(row) => row.duration(micros, 1),
+                        None => self.statements.other(Why::Room, 1, micros),
+                    }
+                }
+                Some(Err(why)) => self.statements.other(why, 1, micros),
+                None => {
+                    self.sessions.orphans.entry(session).or_insert(micros);
+                }
+            }
+        }
+        self.sessions.pending.extend(later.sessions.pending);
+        self.statements.merge(later.statements, rename, &fields);
+        self.last_database = later.last_database.and_then(rename).or(self.last_database);
+        self.locks.merge(later.locks);
+        self.plans.merge(later.plans);
+        self.upkeep.merge(later.upkeep);
+        let numbers = [
+            (&mut self.entries, later.entries),
+            (&mut self.left_out, later.left_out),
+            (&mut self.noise, later.noise),
+            (&mut self.banners, later.banners),
+            (&mut self.bytes, later.bytes),
+            (&mut self.lines, later.lines),
+            (&mut self.unjoined, later.unjoined),
+            (&mut self.fields_dropped, later.fields_dropped),
+        ];
+        numbers.into_iter().for_each(|(sum, more)| *sum += more);
+        self.from = [self.from, later.from].into_iter().flatten().min();
+        self.to = self.to.max(later.to);
+        later.classes.into_iter().for_each(|(class, n)| *self.classes.entry(class).or_default() += n);
+        later.unclassified.into_iter().for_each(|(key, n)| *self.unclassified.entry(key).or_default() += n);
+        later.states.into_iter().for_each(|(key, n)| *self.states.entry(key).or_default() += n);
+        for (minute, (calls, micros)) in later.minutes {
+            let (sum, time) = self.minutes.entry(minute).or_default();
+            *sum += calls;
+            *time += micros;
+        }
+    }
+
+    /// Durations that never found their statement.
+    pub fn unjoined(&self) -> u64 {
+        self.unjoined + self.sessions.orphans.len() as u64
+    }
+
+    pub fn unclassified(&self) -> u64 {
+        self.unclassified.values().sum()
+    }
+}
+
+/// The SQLSTATE of an entry that tells none: that of its class, or what the server gives a warning by itself.
+fn untold(class: Option<Class>, severity: Severity) -> Option<SqlState> {
+    match class {
+        Some(class) => class.sqlstate(),
+        None if severity == Severity::Warning => Some(SqlState(*b"01000")),
+        None => None,
+    }
+}
+
+/// Whose entry it was, as numbers.
+#[derive(Debug, Clone, Copy)]
+struct Whose {
+    user: Option<Name>,
+    database: Option<Name>,
+    application: Option<Name>,
+}
+
+impl Whose {
+    fn note(self, row: &mut Row, at: Option<Micros>) {
+        row.seen(at);
+        let lists = [
+            (&mut row.users, self.user),
+            (&mut row.databases, self.database),
+            (&mut row.applications, self.application),
+        ];
+        for (list, name) in lists {
+            if let Some(name) = name {
+                names::add(list, name);
+            }
+        }
+    }
+}
+
+fn digest_of(statements: &Statements, found: Found) -> Option<u64> {
+    found.ok().and_then(|at| statements.get(at)).map(|row| row.digest)
+}
+
+fn slow_fields(row: &mut Row, slow: &Slow, times: u64, fields: &mut Vec<String>, dropped: &mut u64) {
+    let sums = [
+        (&mut row.lock_time, slow.lock_time),
+        (&mut row.rows_sent, slow.rows_sent),
+        (&mut row.rows_examined, slow.rows_examined),
+        (&mut row.rows_affected, slow.rows_affected),
+        (&mut row.bytes_sent, slow.bytes_sent),
+    ];
+    for (sum, more) in sums {
+        *sum = sum.saturating_add(more.saturating_mul(times));
+    }
+    row.errors += u64::from(slow.errno != 0);
+    for (name, value) in slow.others.iter().filter(|(_, value)| *value != 0.0) {
+        match place(fields, name) {
+            at if at < MAX_FIELDS => row.field(at, value * times as f64),
+            _ => *dropped += 1,
+        }
+    }
+}
+
+/// The number of a field.
+fn place(fields: &mut Vec<String>, name: &[u8]) -> usize {
+    if let Some(at) = fields.iter().position(|field| field.as_bytes() == name) {
+        return at;
+    }
+    if fields.len() < MAX_FIELDS {
+        fields.push(String::from_utf8_lossy(name).into_owned());
+        return fields.len() - 1;
+    }
+    MAX_FIELDS
+}

@@ -1,0 +1,107 @@
+//! A plan of a statement: what the server does, not with which values.
+//!
+//! The tree holds no expression and so no literal: of a filter it knows that there is one. Its fingerprint is the
+//! shape, kinds of nodes with the tables and indexes they read; numbers are not part of it.
+
+use serde::{Deserialize, Serialize};
+
+/// One step, with the steps whose rows it takes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PlanNode {
+    /// `Seq Scan`, `Nested Loop`: the server's word.
+    pub kind: String,
+    pub schema: Option<String>,
+    pub relation: Option<String>,
+    pub index: Option<String>,
+    /// `Left`, `Semi`: of a join.
+    pub join: Option<String>,
+    /// How it goes about it where it can do so in several ways: `Hashed`, `Partial`, `Insert`.
+    pub strategy: Option<String>,
+    pub cost: Option<f64>,
+    pub rows_expected: Option<f64>,
+    /// Of all loops together.
+    pub rows: Option<f64>,
+    pub loops: Option<f64>,
+    /// Of all loops together, with the steps below.
+    pub seconds: Option<f64>,
+    pub rows_removed: Option<f64>,
+    pub buffers_hit: Option<f64>,
+    pub buffers_read: Option<f64>,
+    pub temp_written: Option<f64>,
+    /// It looks at rows that it then throws away.
+    pub filters: bool,
+    pub children: Vec<PlanNode>,
+}
+
+/// Steps of a plan; a larger one is cut, and its fingerprint is that of what is left.
+pub const MAX_NODES: usize = 2000;
+/// Steps below each other.
+pub const MAX_DEPTH: usize = 100;
+
+impl PlanNode {
+    /// The shape on lines of their own, as deep as they lie: what the fingerprint is made of.
+    pub fn shape(&self) -> String {
+        let mut shape = String::new();
+        self.draw(0, &mut shape);
+        shape
+    }
+
+    fn draw(&self, depth: usize, shape: &mut String) {
+        if depth > MAX_DEPTH {
+            return;
+        }
+        for _ in 0..depth {
+            shape.push_str("  ");
+        }
+        let words = [
+            self.strategy.as_deref().map(|strategy| format!("{strategy} ")),
+            Some(self.kind.clone()),
+            self.join.as_deref().map(|join| format!(" {join}")),
+            self.index.as_deref().map(|index| format!(" using {index}")),
+            self.relation.as_deref().map(|relation| match &self.schema {
+                Some(schema) => format!(" on {schema}.{relation}"),
+                None => format!(" on {relation}"),
+            }),
+        ];
+        words.iter().flatten().for_each(|word| shape.push_str(word));
+        shape.push('\n');
+        self.children.iter().for_each(|child| child.draw(depth + 1, shape));
+    }
+
+    /// The same for every plan of one shape.
+    pub fn fingerprint(&self) -> u64 {
+        xxhash_rust::xxh3::xxh3_64(self.shape().as_bytes())
+    }
+
+    /// This step and all below it.
+    pub fn each(&self, see: &mut impl FnMut(&Self)) {
+        see(self);
+        self.children.iter().for_each(|child| child.each(see));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shape_knows_no_numbers() {
+        let scan = |rows| PlanNode {
+            kind: "Index Scan".into(),
+            relation: Some("orders".into()),
+            index: Some("orders_pkey".into()),
+            rows: Some(rows),
+            ..PlanNode::default()
+        };
+        let join = |rows| PlanNode {
+            kind: "Nested Loop".into(),
+            join: Some("Left".into()),
+            children: vec![scan(rows), scan(2.0)],
+            ..PlanNode::default()
+        };
+        let line = "  Index Scan using orders_pkey on orders\n";
+        assert_eq!(join(1.0).shape(), format!("Nested Loop Left\n{line}{line}"));
+        assert_eq!(join(1.0).fingerprint(), join(9.0).fingerprint());
+        assert_ne!(join(1.0).fingerprint(), scan(1.0).fingerprint());
+    }
+}

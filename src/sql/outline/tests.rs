@@ -1,0 +1,129 @@
+use super::*;
+use crate::sql::normalise;
+use proptest::prelude::*;
+use std::collections::HashMap;
+
+fn of(dialect: Dialect, text: &str) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    outline(dialect, text.as_bytes(), &mut out).then_some(out)
+}
+
+#[test]
+fn lists_and_rows_lose_their_length() {
+    for dialect in [Dialect::Postgres, Dialect::MYSQL] {
+        let same = [
+            "select a from t where b in (1)",
+            "select a from t where b in (1, 'x')",
+            "select a from t where b in (3,\n4 , 'it''s', 1.5e-7)",
+        ];
+        let outlines: Vec<_> = same.iter().map(|text| of(dialect, text).unwrap()).collect();
+        assert!(outlines.iter().all(|outline| *outline == outlines[0]), "{outlines:?}");
+        let rows = of(dialect, "insert into t values (1, 'a', null), (2, 'b', null)");
+        assert_eq!(rows, of(dialect, "insert into t values (1, 'a', null)"));
+        assert_ne!(of(dialect, "select f(1, 2)"), of(dialect, "select f(1)"));
+        assert_ne!(of(dialect, "a in (1, 2 + 3)"), of(dialect, "a in (2 + 3)"));
+    }
+    assert_eq!(of(Dialect::Postgres, r"select 'a\'"), None);
+    assert_eq!(of(Dialect::Postgres, "select $$a$$"), None);
+    assert_eq!(of(Dialect::MYSQL, "select /*!50000 1 */ 2"), None);
+}
+
+#[test]
+fn a_text_that_ends_within_something_is_open() {
+    let open = |text: &str| is_open(Dialect::MYSQL, text.as_bytes(), &mut Vec::new());
+    for text in ["select 'a", "select 'a\\'", "select \"a''", "select `a", "select 1 /* '", "'it''s' '"] {
+        assert!(open(text), "{text}");
+    }
+    for text in
+        ["select 'a'", "select 6 -- it's;", "# it's\nselect 7", "'\\'' \"'\" `'`", "/* ' */ 1", "5-'a'"]
+    {
+        assert!(!open(text), "{text}");
+    }
+}
+
+/// Pieces of statements, among them all that is hard to end.
+fn pieces() -> impl Strategy<Value = String> {
+    let piece = prop::sample::select(vec![
+        "select ",
+        "in ",
+        "in (",
+        "(",
+        ")",
+        ", ",
+        ",",
+        "values ",
+        "values (",
+        "1",
+        "23",
+        "4.5",
+        "1e5",
+        ".5",
+        "0x1F",
+        "0x",
+        "t.",
+        "a",
+        "b1",
+        "$1",
+        "?",
+        "'x'",
+        "'it''s'",
+        "'a\\'b'",
+        "'\\\\'",
+        "\"q\"",
+        "`n`",
+        "E'x'",
+        "x'00'",
+        "null",
+        "-",
+        "+",
+        "--",
+        "-- c\n",
+        "/* c */",
+        "/*",
+        "*/",
+        "#",
+        "\n",
+        " ",
+        " ",
+        ";",
+        "::int",
+        "@",
+        "@x",
+        "..",
+        "1.",
+        "_utf8",
+        "N",
+        "$$",
+        "escape ",
+        "$",
+        "interval ",
+        "[",
+        "]",
+        "as ",
+        "\\",
+    ]);
+    prop::collection::vec(piece, 0..14).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
+    /// The promise: what has one outline has one normal form. Texts that differ in their literals only are
+    /// made on purpose, since chance seldom makes two texts of one outline.
+    #[test]
+    fn one_outline_one_normal_form(text in pieces(), other in pieces()) {
+        for dialect in [Dialect::Postgres, Dialect::MYSQL] {
+            let swapped = text.replace("23", "7").replace("'x'", "'y\"z'").replace("4.5", "10").replace("'it''s'", "'-- '");
+            let more = text.replace("'a\\'b'", "'no'").replace("1e5", "3").replace("c\n", "d'\n");
+            let longer = text.replace("(1", "(1, 2").replace("('x'", "('x', 23, 'x'").replace("(23)", "(23), (1)");
+            let mut known: HashMap<Vec<u8>, (String, _)> = HashMap::new();
+            for text in [&text, &swapped, &more, &longer, &other] {
+                let Some(outline) = of(dialect, text) else { continue };
+                let normal = normalise(dialect, text);
+                if let Some((first, before)) = known.get(&outline) {
+                    prop_assert_eq!(before, &normal, "{:?} and {:?} in {:?}", first, text, dialect);
+                }
+                known.insert(outline, (text.clone(), normal));
+            }
+        }
+    }
+}
