@@ -58,11 +58,13 @@ impl Report {
 #[derive(Debug, Clone, Default)]
 pub struct Board {
     targets: BTreeMap<Name, watch::Receiver<Arc<Report>>>,
+    /// What is found about ourselves.
+    pub own: Arc<[Entry]>,
 }
 
 impl Board {
     pub fn new(targets: impl IntoIterator<Item = (Name, watch::Receiver<Arc<Report>>)>) -> Self {
-        Self { targets: targets.into_iter().collect() }
+        Self { targets: targets.into_iter().collect(), own: Arc::default() }
     }
 
     pub fn reports(&self) -> impl Iterator<Item = Arc<Report>> {

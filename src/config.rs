@@ -3,6 +3,7 @@
 
 mod defaults;
 mod diagnostic;
+mod door;
 mod glob;
 mod libpq;
 mod mask;
@@ -22,12 +23,13 @@ mod url;
 mod words;
 
 pub use diagnostic::{ConfigError, nearest};
+pub use door::{Door, Rate, User};
 pub use glob::Glob;
 pub use mask::mask;
 pub use measure::{ByteSize, Span};
 pub use password::{NoPassword, Secret};
 pub use place::Place;
-pub use silence::{Moment, Silence};
+pub use silence::{DOOR_OPEN, Moment, Silence};
 pub use sink::{SinkConfig, SinkKind, pieces};
 pub use source::{ConfigSource, DEFAULT_PATH};
 pub use state::{State, StateDir};
@@ -41,7 +43,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A file of settings is written by hand; whatever is larger is not one.
 const MAX_FILE_BYTES: u64 = 4 << 20;
@@ -78,13 +80,21 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Web {
-    /// Addresses to serve metrics, findings and pages on. There is no login: think before you leave loopback.
+    /// Addresses to serve metrics, findings and pages on. Think of a config_file before you leave loopback.
     pub listen: Vec<SocketAddr>,
+    /// TLS, users and headers: a web-config.yml as Prometheus's exporters have it. It is read again when it changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config_file: Option<PathBuf>,
+    /// Names by which this machine may be called, beside localhost and addresses. On loopback no other is
+    /// answered, so that no page of the web can read through a browser here; elsewhere any is, unless some are named.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
 }
 
 impl Default for Web {
     fn default() -> Self {
-        Self { listen: vec![SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9909))] }
+        let listen = vec![SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9909))];
+        Self { listen, config_file: None, hosts: Vec::new() }
     }
 }
 
@@ -189,6 +199,7 @@ impl Config {
         let mut config: Config = parsed.map_err(|error| document.translate(&error))?;
         let base = Path::new(file_name).parent().unwrap_or(Path::new(""));
         let files = config.target.iter_mut().filter_map(|target| target.password_file.as_mut());
+        let files = files.chain(&mut config.web.config_file);
         for path in files.chain(config.sink.iter_mut().filter_map(|sink| sink.url_file.as_mut())) {
             *path = base.join(&*path);
         }

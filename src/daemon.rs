@@ -1,9 +1,12 @@
 //! The composition root: targets, views, sinks, store; reload and shutdown. Everything is started here, handed
 //! what it needs, and stopped here.
 
+mod front;
+
+use self::front::Front;
 use crate::board::{Board, Report};
 use crate::clock::{self, Clock};
-use crate::config::{Config, ConfigError, ConfigSource, Target};
+use crate::config::{Config, ConfigError, ConfigSource, Silence, Target};
 use crate::engine::EngineError;
 use crate::engines;
 use crate::ledger::Change;
@@ -72,12 +75,17 @@ struct Daemon {
     sinks: Sinks,
     watched: BTreeMap<Name, Watched>,
     board: watch::Sender<Board>,
+    front: Front,
+    silences: Arc<Vec<Silence>>,
 }
 
 /// Runs until it is told to stop by a signal.
 pub async fn run(source: ConfigSource) -> Result<(), DaemonError> {
     let config = source.load()?;
+    let mut front = Front::open(&config.web)?;
     let listeners = listen(&config).await?;
+    front.listens_on(listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect());
+    let gate = front.gate();
     let telemetry = Telemetry::new();
     let clock = Clock::start();
     let keeper = match config.state_dir() {
@@ -89,7 +97,8 @@ pub async fn run(source: ConfigSource) -> Result<(), DaemonError> {
     let (board, boards) = watch::channel(Board::default());
     let spools = config.state_dir().map(|dir| dir.join("sinks"));
     let sinks = sinks::start(&config.sink, changed, boards.clone(), spools);
-    let mut daemon = Daemon { clock, keeper, changes, sinks, watched: BTreeMap::new(), board };
+    let (watched, silences) = (BTreeMap::new(), Arc::default());
+    let mut daemon = Daemon { clock, keeper, changes, sinks, watched, board, front, silences };
     daemon.apply(&config).await?;
 
     let stop = CancellationToken::new();
@@ -99,7 +108,7 @@ pub async fn run(source: ConfigSource) -> Result<(), DaemonError> {
             tracing::info!(%address, "listening");
         }
     }
-    let server = tokio::spawn(web::serve(listeners, boards, telemetry.clone(), reload, stop.clone()));
+    let server = tokio::spawn(web::serve(listeners, boards, gate, telemetry.clone(), reload, stop.clone()));
     let mut hangup = signal(SignalKind::hangup())?;
     let mut ends = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
     let mut edits = Edits::of(&source);
@@ -119,7 +128,10 @@ pub async fn run(source: ConfigSource) -> Result<(), DaemonError> {
             }
             () = edits.changed() => { daemon.reload(&source, &telemetry).await.ok(); }
             () = clock::due(alive.as_mut()) => tell_systemd(&[sd_notify::NotifyState::Watchdog]),
-            _ = count.tick() => telemetry.sinks(health(&daemon.sinks)),
+            _ = count.tick() => {
+                telemetry.sinks(health(&daemon.sinks));
+                daemon.look_at_the_door(&telemetry);
+            }
         }
     }
     tell_systemd(&[sd_notify::NotifyState::Stopping]);
@@ -179,9 +191,6 @@ async fn listen(config: &Config) -> Result<Vec<TcpListener>, DaemonError> {
             let address = *address;
             let bound = TcpListener::bind(address).await;
             listeners.push(bound.map_err(|error| DaemonError::Listen { address, error })?);
-            if !address.ip().is_loopback() {
-                tracing::warn!(%address, "anybody who reaches this address can read everything: no TLS, no login");
-            }
         }
     }
     Ok(listeners)
@@ -192,7 +201,7 @@ impl Daemon {
     async fn reload(&mut self, source: &ConfigSource, telemetry: &Telemetry) -> Result<(), String> {
         tell_systemd(&[sd_notify::NotifyState::Reloading]);
         let outcome = match source.load() {
-            Ok(config) => self.apply(&config).await.map_err(|error| error.to_string()),
+            Ok(config) => self.renew(&config).await.map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
         tell_systemd(&[sd_notify::NotifyState::Ready]);
@@ -206,11 +215,34 @@ impl Daemon {
         outcome
     }
 
+    /// The door first: it is refused or taken whole before anything else is touched.
+    async fn renew(&mut self, config: &Config) -> Result<(), DaemonError> {
+        self.front.reload(&config.web)?;
+        self.apply(config).await
+    }
+
+    fn look_at_the_door(&mut self, telemetry: &Telemetry) {
+        self.front.look();
+        telemetry.open_to_others(self.front.is_open_to_others());
+        for change in self.front.judge(self.clock.now().wall, &self.silences) {
+            if self.changes.try_send(change).is_err() {
+                telemetry.queue_dropped("changes");
+            }
+        }
+        let own = self.front.findings();
+        self.board.send_if_modified(|board| {
+            let is_news = board.own != own;
+            board.own = own;
+            is_news
+        });
+    }
+
     /// Touches what has changed and nothing else.
     async fn apply(&mut self, config: &Config) -> Result<(), DaemonError> {
         let key = PlanKey { pace: config.pace.clone(), budget: config.budget.clone() };
         let rules =
             Rules { handbook: Arc::new(config.rules.clone()), silences: Arc::new(config.silence.clone()) };
+        self.silences = rules.silences.clone();
         let stays = |watched: &Watched| watched.key == key && config.target.contains(&watched.target);
         for (_, gone) in self.watched.extract_if(.., |_, watched| !stays(watched)) {
             tracing::info!(target = %gone.target.name, "no longer watched as it was");
@@ -227,7 +259,9 @@ impl Daemon {
             }
         }
         let reports = self.watched.iter().map(|(name, watched)| (name.clone(), watched.report.clone()));
-        self.board.send_replace(Board::new(reports));
+        let mut board = Board::new(reports);
+        board.own = self.front.findings();
+        self.board.send_replace(board);
         Ok(())
     }
 
@@ -280,8 +314,8 @@ struct Edits {
     _watcher: Option<notify::RecommendedWatcher>,
 }
 
-/// How often the counts of the sinks are told to our telemetry.
-const COUNT: Duration = Duration::from_secs(5);
+/// How often the counts of the sinks are told to our telemetry, and the files of the front door looked at.
+const COUNT: Duration = Duration::from_secs(2);
 /// An editor writes more than once; one reload is enough.
 const SETTLE: Duration = Duration::from_millis(300);
 

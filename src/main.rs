@@ -29,6 +29,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<Exit> {
+    keep_memory_private();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .enable_all()
@@ -37,6 +38,15 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
     let exit = runtime.block_on(cli.command.execute());
     runtime.shutdown_timeout(LEAVE);
     exit.context("cannot write the result")
+}
+
+/// Passwords pass through our memory: no crash writes it to a disk, and no other process of this user reads it.
+fn keep_memory_private() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
+    {
+        eprintln!("warning: a crash may write passwords into a core dump: {error}");
+    }
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -33,6 +33,8 @@ own! {
     RELOAD = Gauge "dbsonde_config_last_reload_successful" by [];
     /// When the configuration in force was read.
     RELOADED = Gauge "dbsonde_config_last_reload_success_timestamp_seconds" in "seconds" by [];
+    /// Can everybody read us who reaches an address of ours that is not loopback? 1 if so.
+    OPEN_DOOR = Gauge "dbsonde_http_open_to_others" by [];
     /// Is what survives a restart being kept? 1 if it is; absent if nobody wants it.
     STORE = Gauge "dbsonde_store_healthy" by [];
     /// What was dropped because a queue was full.
@@ -76,6 +78,7 @@ struct All {
     requests: Option<IntCounterVec>,
     dropped: Option<IntCounterVec>,
     sinks: Mutex<Vec<SinkHealth>>,
+    open_door: Option<Gauge>,
     reload: Option<Gauge>,
     reloaded: Option<Gauge>,
     store: OnceLock<watch::Receiver<Health>>,
@@ -106,6 +109,7 @@ impl Telemetry {
             requests: counters(REQUESTS),
             dropped: counters(DROPPED),
             sinks: Mutex::default(),
+            open_door: gauge(OPEN_DOOR, 0.0),
             reload: gauge(RELOAD, 1.0),
             reloaded: gauge(RELOADED, unix_seconds()),
             store: OnceLock::new(),
@@ -122,6 +126,12 @@ impl Telemetry {
     /// The queue was full and its item is gone.
     pub fn queue_dropped(&self, queue: &str) {
         count(&self.all.dropped, &[queue]);
+    }
+
+    pub fn open_to_others(&self, is_open: bool) {
+        if let Some(gauge) = &self.all.open_door {
+            gauge.set(f64::from(u8::from(is_open)));
+        }
     }
 
     /// How the sinks fare now. They count for themselves; whoever owns them hands it on from time to time.

@@ -1,5 +1,5 @@
 use crate::command::{Exit, print, refuse};
-use crate::config::{Config, DEFAULT_PATH};
+use crate::config::{Config, DEFAULT_PATH, Door};
 use std::io;
 use std::path::PathBuf;
 
@@ -16,6 +16,9 @@ pub fn execute(args: &Args) -> io::Result<Exit> {
         Ok(config) => config,
         Err(error) => return Ok(refuse(&error)),
     };
+    if let Err(error) = Door::load(&config.web) {
+        return Ok(refuse(&error));
+    }
     let many = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
     let (targets, sinks) = (many(config.target.len(), "target"), many(config.sink.len(), "sink"));
     print(&format!("{}: fine, {targets}, {sinks}\n", args.file.display()))?;

@@ -28,6 +28,14 @@ pub struct Args {
         hide_env_values = true
     )]
     listen: Vec<SocketAddr>,
+    /// TLS, users and headers for that address, as Prometheus's exporters have them
+    #[arg(
+        long = "web.config.file",
+        value_name = "F",
+        env = "DBSONDE_WEB_CONFIG_FILE",
+        hide_env_values = true
+    )]
+    web_config: Option<PathBuf>,
     /// Directory for what survives a restart, or "none"
     #[arg(long = "state.dir", value_name = "D", env = "DBSONDE_STATE_DIR", hide_env_values = true)]
     state_dir: Option<String>,
@@ -45,6 +53,7 @@ impl From<Args> for ConfigSource {
             path: args.config_file,
             targets: args.target,
             listen: args.listen,
+            web_config: args.web_config,
             state_dir: args.state_dir.map(StateDir::from),
             log_level: args.log_level,
             log_format: args.log_format,

@@ -59,6 +59,11 @@ impl ConfigError {
         Self::new(file.into(), said, 0, 0, String::new(), None)
     }
 
+    /// About a place in a file that may hold secrets anywhere: its text is not shown.
+    pub fn at(file: String, line: usize, column: usize, said: &str) -> Self {
+        Self::new(file, said, line, column, String::new(), None)
+    }
+
     /// About an argument.
     pub fn usage(argument: &str, said: &str) -> Self {
         let mut error = Self::plain(argument, said);
@@ -89,7 +94,8 @@ impl ConfigError {
             self.hint.as_ref().map(|hint| Group::with_title(Level::HELP.secondary_title(hint.as_str())));
         let Some((text, span)) = &self.excerpt else {
             // Without a text to show, the place belongs into the sentence.
-            let title = Level::ERROR.primary_title(format!("{}: {}", self.file, self.message));
+            let place = if self.line > 0 { format!(":{}:{}", self.line, self.column) } else { String::new() };
+            let title = Level::ERROR.primary_title(format!("{}{place}: {}", self.file, self.message));
             let help = help.map(|help| format!("\n{}", renderer.render(&[help]))).unwrap_or_default();
             return format!("{}{help}", renderer.render(&[Group::with_title(title)]));
         };

@@ -7,7 +7,7 @@ use super::{password, service};
 use std::path::Path;
 
 /// What we honour, with the variable of the environment that stands in for it.
-const HONOURED: [(&str, &str); 30] = [
+const HONOURED: [(&str, &str); 31] = [
     ("application_name", "PGAPPNAME"),
     ("channel_binding", "PGCHANNELBINDING"),
     ("connect_timeout", "PGCONNECT_TIMEOUT"),
@@ -25,6 +25,7 @@ const HONOURED: [(&str, &str); 30] = [
     ("passfile", "PGPASSFILE"),
     ("password", ""),
     ("port", "PGPORT"),
+    ("require_auth", "PGREQUIREAUTH"),
     ("service", "PGSERVICE"),
     ("servicefile", ""),
     ("ssl_max_protocol_version", "PGSSLMAXPROTOCOLVERSION"),
@@ -44,14 +45,13 @@ const WITHOUT_EFFECT: [&str; 6] =
     ["client_encoding", "gssdelegation", "gsslib", "krbsrvname", "max_protocol_version", "sslcompression"];
 /// libpq has these; we do not, and to ignore them could mean less safety than was asked for. The environment may
 /// ask for them too.
-const NOT_HERE: [(&str, &str); 15] = [
+const NOT_HERE: [(&str, &str); 14] = [
     ("min_protocol_version", "PGMINPROTOCOLVERSION"),
     ("oauth_client_id", ""),
     ("oauth_client_secret", ""),
     ("oauth_issuer", ""),
     ("oauth_scope", ""),
     ("replication", ""),
-    ("require_auth", "PGREQUIREAUTH"),
     ("requirepeer", "PGREQUIREPEER"),
     ("scram_client_key", ""),
     ("scram_server_key", ""),
@@ -157,9 +157,28 @@ fn files(parts: &mut Parts, variable: Variable<'_>) {
     }
 }
 
+/// The ways to prove who we are that dbsonde knows, wanted or with a `!` unwanted.
+fn proofs(said: &str) -> Result<(), String> {
+    const KNOWN: [&str; 4] = ["none", "password", "md5", "scram-sha-256"];
+    let is_negated = |word: &str| word.starts_with('!');
+    let words: Vec<&str> = said.split(',').map(str::trim).collect();
+    if words.iter().any(|word| is_negated(word)) && !words.iter().all(|word| is_negated(word)) {
+        return Err("require_auth says both what is wanted and what is not\nwrite one kind".to_owned());
+    }
+    match words.iter().find(|word| !KNOWN.contains(&word.trim_start_matches('!'))) {
+        // What we never do need not be forbidden.
+        Some(word) if matches!(*word, "!gss" | "!sspi" | "!oauth") => Ok(()),
+        Some(word) => Err(format!("`{word}` is not a proof for require_auth\nknown: {}", KNOWN.join(", "))),
+        None => Ok(()),
+    }
+}
+
 /// What fits only together with something else.
 fn together(parts: &Parts) -> Result<(), String> {
     let of = |name: &str| parts.get(name).map(String::as_str);
+    if let Some(said) = of("require_auth") {
+        proofs(said)?;
+    }
     let system = of("sslrootcert") == Some("system");
     let mode = of("sslmode").unwrap_or(if system { "verify-full" } else { "prefer" });
     if system && mode != "verify-full" {

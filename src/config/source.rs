@@ -13,6 +13,7 @@ pub struct ConfigSource {
     pub path: Option<PathBuf>,
     pub targets: Vec<String>,
     pub listen: Vec<SocketAddr>,
+    pub web_config: Option<PathBuf>,
     pub state_dir: Option<StateDir>,
     pub log_level: Option<LogLevel>,
     pub log_format: Option<LogFormat>,
@@ -27,6 +28,9 @@ impl ConfigSource {
         };
         if !self.listen.is_empty() {
             config.web.listen.clone_from(&self.listen);
+        }
+        if let Some(file) = &self.web_config {
+            config.web.config_file = Some(file.clone());
         }
         if let Some(dir) = &self.state_dir {
             config.state.dir = dir.clone();

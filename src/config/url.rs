@@ -285,7 +285,8 @@ mod tests {
         for (text, hint) in [
             ("postgres://u@h/db?sslmod=require", "did you mean `sslmode`"),
             ("postgres://u@h/db?sslmode=verify_full", "did you mean `verify-full`"),
-            ("postgres://u@h/db?require_auth=scram-sha-256", "not supported"),
+            ("postgres://u@h/db?require_auth=scram", "known: none"),
+            ("postgres://u@h/db?requirepeer=postgres", "not supported"),
             ("postgres://u:hun/ter2@h/db", "write %40"),
             ("postgres://u@h/db@home", "write %40"),
             ("host=h1,h2 port=1,2,3", "one for each host"),

@@ -27,6 +27,18 @@ pub fn mode(target: &Target) -> &str {
     target.url.param("sslmode").unwrap_or(usual)
 }
 
+/// `None` where TLS is disabled.
+pub fn of(target: &Target) -> Option<Trust> {
+    match mode(target) {
+        "disable" => None,
+        "verify-full" => Some(Trust::Full),
+        "verify-ca" => Some(Trust::Chain),
+        // libpq's rule: a root that is given is used.
+        "require" if target.url.param("sslrootcert").is_some() => Some(Trust::Chain),
+        _ => Some(Trust::Anybody),
+    }
+}
+
 /// How TLS to a target begins.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -39,14 +51,7 @@ pub struct Client {
 pub fn client(target: &Target) -> Result<Option<Client>, EngineError> {
     let of = |name| target.url.param(name);
     let root = of("sslrootcert");
-    let trust = match mode(target) {
-        "disable" => return Ok(None),
-        "verify-full" => Trust::Full,
-        "verify-ca" => Trust::Chain,
-        // libpq's rule: a root that is given is used.
-        "require" if root.is_some() => Trust::Chain,
-        _ => Trust::Anybody,
-    };
+    let Some(trust) = self::of(target) else { return Ok(None) };
     let provider = Arc::new(ring::default_provider());
     let roots = if trust == Trust::Anybody { Vec::new() } else { roots(root)? };
     let verifier = Verifier::new(trust, roots, &provider).map_err(|what| unsupported("sslrootcert", what))?;

@@ -33,7 +33,7 @@ pub use finding::{Confidence, Finding, Fix, Severity, evidence};
 pub use index::Index;
 pub use io::{BackgroundWriter, Io, Slru};
 pub use load::{Load, SessionGroup};
-pub use name::{Name, Names};
+pub use name::{Name, Names, is_disguise};
 pub use noun::{Cell, Noun, Row};
 pub use replication::{ReplicationReceiver, ReplicationSender, ReplicationSlot, Subscription};
 pub use schema::{Column, ColumnStatistics, Constraint, Function, Partitioning, Policy, Sequence};

@@ -29,6 +29,12 @@ impl Name {
     }
 }
 
+/// Controls, and what turns the direction of writing: a name must not rearrange what stands around it.
+pub fn is_disguise(char: char) -> bool {
+    char.is_control()
+        || matches!(char, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 fn bounded(text: &str) -> &str {
     let mut end = text.len().min(MAX_BYTES);
     while !text.is_char_boundary(end) {

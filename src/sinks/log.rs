@@ -2,7 +2,7 @@
 //! those have no business in a log.
 
 use crate::ledger::{Change, Kind};
-use crate::model::Severity;
+use crate::model::{Severity, is_disguise};
 use crate::sink::{Delivery, Sink};
 
 /// A line is read by people.
@@ -32,7 +32,7 @@ fn write(Change { kind, entry }: &Change) {
 
 /// Names may hold line breaks and escapes; a log must not obey them.
 fn one_line(text: &str) -> String {
-    text.chars().take(MAX_CHARS).map(|char| if char.is_control() { ' ' } else { char }).collect()
+    text.chars().take(MAX_CHARS).map(|char| if is_disguise(char) { ' ' } else { char }).collect()
 }
 
 #[cfg(test)]
@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn a_name_cannot_write_lines_of_its_own() {
-        assert_eq!(one_line("a\n2026 ERROR\x1b[31mb"), "a 2026 ERROR [31mb");
+        assert_eq!(one_line("a\n2026 ERROR\x1b[31m\u{202e}b"), "a 2026 ERROR [31m b");
         assert_eq!(one_line(&"é".repeat(9_000)).chars().count(), MAX_CHARS);
     }
 }

@@ -32,11 +32,14 @@ struct Refusal(StatusCode, String);
 
 type Answer<T> = Result<T, Refusal>;
 
+/// From the reports of the chosen targets, and what is found about ourselves.
+type Work<T> = fn(&[Arc<Report>], &[Entry], &When, &Asked) -> Answer<T>;
+
 /// Works out an answer aside, because it may take longer than a task should hold its thread.
 async fn answered<T: Serialize + Send + 'static>(
     views: Arc<Views>,
     asked: Result<Query<Asked>, QueryRejection>,
-    work: fn(&[Arc<Report>], &When, &Asked) -> Answer<T>,
+    work: Work<T>,
 ) -> Response {
     let Ok(Query(asked)) = asked else {
         return failed(
@@ -45,9 +48,11 @@ async fn answered<T: Serialize + Send + 'static>(
         );
     };
     let done = tokio::task::spawn_blocking(move || {
-        let reports = chosen(&views.board(), asked.target.as_deref())?;
+        let board = views.board();
+        let reports = chosen(&board, asked.target.as_deref())?;
         let now = views.moments.now(&reports);
-        let value = work(&reports, &now, &asked)?;
+        let own = if asked.target.is_none() { &*board.own } else { &[] };
+        let value = work(&reports, own, &now, &asked)?;
         serde_json::to_vec(&value)
             .map_err(|error| Refusal(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
     });
@@ -70,7 +75,7 @@ pub async fn targets(
     State(views): State<Arc<Views>>,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Response {
-    answered(views, asked, |reports, now, _| {
+    answered(views, asked, |reports, _, now, _| {
         Ok(reports.iter().map(|r| Target::of(r, now)).collect::<Vec<_>>())
     })
     .await
@@ -80,9 +85,9 @@ pub async fn findings(
     State(views): State<Arc<Views>>,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Response {
-    answered(views, asked, |reports, _, _| {
-        let mut findings: Vec<Entry> =
-            reports.iter().flat_map(|report| report.findings.iter().cloned()).collect();
+    answered(views, asked, |reports, own, _, _| {
+        let of_targets = reports.iter().flat_map(|report| report.findings.iter());
+        let mut findings: Vec<Entry> = of_targets.chain(own).cloned().collect();
         findings.sort_by(|a, b| b.finding.severity.cmp(&a.finding.severity).then_with(|| a.id.cmp(&b.id)));
         Ok(Findings { findings, gaps: all_gaps(reports) })
     })
@@ -90,14 +95,14 @@ pub async fn findings(
 }
 
 pub async fn gaps(State(views): State<Arc<Views>>, asked: Result<Query<Asked>, QueryRejection>) -> Response {
-    answered(views, asked, |reports, _, _| Ok(all_gaps(reports))).await
+    answered(views, asked, |reports, _, _, _| Ok(all_gaps(reports))).await
 }
 
 pub async fn statements(
     State(views): State<Arc<Views>>,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Response {
-    answered(views, asked, |reports, now, asked| {
+    answered(views, asked, |reports, _, now, asked| {
         let span = asked.span.as_deref().map(parse_span).transpose()?;
         let limit = asked.limit.unwrap_or(MAX_STATEMENTS).min(MAX_STATEMENTS);
         let mut all: Vec<Cost> = reports.iter().flat_map(|report| costs(report, now, span)).collect();

@@ -3,13 +3,18 @@
 
 mod api;
 pub mod exposition;
+mod gate;
 mod lifecycle;
 pub mod metrics;
 mod moment;
 mod pages;
+mod patience;
+mod room;
 mod scrape;
 mod server;
 #[cfg(test)]
 mod tests;
+mod users;
 
+pub use gate::Gate;
 pub use server::serve;

@@ -5,6 +5,7 @@ use super::metrics::ages;
 use super::server::{Views, answer};
 use crate::board::Report;
 use crate::ledger::{Entry, State};
+use crate::model::is_disguise;
 use crate::model::{Blocker, Confidence, Fix, Load, Noun, Topic, When};
 use axum::extract;
 use axum::http::StatusCode;
@@ -28,8 +29,9 @@ pub async fn style() -> Response {
 pub async fn page(extract::State(views): extract::State<Arc<Views>>) -> Response {
     const HTML: &str = "text/html; charset=utf-8";
     let written = tokio::task::spawn_blocking(move || {
-        let reports: Vec<Arc<Report>> = views.board().reports().collect();
-        html(&reports, &views.moments.now(&reports))
+        let board = views.board();
+        let reports: Vec<Arc<Report>> = board.reports().collect();
+        html(&reports, &board.own, &views.moments.now(&reports))
     });
     match written.await {
         Ok(html) => answer(StatusCode::OK, HTML, html),
@@ -50,12 +52,7 @@ impl Display for Plain<'_> {
                 '"' => f.write_str("&quot;")?,
                 '\'' => f.write_str("&#39;")?,
                 '\n' | '\t' => f.write_char(char)?,
-                // Controls, and what turns the direction of writing: a name must not rearrange a script.
-                c if c.is_control()
-                    || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
-                {
-                    f.write_char('\u{fffd}')?;
-                }
+                c if is_disguise(c) => f.write_char('\u{fffd}')?,
                 c => f.write_char(c)?,
             }
         }
@@ -80,15 +77,15 @@ impl Display for Span {
     }
 }
 
-pub fn html(reports: &[Arc<Report>], now: &When) -> String {
+pub fn html(reports: &[Arc<Report>], own: &[Entry], now: &When) -> String {
     let mut out = String::with_capacity(32 << 10);
     // Writing into a string has no way to fail.
-    let _ = page_of(&mut out, reports, now);
+    let _ = page_of(&mut out, reports, own, now);
     out
 }
 
-fn page_of(out: &mut String, reports: &[Arc<Report>], now: &When) -> fmt::Result {
-    let open: usize = reports.iter().map(|report| report.findings.len()).sum();
+fn page_of(out: &mut String, reports: &[Arc<Report>], own: &[Entry], now: &When) -> fmt::Result {
+    let open: usize = reports.iter().map(|report| report.findings.len()).sum::<usize>() + own.len();
     let down = reports.iter().filter(|report| !report.up).count();
     let title = match (down, open) {
         (0, 0) => "all is well".to_owned(),
@@ -106,7 +103,7 @@ fn page_of(out: &mut String, reports: &[Arc<Report>], now: &When) -> fmt::Result
         env!("CARGO_PKG_VERSION")
     )?;
     targets(out, reports, now)?;
-    findings(out, reports, now)?;
+    findings(out, reports, own, now)?;
     for report in reports {
         let many = reports.len() > 1;
         statements(out, report, now, many)?;
@@ -159,10 +156,11 @@ fn targets(out: &mut String, reports: &[Arc<Report>], now: &When) -> fmt::Result
     out.write_str("</table></div>\n")
 }
 
-fn findings(out: &mut String, reports: &[Arc<Report>], now: &When) -> fmt::Result {
+fn findings(out: &mut String, reports: &[Arc<Report>], own: &[Entry], now: &When) -> fmt::Result {
     let (silenced, mut open): (Vec<&Entry>, Vec<&Entry>) = reports
         .iter()
         .flat_map(|report| report.findings.iter())
+        .chain(own)
         .partition(|entry| entry.state == State::Silenced);
     open.sort_by(|a, b| {
         b.finding.severity.cmp(&a.finding.severity).then(a.opened_at.total_cmp(&b.opened_at))

@@ -1,7 +1,10 @@
-//! The HTTP server: few connections, short patience, a fixed table of paths. A stranger can neither hold it up nor
+//! The HTTP server: bounded connections, short patience, a fixed table of paths. A stranger can neither hold it up nor
 //! make it do anything but read the board.
 
+use super::gate::Gate;
 use super::moment::Moments;
+use super::patience::Patient;
+use super::room::{Busy, Room, Seat, Taken};
 use super::scrape::{self, Cache};
 use super::{api, lifecycle, pages};
 use crate::board::{Board, Report};
@@ -13,18 +16,20 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
 
-/// Scrapers and a few people; whoever comes later waits until one leaves.
-const MAX_CONNECTIONS: usize = 64;
 /// A request that is not there by then is not meant to come.
 const HEADERS: Duration = Duration::from_secs(5);
 /// Bytes and number of headers; larger ones are not meant for us.
@@ -44,6 +49,7 @@ type Reload = oneshot::Sender<Result<(), String>>;
 #[derive(Debug)]
 pub struct Views {
     pub boards: watch::Receiver<Board>,
+    pub gate: watch::Receiver<Arc<Gate>>,
     pub telemetry: Telemetry,
     pub reload: mpsc::Sender<Reload>,
     pub moments: Moments,
@@ -60,60 +66,80 @@ impl Views {
 pub async fn serve(
     listeners: Vec<TcpListener>,
     boards: watch::Receiver<Board>,
+    gate: watch::Receiver<Arc<Gate>>,
     telemetry: Telemetry,
     reload: mpsc::Sender<Reload>,
     stop: CancellationToken,
 ) {
-    let views =
-        Arc::new(Views { boards, telemetry, reload, moments: Moments::start(), cache: Cache::default() });
+    let (moments, cache) = (Moments::start(), Cache::default());
+    let views = Arc::new(Views { boards, gate, telemetry, reload, moments, cache });
     // Reads the difference of the clocks while both are young.
     let reports: Vec<Arc<Report>> = views.board().reports().collect();
     views.moments.now(&reports);
-    let router = router(views);
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let host = Host { router: router(views.clone()), views, room: Arc::default(), stop };
     let tasks = TaskTracker::new();
     for listener in listeners {
-        tasks.spawn(accept(listener, router.clone(), room.clone(), stop.clone(), tasks.clone()));
+        tasks.spawn(accept(listener, host.clone(), tasks.clone()));
     }
     tasks.close();
     tasks.wait().await;
 }
 
-async fn accept(
-    listener: TcpListener,
+/// What every connection is given.
+#[derive(Clone)]
+struct Host {
     router: Router,
-    room: Arc<Semaphore>,
+    views: Arc<Views>,
+    room: Arc<Room>,
     stop: CancellationToken,
-    tasks: TaskTracker,
-) {
-    loop {
-        let next = async {
-            let permit = room.clone().acquire_owned().await.ok()?;
-            Some((listener.accept().await, permit))
-        };
-        match stop.run_until_cancelled(next).await.flatten() {
-            Some((Ok((stream, _)), permit)) => {
-                tasks.spawn(converse(stream, router.clone(), stop.clone(), permit));
-            }
+}
+
+async fn accept(listener: TcpListener, host: Host, tasks: TaskTracker) {
+    while let Some(accepted) = host.stop.run_until_cancelled(listener.accept()).await {
+        let Ok((stream, _)) = accepted else {
             // Out of descriptors, or a client that has left already: both pass.
-            Some((Err(_), _)) => tokio::time::sleep(Duration::from_millis(100)).await,
-            None => return,
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let on_loopback = stream.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
+        match host.room.enter(on_loopback) {
+            Some(taken) => drop(tasks.spawn(receive(stream, host.clone(), taken))),
+            None => host.views.telemetry.queue_dropped("connections"),
         }
     }
 }
 
-async fn converse(stream: TcpStream, router: Router, stop: CancellationToken, _permit: OwnedSemaphorePermit) {
+/// Encrypted or not, as the door is at this moment.
+async fn receive(stream: TcpStream, host: Host, taken: Taken) {
+    let leave = taken.seat.leave.clone();
+    let tls = host.views.gate.borrow().door.tls.clone();
+    let conversation = async {
+        let stream = Patient::new(stream);
+        let Some(config) = tls else { return converse(stream, &host, &taken).await };
+        let greeting = tokio::time::timeout(HEADERS, TlsAcceptor::from(config).accept(stream));
+        if let Some(Ok(Ok(stream))) = host.stop.run_until_cancelled(greeting).await {
+            converse(stream, &host, &taken).await;
+        }
+    };
+    leave.run_until_cancelled(conversation).await;
+}
+
+async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, host: &Host, taken: &Taken) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(HEADERS)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEADER_BYTES);
-    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let service = service_fn(|mut request: Request<Incoming>| {
+        request.extensions_mut().insert(taken.seat.clone());
+        host.router.clone().oneshot(request)
+    });
+    let connection = http.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     // How a connection ends is its client's affair.
     tokio::select! {
         _ = connection.as_mut() => return,
-        () = stop.cancelled() => {}
+        () = host.stop.cancelled() => {}
         () = tokio::time::sleep(LIFETIME) => {}
     }
     connection.as_mut().graceful_shutdown();
@@ -153,15 +179,31 @@ pub fn router(views: Arc<Views>) -> Router {
         .with_state(views)
 }
 
-/// Around every answer: a deadline, headers that keep browsers from making anything of it, and a count.
+/// Around every answer: the gate, a deadline, headers that keep browsers from making anything of it, and a count.
 async fn guard(State(views): State<Arc<Views>>, request: Request, next: Next) -> Response {
+    let seat = request.extensions().get::<Arc<Seat>>().cloned();
+    let on_loopback = seat.as_ref().is_none_or(|seat| seat.on_loopback);
+    let _busy = Busy::at(seat);
     let path = request.uri().path();
     let handler = PATHS.iter().find(|(of, _)| *of == path).map_or("unknown", |(_, name)| name);
-    let mut response = match tokio::time::timeout(DEADLINE, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => failed(StatusCode::SERVICE_UNAVAILABLE, "this took too long"),
+    let gate = views.gate.borrow().clone();
+    let answered = async {
+        match gate.admit(request.uri(), request.headers(), on_loopback).await {
+            Ok(()) => next.run(request).await,
+            Err((status, why)) => failed(status, why),
+        }
     };
-    const HEADERS: [(HeaderName, &str); 5] = [
+    let answered = tokio::time::timeout(DEADLINE, answered).await;
+    let mut response =
+        answered.unwrap_or_else(|_| failed(StatusCode::SERVICE_UNAVAILABLE, "this took too long"));
+    dress(&mut response, &gate);
+    views.telemetry.request(handler, response.status().as_u16());
+    response
+}
+
+/// The operator's headers come before ours.
+fn dress(response: &mut Response, gate: &Gate) {
+    const OURS: [(HeaderName, &str); 5] = [
         (
             header::CONTENT_SECURITY_POLICY,
             "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -171,11 +213,20 @@ async fn guard(State(views): State<Arc<Views>>, request: Request, next: Next) ->
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-store"),
     ];
-    for (name, value) in HEADERS {
-        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    let status = response.status();
+    let headers = response.headers_mut();
+    for (name, value) in &gate.headers {
+        headers.insert(name, value.clone());
     }
-    views.telemetry.request(handler, response.status().as_u16());
-    response
+    for (name, value) in OURS {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    let more = match status {
+        StatusCode::UNAUTHORIZED => (header::WWW_AUTHENTICATE, "Basic realm=\"dbsonde\", charset=\"UTF-8\""),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => (header::RETRY_AFTER, "1"),
+        _ => return,
+    };
+    headers.entry(more.0).or_insert(HeaderValue::from_static(more.1));
 }
 
 pub fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response {

@@ -1,6 +1,7 @@
 mod made_up;
 
 use super::exposition::Format;
+use super::gate::Gate;
 use super::metrics::{catalogue, text};
 use super::moment::Moments;
 use super::scrape::Cache;
@@ -128,12 +129,17 @@ fn views(reports: Vec<Report>) -> (Arc<Views>, Vec<watch::Sender<Arc<Report>>>, 
     let boards = watch::channel(Board::new(receivers)).1;
     let views = Views {
         boards,
+        gate: open_gate(),
         telemetry: Telemetry::new(),
         reload,
         moments: Moments::start(),
         cache: Cache::default(),
     };
     (Arc::new(views), senders, reloads)
+}
+
+fn open_gate() -> watch::Receiver<Arc<Gate>> {
+    watch::channel(Arc::default()).1
 }
 
 type Reload = tokio::sync::oneshot::Sender<Result<(), String>>;
@@ -315,11 +321,12 @@ async fn slow_strangers_are_shown_out_and_stopping_is_quick() {
     let stop = tokio_util::sync::CancellationToken::new();
     let (reload, _reloads) = mpsc::channel(1);
     let boards = watch::channel(Board::default()).1;
-    let server = tokio::spawn(super::serve(vec![listener], boards, Telemetry::new(), reload, stop.clone()));
+    let served = super::serve(vec![listener], boards, open_gate(), Telemetry::new(), reload, stop.clone());
+    let server = tokio::spawn(served);
     let mut slow = tokio::net::TcpStream::connect(address).await.unwrap();
     slow.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n").await.unwrap();
     let mut quick = tokio::net::TcpStream::connect(address).await.unwrap();
-    quick.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    quick.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     let mut answer = [0; 15];
     quick.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 200 OK");
@@ -347,7 +354,7 @@ fn a_hundred_thousand_series_are_quick() {
         assert!(began.elapsed() < Duration::from_secs(5));
     }
     let began = Instant::now();
-    pages::html(&reports, &later(16.0));
+    pages::html(&reports, &[], &later(16.0));
     api::costs(&reports[0], &later(16.0), None);
     assert!(began.elapsed() < Duration::from_secs(5));
 }

@@ -11,6 +11,7 @@ mod connecting;
 mod dashboards;
 mod digest;
 mod docs;
+mod door;
 mod faults;
 mod grants;
 mod kubernetes;

@@ -6,7 +6,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
@@ -32,20 +32,62 @@ impl Daemon {
 
     /// With further arguments and environment; `--state.dir` among them replaces the own one.
     pub async fn start_with(config: &str, args: &[&str], envs: &[(&str, &str)]) -> Daemon {
-        let dir = Dir::new();
-        let file = dir.join("dbsonde.toml");
-        fs::write(&file, config).expect("a configuration file");
-        Daemon::start_in(dir, &file, args, envs).await
+        Daemon::healthy(Daemon::spawn(program(), config, args, envs)).await
+    }
+
+    /// One that speaks TLS only: waits until something listens.
+    pub async fn start_behind_tls(config: &str, args: &[&str]) -> Daemon {
+        let mut daemon = Daemon::spawn(program(), config, args, &[]);
+        let end = Instant::now() + Duration::from_secs(20);
+        while TcpStream::connect(("127.0.0.1", daemon.port)).await.is_err() {
+            daemon.go_on_waiting(end).await;
+        }
+        daemon
+    }
+
+    /// On a disk where no file may grow beyond some kilobytes. The log is a pipe and not concerned.
+    pub async fn start_without_room(config: &str) -> Daemon {
+        let mut cramped = program_through("sh");
+        cramped.args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$0\" \"$@\"", BINARY]);
+        Daemon::healthy(Daemon::spawn(cramped, config, &[], &[])).await
+    }
+
+    async fn healthy(mut daemon: Daemon) -> Daemon {
+        let end = Instant::now() + Duration::from_secs(20);
+        while !daemon.try_get("/-/healthy", &[]).await.is_ok_and(|r| r.status == 200) {
+            daemon.go_on_waiting(end).await;
+        }
+        daemon
+    }
+
+    async fn go_on_waiting(&mut self, end: Instant) {
+        if let Ok(Some(status)) = self.child.try_wait() {
+            panic!("dbsonde ended with {status}:\n{}", self.log());
+        }
+        assert!(Instant::now() < end, "dbsonde is not there after 20 s:\n{}", self.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 
     /// With a configuration file of the test's own.
     pub async fn start_on(config_file: &Path, args: &[&str], envs: &[(&str, &str)]) -> Daemon {
-        Daemon::start_in(Dir::new(), config_file, args, envs).await
+        Daemon::healthy(Daemon::spawn_in(Dir::new(), program(), config_file, args, envs)).await
     }
 
-    async fn start_in(dir: Dir, config_file: &Path, args: &[&str], envs: &[(&str, &str)]) -> Daemon {
+    fn spawn(command: Command, config: &str, args: &[&str], envs: &[(&str, &str)]) -> Daemon {
+        let dir = Dir::new();
+        let file = dir.join("dbsonde.toml");
+        fs::write(&file, config).expect("a configuration file");
+        Daemon::spawn_in(dir, command, &file, args, envs)
+    }
+
+    fn spawn_in(
+        dir: Dir,
+        mut command: Command,
+        config_file: &Path,
+        args: &[&str],
+        envs: &[(&str, &str)],
+    ) -> Daemon {
         let port = free_port();
-        let mut command = program();
         command.arg("run").arg("--config.file").arg(config_file);
         command.args(["--web.listen-address", &format!("127.0.0.1:{port}")]);
         if !args.iter().any(|a| a.starts_with("--state.dir")) {
@@ -63,16 +105,7 @@ impl Daemon {
             }
         });
         let pid = child.id().expect("a running process");
-        let mut daemon = Daemon { port, pid, child, log, dir };
-        let end = Instant::now() + Duration::from_secs(20);
-        while !daemon.try_get("/-/healthy", &[]).await.is_ok_and(|r| r.status == 200) {
-            if let Ok(Some(status)) = daemon.child.try_wait() {
-                panic!("dbsonde ended with {status}:\n{}", daemon.log());
-            }
-            assert!(Instant::now() < end, "dbsonde is not healthy after 20 s:\n{}", daemon.log());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        daemon
+        Daemon { port, pid, child, log, dir }
     }
 
     /// What it wrote to stderr so far.
@@ -88,6 +121,20 @@ impl Daemon {
     /// Its state directory, unless the test gave another.
     pub fn state_dir(&self) -> PathBuf {
         self.dir.join("state")
+    }
+
+    /// Files and connections that it has open, by its own word: since it keeps its memory to itself, nobody else may look.
+    pub async fn descriptors(&self) -> u64 {
+        let metrics = self.get("/metrics").await.text();
+        let open = metrics.lines().find_map(|line| line.strip_prefix("process_open_fds "));
+        open.and_then(|open| open.parse().ok()).expect("a number of descriptors")
+    }
+
+    /// The most memory that it has ever occupied, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).expect("a running process");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+        peak.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
     }
 
     pub async fn get(&self, path: &str) -> Response {
@@ -185,7 +232,11 @@ pub async fn dbsonde(args: &[&str], envs: &[(&str, &str)]) -> Output {
 
 /// Without the settings that whoever runs the tests may have in the environment.
 fn program() -> Command {
-    let mut command = Command::new(BINARY);
+    program_through(BINARY)
+}
+
+fn program_through(starter: &str) -> Command {
+    let mut command = Command::new(starter);
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(|n| n.starts_with("DBSONDE_") || n.starts_with("PG") || n == "RUST_LOG")
         {
@@ -227,22 +278,34 @@ pub async fn request(
     path: &str,
     headers: &[(&str, &str)],
 ) -> std::io::Result<Response> {
-    let exchange = async {
+    let asked = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n");
-        for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        head.push_str("Content-Length: 0\r\n\r\n");
-        stream.write_all(head.as_bytes()).await?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await?;
-        parse(&answer).ok_or_else(|| std::io::Error::other("not an HTTP answer, or not all of it"))
+        exchange(&mut stream, port, method, path, headers).await
     };
-    tokio::time::timeout(Duration::from_secs(10), exchange).await?
+    tokio::time::timeout(Duration::from_secs(10), asked).await?
 }
 
-fn parse(answer: &[u8]) -> Option<Response> {
+/// The same on a stream that is there already.
+pub async fn exchange(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    port: u16,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> std::io::Result<Response> {
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n");
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str("Content-Length: 0\r\n\r\n");
+    stream.write_all(head.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await?;
+    parse(&answer, method == "HEAD")
+        .ok_or_else(|| std::io::Error::other("not an HTTP answer, or not all of it"))
+}
+
+fn parse(answer: &[u8], is_head: bool) -> Option<Response> {
     let end = answer.windows(4).position(|w| w == b"\r\n\r\n")?;
     let head = std::str::from_utf8(&answer[..end]).ok()?;
     let rest = &answer[end + 4..];
@@ -253,7 +316,9 @@ fn parse(answer: &[u8]) -> Option<Response> {
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
     let mut response = Response { status, headers, body: vec![] };
-    response.body = if response.header("transfer-encoding").is_some_and(|v| v == "chunked") {
+    response.body = if is_head {
+        vec![]
+    } else if response.header("transfer-encoding").is_some_and(|v| v == "chunked") {
         unchunk(rest)?
     } else if let Some(length) = response.header("content-length") {
         rest.get(..length.parse().ok()?)?.to_vec()
@@ -279,8 +344,10 @@ fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
 
 #[test]
 fn an_answer_in_chunks_is_put_together() {
-    let answer =
-        parse(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsond\r\n1\r\ne\r\n0\r\n\r\n");
+    let answer = parse(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nsond\r\n1\r\ne\r\n0\r\n\r\n",
+        false,
+    );
     assert_eq!(answer.map(|a| (a.status, a.text())), Some((200, "sonde".to_owned())));
-    assert!(parse(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort").is_none());
+    assert!(parse(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort", false).is_none());
 }

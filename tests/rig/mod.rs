@@ -11,6 +11,8 @@
 
 pub mod certificates;
 pub mod daemon;
+pub mod hostile;
+pub mod https;
 pub mod mysql;
 pub mod pgbouncer;
 pub mod postgres;

@@ -18,6 +18,8 @@ pub enum Mode {
     Pass,
     /// Every piece read, in either direction, waits this long before it passes.
     Delay(Duration),
+    /// So many bytes a second pass, in small pieces.
+    Thin(usize),
     /// They are read and kept, and connections are accepted: nothing passes until the mode changes, then all of it does.
     Stall,
     /// Open connections are reset, new ones are accepted and reset.
@@ -168,11 +170,14 @@ async fn pump(
 ) -> Result<()> {
     let mut piece = vec![0; 64 * 1024];
     loop {
-        let n = from.read(&mut piece).await?;
+        let room = if let Mode::Thin(rate) = *mode.borrow() { rate / 10 } else { piece.len() };
+        let room = room.clamp(1, piece.len());
+        let n = from.read(piece.get_mut(..room).unwrap_or_default()).await?;
         match settled(mode).await {
             // `connection` is about to hear of it as well; whoever is first, this piece is lost.
             Mode::Cut | Mode::HalfOpen => std::future::pending().await,
             Mode::Delay(pause) => tokio::time::sleep(pause).await,
+            Mode::Thin(rate) => tokio::time::sleep(Duration::from_secs_f64(n as f64 / rate as f64)).await,
             Mode::Pass | Mode::Stall => {}
         }
         if n == 0 {

@@ -1,5 +1,6 @@
 //! One connection to PostgreSQL: its limits travel in the start-up packet, so there is no moment without them.
 
+use super::demand::{Demand, Way};
 use super::failure::{Refusal, failure, innermost};
 use super::guard::Guarded;
 use super::session::{self, Session, Wanted};
@@ -48,6 +49,7 @@ pub struct SocketOptions {
     keepalive: Option<TcpKeepalive>,
     user_timeout: Option<Duration>,
     negotiation: SslNegotiation,
+    demand: Demand,
 }
 
 impl SocketOptions {
@@ -69,6 +71,7 @@ impl SocketOptions {
             keepalive: (number("keepalives") != Some(0)).then_some(keepalive),
             user_timeout: positive("tcp_user_timeout").map(|millis| Duration::from_millis(millis.into())),
             negotiation: tls::negotiation(target),
+            demand: Demand::of(target, Way::Exposed),
         }
     }
 
@@ -83,8 +86,8 @@ impl SocketOptions {
             socket.set_tcp_user_timeout(self.user_timeout)?;
         }
         Ok(match (is_tls, self.negotiation) {
-            (true, SslNegotiation::Direct) => Guarded::blind(stream),
-            (is_tls, _) => Guarded::outside(stream, is_tls),
+            (true, SslNegotiation::Direct) => Guarded::blind(stream, self.demand),
+            (is_tls, _) => Guarded::outside(stream, is_tls, self.demand),
         })
     }
 }
@@ -122,7 +125,8 @@ impl Knock<'_> {
             }
             Endpoint::Unix(path) => {
                 let stream = UnixStream::connect(path).await?;
-                log_in(&config, Guarded::outside(stream, false), NoTls).await?
+                let demand = Demand::of(self.target, Way::Safe);
+                log_in(&config, Guarded::outside(stream, false, demand), NoTls).await?
             }
         };
         let session = Session::ask(&client, self.lane).await?;

@@ -2,6 +2,7 @@
 
 use crate::engine::EngineError;
 use crate::engine::reading::Failure;
+use crate::model::is_disguise;
 use tokio_postgres::error::{DbError, SqlState};
 
 /// What the server's error means for what comes next.
@@ -9,7 +10,7 @@ pub fn failure(error: &tokio_postgres::Error) -> Failure {
     match error.as_db_error() {
         Some(db) if is_fatal(db.code()) => Failure::Lost(from_server(db)),
         // Our statements hold no literals and no names of users' objects, so neither does the message.
-        Some(db) => Failure::Refused { message: db.message().to_owned(), changed: means_change(db.code()) },
+        Some(db) => Failure::Refused { message: said(db), changed: means_change(db.code()) },
         None => Failure::Lost(EngineError::Unreachable(innermost(error))),
     }
 }
@@ -47,6 +48,9 @@ pub enum Refusal {
 impl Refusal {
     pub fn of(error: &tokio_postgres::Error) -> Refusal {
         let Some(db) = error.as_db_error() else {
+            if is_forbidden(error) {
+                return Refusal::Final(EngineError::Denied(innermost(error)));
+            }
             let said = EngineError::Unreachable(innermost(error));
             return if is_tls(error) { Refusal::Tls(said) } else { Refusal::Other(said) };
         };
@@ -79,6 +83,13 @@ impl From<std::io::Error> for Refusal {
     }
 }
 
+/// One line of bounded length, whatever the server wrote: it goes to logs, pages and terminals.
+fn said(db: &DbError) -> String {
+    const MAX_CHARS: usize = 300;
+    let plain = |char: char| if is_disguise(char) { ' ' } else { char };
+    db.message().chars().take(MAX_CHARS).map(plain).collect()
+}
+
 /// Errors after which the server closes the connection, or never opened it.
 fn is_fatal(code: &SqlState) -> bool {
     let class = code.code().get(..2).unwrap_or_default();
@@ -86,13 +97,19 @@ fn is_fatal(code: &SqlState) -> bool {
 }
 
 fn from_server(db: &DbError) -> EngineError {
-    let said = db.message().to_owned();
+    let said = said(db);
     match db.code().code().get(..2).unwrap_or_default() {
         // 28: authorisation; 3D: no such database; 42501 while connecting.
         "28" | "3D" | "42" => EngineError::Denied(said),
         "22" | "55" | "0A" => EngineError::Unsupported(said),
         _ => EngineError::Unreachable(said),
     }
+}
+
+/// The guard has refused to give what the server asked for.
+fn is_forbidden(error: &tokio_postgres::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::PermissionDenied)
 }
 
 fn is_tls(error: &tokio_postgres::Error) -> bool {

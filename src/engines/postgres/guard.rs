@@ -3,13 +3,20 @@
 //! Length fields are trusted by drivers: a length of 1 has killed monitors, one of 2 GiB has made them reserve
 //! it, and the plain text of a server that cannot fork ("Ecould not fork…") reads as a length of 1.6 GiB.
 
+use super::demand::{self, Demand};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Longer messages are not for us: no row that we ask for comes near.
-const MAX_MESSAGE: u32 = 32 << 20;
+/// Longer messages are not for us: our longest row holds a text of 64 Ki characters.
+const MAX_MESSAGE: u32 = 2 << 20;
+/// All rows of one answer. 100,000 tables, the most that we promise to watch, take 54 MB.
+const MAX_ANSWER: u64 = 64 << 20;
+/// Notices and the like during one answer. We ask for errors only, so an honest server sends hardly any.
+const MAX_ASIDES: u32 = 1_000;
+/// Descriptions of columns and requests for proof are read by us as well, so they must fit into our hand.
+const MAX_READ: u32 = 64 << 10;
 /// An error message before the protocol is agreed: longer means that it is plain text.
 const MAX_GREETING: u32 = 30_000;
 
@@ -17,6 +24,14 @@ const MAX_GREETING: u32 = 30_000;
 pub struct Guarded<S> {
     stream: S,
     state: State,
+    demand: Demand,
+    /// The message that we read ourselves, as far as it is here.
+    kept: Vec<u8>,
+    /// The server has asked for a proof.
+    asked: bool,
+    /// Bytes and asides since the server was last ready for a query.
+    answer: u64,
+    asides: u32,
 }
 
 #[derive(Debug)]
@@ -28,7 +43,7 @@ enum State {
     /// Collecting the five bytes of a header.
     Header { seen: u8, kind: u8, length: u32, greeting: bool },
     /// So many bytes of the message are still to come.
-    Body(u32),
+    Body { kind: u8, left: u32 },
 }
 
 const START: State = State::Header { seen: 0, kind: 0, length: 0, greeting: true };
@@ -36,18 +51,22 @@ const NEXT: State = State::Header { seen: 0, kind: 0, length: 0, greeting: false
 
 impl<S> Guarded<S> {
     /// Around the raw socket. `negotiates` when the client begins by asking for TLS.
-    pub fn outside(stream: S, negotiates: bool) -> Self {
-        Self { stream, state: if negotiates { State::Negotiating } else { START } }
+    pub fn outside(stream: S, negotiates: bool, demand: Demand) -> Self {
+        Self::new(stream, if negotiates { State::Negotiating } else { START }, demand)
     }
 
     /// Around a socket that is encrypted from the first byte.
-    pub fn blind(stream: S) -> Self {
-        Self { stream, state: State::Blind }
+    pub fn blind(stream: S, demand: Demand) -> Self {
+        Self::new(stream, State::Blind, demand)
     }
 
     /// Around the decrypted stream.
-    pub fn inside(stream: S) -> Self {
-        Self { stream, state: START }
+    pub fn inside(stream: S, demand: Demand) -> Self {
+        Self::new(stream, START, demand)
+    }
+
+    fn new(stream: S, state: State, demand: Demand) -> Self {
+        Self { stream, state, demand, kept: Vec::new(), asked: false, answer: 0, asides: 0 }
     }
 
     pub fn get_ref(&self) -> &S {
@@ -79,15 +98,22 @@ impl<S> Guarded<S> {
                     if *seen == 5 {
                         let (kind, length, greeting) = (*kind, *length, *greeting);
                         self.state = body(kind, length, greeting)?;
+                        self.count(kind, length)?;
                     }
                 }
-                State::Body(left) => {
+                State::Body { kind, left } => {
                     let take = (*left as usize).min(bytes.len());
                     *left -= take as u32;
-                    if *left == 0 {
-                        self.state = NEXT;
+                    let (kind, is_whole) = (*kind, *left == 0);
+                    let (piece, rest) = bytes.split_at(take);
+                    bytes = rest;
+                    if is_read(kind) {
+                        self.kept.extend_from_slice(piece);
                     }
-                    bytes = bytes.get(take..).unwrap_or_default();
+                    if is_whole {
+                        self.state = NEXT;
+                        self.judge(kind)?;
+                    }
                 }
             }
         }
@@ -95,16 +121,60 @@ impl<S> Guarded<S> {
     }
 }
 
+/// What a server may pour out between two queries.
+impl<S> Guarded<S> {
+    fn count(&mut self, kind: u8, length: u32) -> io::Result<()> {
+        self.answer += u64::from(length);
+        match kind {
+            b'Z' => (self.answer, self.asides) = (0, 0),
+            b'N' | b'S' | b'A' => self.asides += 1,
+            _ => {}
+        }
+        if self.asides > MAX_ASIDES {
+            return absurd(format!("refused more than {MAX_ASIDES} notices in one answer"));
+        }
+        if self.answer > MAX_ANSWER {
+            return absurd(format!("refused an answer of more than {MAX_ANSWER} bytes"));
+        }
+        Ok(())
+    }
+
+    /// A message that we read is here as a whole.
+    fn judge(&mut self, kind: u8) -> io::Result<()> {
+        let judged = match kind {
+            b'R' => {
+                let judged = self.demand.proof(&self.kept, self.asked);
+                self.asked = true;
+                judged
+            }
+            b'T' => demand::columns(&self.kept),
+            b't' => demand::parameters(&self.kept),
+            _ => Ok(()),
+        };
+        self.kept = Vec::new();
+        judged
+    }
+}
+
+fn is_read(kind: u8) -> bool {
+    matches!(kind, b'R' | b'T' | b't')
+}
+
+fn absurd<T>(what: String) -> io::Result<T> {
+    Err(io::Error::new(io::ErrorKind::InvalidData, what))
+}
+
 fn body(kind: u8, length: u32, greeting: bool) -> io::Result<State> {
-    let absurd = |what: String| Err(io::Error::new(io::ErrorKind::InvalidData, what));
     if greeting && kind == b'E' && length > MAX_GREETING {
         return absurd("the server cannot accept connections now".into());
     }
     match length {
         ..4 => absurd(format!("a message of length {length} is not PostgreSQL's protocol")),
         4 => Ok(NEXT),
-        _ if length > MAX_MESSAGE => absurd(format!("refused a message of {length} bytes")),
-        _ => Ok(State::Body(length - 4)),
+        _ if length > MAX_MESSAGE || (is_read(kind) && length > MAX_READ) => {
+            absurd(format!("refused a message of {length} bytes"))
+        }
+        _ => Ok(State::Body { kind, left: length - 4 }),
     }
 }
 
@@ -138,7 +208,9 @@ mod tests {
     use super::*;
 
     fn fed(bytes: &[u8], pieces: usize) -> io::Result<()> {
-        let mut guard = Guarded::outside((), false);
+        let target = crate::config::Target::new("postgres://u@h/db".parse().unwrap());
+        let demand = Demand::of(&target, demand::Way::Exposed);
+        let mut guard = Guarded::outside((), false, demand);
         bytes.chunks(pieces).try_for_each(|piece| guard.inspect(piece))
     }
 
@@ -152,9 +224,33 @@ mod tests {
     }
 
     #[test]
+    fn what_never_ends_is_ended() {
+        let notice = b"N\0\0\0\x08abcd";
+        assert!(fed(&notice.repeat(MAX_ASIDES as usize), 64).is_ok());
+        assert!(fed(&notice.repeat(MAX_ASIDES as usize + 1), 64).is_err());
+        let with_rest = [notice.repeat(900), b"Z\0\0\0\x05I".to_vec(), notice.repeat(900)].concat();
+        assert!(fed(&with_rest, 64).is_ok(), "each answer counts for itself");
+        let row = [&b"D\0\x10\0\0"[..], &vec![0; (1 << 20) - 4]].concat();
+        assert!(fed(&row.repeat(63), 1 << 16).is_ok() && fed(&row.repeat(65), 1 << 16).is_err());
+    }
+
+    #[test]
+    fn a_password_in_clear_text_is_not_given_to_anybody() {
+        for pieces in 1..9 {
+            let error = fed(b"R\0\0\0\x08\0\0\0\x03", pieces).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+        }
+    }
+
+    #[test]
     fn absurd_lengths_are_refused_at_the_header() {
-        for bytes in [&b"T\0\0\0\x01"[..], b"T\x7f\xff\xff\xf0", b"T\0\0\0\0", b"Ecould not fork new process"]
-        {
+        for bytes in [
+            &b"T\0\0\0\x01"[..],
+            b"T\x7f\xff\xff\xf0",
+            b"T\0\0\0\0",
+            b"Ecould not fork new process",
+            b"T\0\x02\0\0",
+        ] {
             assert!(fed(bytes, 1).is_err(), "{bytes:?}");
         }
     }

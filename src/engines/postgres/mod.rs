@@ -4,6 +4,7 @@
 mod beat;
 mod collectors;
 mod connect;
+mod demand;
 mod failure;
 mod guard;
 mod known;

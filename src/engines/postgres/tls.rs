@@ -1,5 +1,6 @@
 //! TLS between tokio-postgres and rustls, with the guard on what it decrypts.
 
+use super::demand::{Demand, Way};
 use super::guard::Guarded;
 use crate::config::Target;
 use crate::engine::{EngineError, trust};
@@ -32,7 +33,7 @@ pub fn negotiation(target: &Target) -> SslNegotiation {
 }
 
 #[derive(Clone)]
-pub struct Connector(trust::Client);
+pub struct Connector(trust::Client, Demand);
 
 impl std::fmt::Debug for Connector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -45,11 +46,11 @@ impl Connector {
     pub fn of(target: &Target) -> Result<Option<Connector>, EngineError> {
         let Some(mut client) = trust::client(target)? else { return Ok(None) };
         Arc::make_mut(&mut client.config).alpn_protocols = vec![b"postgresql".to_vec()];
-        Ok(Some(Connector(client)))
+        Ok(Some(Connector(client, Demand::of(target, Way::of_tls(target)))))
     }
 
     pub fn to(&self, host: &str) -> GuardedTls {
-        GuardedTls { config: self.0.config.clone(), host: host.to_owned() }
+        GuardedTls { config: self.0.config.clone(), host: host.to_owned(), demand: self.1 }
     }
 
     /// When the certificate ends that the server has shown.
@@ -63,6 +64,7 @@ impl Connector {
 pub struct GuardedTls {
     config: Arc<ClientConfig>,
     host: String,
+    demand: Demand,
 }
 
 impl<S> TlsConnect<S> for GuardedTls
@@ -78,7 +80,7 @@ where
         let connect = <MakeRustlsConnect as MakeTlsConnect<S>>::make_tls_connect(&mut maker, &self.host);
         Box::pin(async move {
             let connect = connect.map_err(|never| io::Error::other(format!("{never:?}")))?;
-            Ok(Guarded::inside(Encrypted(connect.connect(stream).await?)))
+            Ok(Guarded::inside(Encrypted(connect.connect(stream).await?), self.demand))
         })
     }
 }

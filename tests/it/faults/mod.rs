@@ -1,6 +1,13 @@
 //! What happens to servers and to us, on real ones: a sentence, the right exit code, a gap or `up` at 0 with a
 //! growing age; never a hang, never a password, never an old value sold as new.
 
+mod hostile;
+mod locks;
+mod moves;
+mod names;
+mod ourselves;
+mod secrets;
+
 use crate::rig::daemon::{Daemon, dbsonde};
 use crate::rig::postgres::{Server, Stop, any};
 use crate::rig::proxy::{Mode, Proxy};

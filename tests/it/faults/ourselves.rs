@@ -1,0 +1,50 @@
+//! What is done to us: settings that change faster than they can be read, a disk without room.
+
+use super::{SOON, TARGET, config, up, value};
+use crate::rig::daemon::Daemon;
+use crate::rig::postgres::{Server, any};
+use std::fs;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_of_reloads_ends_with_the_last_good_settings() {
+    let good = config("postgres://u@127.0.0.1:1/postgres");
+    let daemon = Daemon::start(&good).await;
+    up(&daemon, 0.0).await;
+    let before = daemon.descriptors().await;
+    for nth in 0..120 {
+        let text = match nth % 4 {
+            0 => "[web\n".to_owned(),
+            1 => good.replace("\"db\"", "\"other\""),
+            2 => good[..good.len() / 2].to_owned(),
+            _ => good.clone(),
+        };
+        fs::write(daemon.config_file(), text).unwrap();
+        daemon.signal("HUP");
+        if nth % 30 == 0 {
+            assert_eq!(daemon.get("/metrics").await.status, 200);
+        }
+    }
+    fs::write(daemon.config_file(), good.replace("\"db\"", "\"last\"")).unwrap();
+    daemon.signal("HUP");
+    let last = |text: &str| value(text, "dbsonde_target_up", &["target=\"last\""]).is_some();
+    let answer = daemon.wait_for("/metrics", |answer| last(&answer.text()), SOON).await.text();
+    assert_eq!(value(&answer, "dbsonde_target_up", &[TARGET]), None, "what is gone leaves no series");
+    assert!(answer.contains("\ndbsonde_config_last_reload_successful 1\n"), "{answer}");
+    let after = daemon.descriptors().await;
+    assert!(after <= before + 10, "{before} descriptors became {after}");
+    assert!(!daemon.log().contains("panic"), "{}", daemon.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_said_once_and_profiling_goes_on() {
+    let server = Server::start(any(), &[]).await;
+    let daemon = Daemon::start_without_room(&config(&server.url("postgres"))).await;
+    up(&daemon, 1.0).await;
+    let is_told = |text: &str| text.contains("\ndbsonde_store_healthy 0\n");
+    let metrics = daemon.wait_for("/metrics", |answer| is_told(&answer.text()), SOON).await.text();
+    assert_eq!(value(&metrics, "dbsonde_target_up", &[TARGET]), Some(1.0));
+    tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+    up(&daemon, 1.0).await;
+    let said = daemon.log().lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).count();
+    assert!(said <= 12, "{said} warnings:\n{}", daemon.log());
+}
