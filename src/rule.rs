@@ -1,7 +1,7 @@
 //! A rule is a page of the handbook that can also read a window.
 
 use crate::model::question::{Answer, Question};
-use crate::model::{Finding, Index, Name, Scope, Snapshot, Topic, Window};
+use crate::model::{Finding, Flavour, Index, Name, Scope, Snapshot, Topic, Window};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -37,6 +37,8 @@ pub struct Seen<'a> {
     /// What the server has counted since its own reset; only an inspection on first sight fills it.
     pub since_reset: Option<&'a Window>,
     pub answers: &'a HashMap<Question, Answer>,
+    /// Whose SQL fixes are written in.
+    pub flavour: Flavour,
     /// Unix seconds of the newest sample: a rule has no clock.
     pub at: f64,
 }

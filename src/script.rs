@@ -1,6 +1,8 @@
 //! The SQL that fixes are made of: quoted names, bounded waits for locks, one deed a function.
 
-use crate::model::{Fix, Index};
+pub mod mysql;
+
+use crate::model::{Fix, Flavour, Index};
 
 /// A name as SQL writes it, whatever is in it.
 pub fn identifier(name: &str) -> String {
@@ -35,7 +37,10 @@ pub fn concurrently(definition: &str) -> String {
 }
 
 /// Takes an index away without holding up readers or writers; the way back builds it again.
-pub fn drop_index(index: &Index, definition: &str, caution: &str) -> Fix {
+pub fn drop_index(flavour: Flavour, index: &Index, definition: &str, caution: &str) -> Fix {
+    if flavour != Flavour::Postgres {
+        return mysql::drop_index(index, definition, caution);
+    }
     let name = qualified(&index.schema, &index.index);
     Fix {
         sql: vec![patience(2), format!("DROP INDEX CONCURRENTLY {name};")],
@@ -44,6 +49,22 @@ pub fn drop_index(index: &Index, definition: &str, caution: &str) -> Fix {
         blocks: "other schema changes and VACUUM of this table; no reads, no writes".into(),
         transactional: false,
         caution: format!("{caution} Building it again takes a read of the whole table."),
+    }
+}
+
+/// Ends a session; what its transaction did is rolled back.
+pub fn end_session(flavour: Flavour, pid: i64) -> String {
+    match flavour {
+        Flavour::Postgres => format!("SELECT pg_terminate_backend({pid});"),
+        Flavour::Mysql | Flavour::Mariadb => format!("KILL {pid};"),
+    }
+}
+
+/// Ends what a session runs, and leaves it the session.
+pub fn cancel(flavour: Flavour, pid: i64) -> String {
+    match flavour {
+        Flavour::Postgres => format!("SELECT pg_cancel_backend({pid});"),
+        Flavour::Mysql | Flavour::Mariadb => format!("KILL QUERY {pid};"),
     }
 }
 

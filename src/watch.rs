@@ -11,7 +11,7 @@ use crate::engine::{Due, Engine, EngineError, Lane, Pace, Reading, ServerFacts, 
 use crate::lane::{self, News, Orders};
 use crate::ledger::{Change, Entry, Ledger};
 use crate::model::question::{Answer, Question};
-use crate::model::{Finding, Name, Place, Sample, Scope, Snapshot, Topic, When, Window};
+use crate::model::{Finding, Flavour, Name, Place, Sample, Scope, Snapshot, Topic, When, Window};
 use crate::recording::Recorded;
 use crate::rule::{Seen, Word};
 use crate::rules::Handbook;
@@ -270,6 +270,7 @@ impl Watch {
             ladder: self.memory.ladder(),
             since_reset: since_reset.as_ref(),
             answers: &answers,
+            flavour: Flavour::of(self.server.engine, &self.server.version),
             at: now.wall,
         };
         let mut reading = self.plan.rules.handbook.read(&seen);

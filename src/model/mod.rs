@@ -14,6 +14,7 @@ pub mod window;
 
 mod blocker;
 mod database;
+mod flavour;
 mod index;
 mod io;
 mod load;
@@ -30,6 +31,7 @@ pub use blocker::Blocker;
 pub use database::{Database, DatabaseSize};
 pub use fact::{Fact, Kind, Level, Metric, Total};
 pub use finding::{Confidence, Finding, Fix, Severity, evidence};
+pub use flavour::Flavour;
 pub use index::Index;
 pub use io::{BackgroundWriter, Io, Slru};
 pub use load::{Load, SessionGroup};

@@ -125,7 +125,7 @@ fn finding(pair: Pair<'_>, seen: &Seen<'_>) -> Word {
         ]),
         advice: format!("Keep {}, drop the other.", kept.index),
         fix: definition.map(|definition| {
-            script::drop_index(spare, definition, "Standbys lose it as well.")
+            script::drop_index(seen.flavour, spare, definition, "Standbys lose it as well.")
         }),
         confidence: Confidence::Measured,
     }

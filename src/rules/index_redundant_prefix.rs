@@ -1,5 +1,5 @@
 use crate::config::ByteSize;
-use crate::model::{Confidence, Finding, InTopic, Index, Name, Severity, Topic, evidence};
+use crate::model::{Confidence, Finding, Fix, InTopic, Index, Name, Severity, Topic, evidence};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use schemars::JsonSchema;
@@ -108,13 +108,15 @@ fn includes(longer: &Index, index: &Index) -> bool {
 
 fn finding(longer: &Index, index: &Index, seen: &Seen<'_>) -> Word {
     let Some(database) = &index.database else { return unnamed(longer, index, None).into() };
+    let caution = "Scans of long ranges read more from the bigger index. Standbys lose it as well.";
+    let fix = |definition| script::drop_index(seen.flavour, index, definition, caution);
     match seen.definition(database, index) {
-        Ok(definition) => unnamed(longer, index, definition).into(),
+        Ok(definition) => unnamed(longer, index, definition.map(fix)).into(),
         Err(question) => question.into(),
     }
 }
 
-fn unnamed(longer: &Index, index: &Index, definition: Option<&str>) -> Finding {
+fn unnamed(longer: &Index, index: &Index, fix: Option<Fix>) -> Finding {
     Finding {
         rule: Name::new(IndexRedundantPrefix::ID),
         severity: Severity::Note,
@@ -136,10 +138,7 @@ fn unnamed(longer: &Index, index: &Index, definition: Option<&str>) -> Finding {
             ("columns", json!(index.columns.as_str())),
         ]),
         advice: format!("Drop it; {} serves its queries.", longer.index),
-        fix: definition.map(|definition| {
-            let caution = "Scans of long ranges read more from the bigger index. Standbys lose it as well.";
-            script::drop_index(index, definition, caution)
-        }),
+        fix,
         confidence: Confidence::Measured,
     }
 }

@@ -131,7 +131,7 @@ fn finding(watched: Watched<'_>, seen: &Seen<'_>) -> Word {
     let since = script::duration(stretch.seconds);
     let how = if by_hearsay { "since the server's statistics began, " } else { "in " };
     let fix = definition.map(|definition| {
-        script::drop_index(index, definition, "Scans on standbys are not counted here.")
+        script::drop_index(seen.flavour, index, definition, "Scans on standbys are not counted here.")
     });
     Finding {
         rule: Name::new(IndexUnused::ID),

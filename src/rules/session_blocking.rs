@@ -1,5 +1,5 @@
 use crate::config::Span;
-use crate::model::{Blocker, Confidence, Finding, Fix, Name, Severity, Topic, evidence};
+use crate::model::{Blocker, Confidence, Finding, Fix, Flavour, Name, Severity, Topic, evidence};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use schemars::JsonSchema;
@@ -53,7 +53,7 @@ impl Rule for SessionBlocking {
         seen.now
             .rows::<Blocker>()
             .filter(move |blocker| for_long(blocker) || by_many(blocker))
-            .map(|blocker| self.finding(blocker).into())
+            .map(|blocker| self.finding(blocker, seen.flavour).into())
     }
 }
 
@@ -62,11 +62,11 @@ fn waited(blocker: &Blocker) -> f64 {
 }
 
 impl SessionBlocking {
-    fn finding(&self, blocker: &Blocker) -> Finding {
+    fn finding(&self, blocker: &Blocker, flavour: Flavour) -> Finding {
         let victims = blocker.victims.last.get();
         let urgent =
             victims >= self.urgent_victims || waited(blocker) >= self.urgent_after.get().as_secs_f64();
-        let root = Root::of(blocker);
+        let root = Root::of(blocker, flavour);
         let noun = if victims == 1 { "session waits" } else { "sessions wait" };
         Finding {
             rule: Name::new(Self::ID),
@@ -105,17 +105,17 @@ struct Root {
 }
 
 impl Root {
-    fn of(blocker: &Blocker) -> Root {
+    fn of(blocker: &Blocker, flavour: Flavour) -> Root {
         match blocker.prepared() {
             Some(id) => Root::prepared(id),
-            None => Root::session(blocker),
+            None => Root::session(blocker, flavour),
         }
     }
 
-    fn session(blocker: &Blocker) -> Root {
+    fn session(blocker: &Blocker, flavour: Flavour) -> Root {
         let is_idle = blocker.state.starts_with("idle");
         let state = if blocker.state.is_empty() { "in a state that this login may not see" } else { &blocker.state };
-        let way = if is_idle { "pg_terminate_backend" } else { "pg_cancel_backend" };
+        let way = if is_idle { script::end_session } else { script::cancel };
         let through = if blocker.application.is_empty() {
             String::new()
         } else {
@@ -130,7 +130,7 @@ impl Root {
                 "It is at work: cancel it unless its work is worth the wait."
             },
             fix: harmless(
-                vec![format!("SELECT {way}({});", blocker.pid)],
+                vec![way(flavour, blocker.pid)],
                 "nobody; the session's own transaction is rolled back",
                 "What it did in its transaction is lost; its program must be ready to try again.",
             ),

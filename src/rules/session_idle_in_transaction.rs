@@ -1,5 +1,5 @@
 use crate::config::Span;
-use crate::model::{Blocker, Confidence, Finding, Fix, Name, Session, Severity, Timestamp, Topic, evidence};
+use crate::model::{Blocker, Confidence, Finding, Fix, Flavour, Name, Session, Severity, Timestamp, Topic, evidence};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use schemars::JsonSchema;
@@ -13,13 +13,14 @@ use serde_json::json;
 ///
 /// ## Why it hurts
 ///
-/// Its locks stay, so others wait for it. Vacuum cannot remove any row that died after its snapshot, in any
-/// table of the database, so tables and indexes swell and queries slow down until it ends.
+/// Its locks stay, so others wait for it. No row that died after its snapshot can be removed, in any table of
+/// the database, by vacuum or by purge: tables and indexes swell and queries slow down until it ends.
 ///
 /// ## What to do
 ///
 /// Find the program that forgot to commit. Until it is mended, end the session, and give its role a limit so
-/// that the server does so by itself.
+/// that the server does so by itself, where it can: PostgreSQL by role, MariaDB as a whole with
+/// `idle_transaction_timeout`.
 ///
 /// ## When this page is wrong
 ///
@@ -79,14 +80,16 @@ impl SessionIdleInTransaction {
         let noun = if waiting == 1.0 { "session waits" } else { "sessions wait" };
         let blocks = if waiting > 0.0 { format!(", while {waiting} {noun} for it") } else { String::new() };
         let through = application.map_or(String::new(), |name| format!(" ({name})"));
-        let role = user.as_deref().map(script::identifier);
+        // Only PostgreSQL can limit a single role.
+        let role = user.as_deref().filter(|_| seen.flavour == Flavour::Postgres).map(script::identifier);
         let place = database.as_deref().map(|name| format!(" IN DATABASE {}", script::identifier(name)));
         let limit =
             role.as_ref().map(|role| format!("ALTER ROLE {role}{}", place.clone().unwrap_or_default()));
         let set =
             limit.as_ref().map(|alter| format!("{alter} SET idle_in_transaction_session_timeout = '10min';"));
         let reset = limit.map(|alter| format!("{alter} RESET idle_in_transaction_session_timeout;"));
-        let end = format!("SELECT pg_terminate_backend({});", session.pid);
+        let is_limited = set.is_some();
+        let end = script::end_session(seen.flavour, session.pid);
         Finding {
             rule: Name::new(Self::ID),
             severity: if urgent { Severity::Urgent } else { Severity::Warning },
@@ -104,16 +107,24 @@ impl SessionIdleInTransaction {
                 ("waiting_sessions", json!(waiting)),
                 ("application", json!(application)),
             ]),
-            advice: "Mend the program that forgot to commit; limit its role; end this session.".into(),
+            advice: if is_limited {
+                "Mend the program that forgot to commit; limit its role; end this session.".into()
+            } else {
+                "Mend the program that forgot to commit; end this session.".into()
+            },
             fix: Some(Fix {
                 sql: set.into_iter().chain([end]).collect(),
                 rollback: reset.into_iter().collect(),
                 lock: String::new(),
                 blocks: "nobody; the session's own transaction is rolled back".into(),
                 transactional: false,
-                caution:
-                    "The work of that transaction is lost. The limit holds for new sessions of the role; the way back removes it, whatever it was before."
-                        .into(),
+                caution: if is_limited {
+                    "The work of that transaction is lost. The limit holds for new sessions of the role; the way back \
+                     removes it, whatever it was before."
+                } else {
+                    "The work of that transaction is lost."
+                }
+                .into(),
             }),
             confidence: Confidence::Measured,
         }

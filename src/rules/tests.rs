@@ -14,7 +14,7 @@ mod table_key_exhaustion;
 mod table_wraparound;
 
 use super::Handbook;
-use crate::model::Fix;
+use crate::model::{Fix, Flavour};
 use crate::rule::Word;
 use crate::script;
 use index_duplicate::twins;
@@ -102,6 +102,36 @@ fn who_advises_to_drop_an_index_asks_for_the_way_back_first() {
             (1, None),
             "{id} without the way back: no advice"
         );
+    }
+}
+
+#[test]
+fn a_fix_speaks_the_language_of_its_server() {
+    let odd = json!({"schema": "we`ird; drop", "index": "x`; DROP TABLE y; --", "table": "t`t"});
+    let definition = "CREATE INDEX `x` ON `t` (`note`)";
+    for flavour in [Flavour::Mysql, Flavour::Mariadb] {
+        let speaking = |world: World| World { flavour, ..world };
+        let fix = speaking(unused(30.0, odd.clone()).told(7, definition)).fix("index-unused").unwrap();
+        assert_eq!(
+            fix.sql,
+            [
+                "SET SESSION lock_wait_timeout = 2;",
+                "ALTER TABLE `we``ird; drop`.`t``t` DROP INDEX `x``; DROP TABLE y; --`, ALGORITHM=INPLACE, LOCK=NONE;",
+            ]
+        );
+        assert_eq!(fix.rollback, ["CREATE INDEX `x` ON `t` (`note`) ALGORITHM=INPLACE LOCK=NONE;"]);
+        let altered = speaking(unused(30.0, json!({})).told(7, "ALTER TABLE `t` ADD INDEX `x` (`note`);"));
+        assert_eq!(
+            altered.fix("index-unused").unwrap().rollback,
+            ["ALTER TABLE `t` ADD INDEX `x` (`note`), ALGORITHM=INPLACE, LOCK=NONE;"]
+        );
+
+        let sql = |id, world: World| speaking(world).fix(id).unwrap().sql;
+        let blocked_by = |state| blocked(json!({"victims": 10, "pid": 7, "state": state}));
+        assert_eq!(sql("session-blocking", blocked_by("idle in transaction")), ["KILL 7;"]);
+        assert_eq!(sql("session-blocking", blocked_by("active")), ["KILL QUERY 7;"]);
+        let forgotten = speaking(idle(300.0, json!({"pid": 7}))).fix("session-idle-in-transaction").unwrap();
+        assert_eq!((forgotten.sql, forgotten.rollback), (vec!["KILL 7;".to_owned()], vec![]));
     }
 }
 

@@ -2,7 +2,8 @@
 
 use crate::model::question::{Answer, Question};
 use crate::model::{
-    Cell, Epoch, Finding, Fix, InTopic, Index, Name, Names, Noun, Part, Scope, Timestamp, When, Window,
+    Cell, Epoch, Finding, Fix, Flavour, InTopic, Index, Name, Names, Noun, Part, Scope, Timestamp, When,
+    Window,
 };
 use crate::rule::{Reading, Seen, Word};
 use crate::rules::Handbook;
@@ -103,6 +104,7 @@ pub struct World {
     pub ladder: Vec<Window>,
     pub since_reset: Option<Window>,
     pub answers: HashMap<Question, Answer>,
+    pub flavour: Flavour,
 }
 
 impl World {
@@ -123,6 +125,7 @@ impl World {
             ladder: &self.ladder,
             since_reset: self.since_reset.as_ref(),
             answers: &self.answers,
+            flavour: self.flavour,
             at: 0.0,
         }
     }
