@@ -1,7 +1,7 @@
 //! What watching costs a real server, measured from outside: processor time of our sessions as the kernel
 //! counts it, their memory, the longest statement, what applications feel, and what we need ourselves.
 //!
-//! `cargo bench --bench cost -- small|large [--minutes N] [--peer NAME=COMMAND]…`
+//! `cargo bench --bench cost -- small|large [--minutes N]`
 
 // A measurement that cannot go on has nothing better to do than to panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -9,6 +9,9 @@
 #[path = "../tests/rig/mod.rs"]
 mod rig;
 
+mod outside;
+
+use outside::{processor_ns, scrapes, status_kb};
 use rig::daemon::Daemon;
 use rig::postgres::{Server, any};
 use std::collections::HashMap;
@@ -143,17 +146,17 @@ async fn watch_processes(server: &Server, daemon: &Daemon, how_long: Duration) -
     let client = server.connect("postgres").await;
     let query = "select pid, coalesce(substring(query from '/\\* dbsonde ([a-z]+)'), 'connecting')
         from pg_stat_activity where application_name = 'dbsonde'";
-    let mut last: HashMap<i32, u64> = HashMap::new();
-    let mut memory: HashMap<i32, (u64, u64)> = HashMap::new();
-    let mut lane_of: HashMap<i32, String> = HashMap::new();
+    let mut last: HashMap<u32, u64> = HashMap::new();
+    let mut memory: HashMap<u32, (u64, u64)> = HashMap::new();
+    let mut lane_of: HashMap<u32, String> = HashMap::new();
     let mut seen = Seen::default();
-    let (began, own_before) = (Instant::now(), processor_ns(daemon.pid as i32).unwrap_or(0));
+    let (began, own_before) = (Instant::now(), processor_ns(daemon.pid).unwrap_or(0));
     let mut first = true;
     while began.elapsed() < how_long {
         let rows = client.query(query, &[]).await.unwrap();
         seen.most = seen.most.max(rows.len());
         for row in &rows {
-            let (pid, lane): (i32, String) = (row.get(0), row.get(1));
+            let (pid, lane) = (row.get::<_, i32>(0) as u32, row.get::<_, String>(1));
             if lane != "connecting" {
                 lane_of.insert(pid, lane);
             }
@@ -169,7 +172,7 @@ async fn watch_processes(server: &Server, daemon: &Daemon, how_long: Duration) -
             };
             let lane = lane_of.get(&pid).cloned().unwrap_or("connecting".into());
             *seen.lanes.entry(lane).or_default() += (now - before) as f64 / 1e6;
-            if let Some(kb) = anonymous_kb(pid) {
+            if let Some(kb) = status_kb(pid, "RssAnon:") {
                 let entry = memory.entry(pid).or_insert((kb, kb));
                 entry.1 = entry.1.max(kb);
             }
@@ -177,30 +180,10 @@ async fn watch_processes(server: &Server, daemon: &Daemon, how_long: Duration) -
         first = false;
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    seen.own_ms = (processor_ns(daemon.pid as i32).unwrap_or(0) - own_before) as f64 / 1e6;
-    seen.own_rss_kb = status_kb(daemon.pid as i32, "VmRSS:").unwrap_or(0);
+    seen.own_ms = (processor_ns(daemon.pid).unwrap_or(0) - own_before) as f64 / 1e6;
+    seen.own_rss_kb = status_kb(daemon.pid, "VmRSS:").unwrap_or(0);
     seen.grown_kb = memory.values().map(|(first, most)| most - first).max().unwrap_or(0);
     seen
-}
-
-/// Nanoseconds on a processor, of all threads.
-fn processor_ns(pid: i32) -> Option<u64> {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?;
-    let times = tasks.filter_map(|task| {
-        let text = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
-        text.split(' ').next()?.parse::<u64>().ok()
-    });
-    Some(times.sum())
-}
-
-fn anonymous_kb(pid: i32) -> Option<u64> {
-    status_kb(pid, "RssAnon:")
-}
-
-fn status_kb(pid: i32, field: &str) -> Option<u64> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = text.lines().find(|line| line.starts_with(field))?;
-    line.split_whitespace().nth(1)?.parse().ok()
 }
 
 async fn temp_bytes(server: &Server) -> i64 {
@@ -232,21 +215,4 @@ async fn new_statement_waits(server: &Server, number: &str, how_long: Duration) 
     }
     waits.sort_by(f64::total_cmp);
     (waits[waits.len() * 99 / 100], *waits.last().unwrap())
-}
-
-async fn scrapes(daemon: &Daemon) {
-    for (name, headers) in [("plain", &[][..]), ("gzip", &[("accept-encoding", "gzip")][..])] {
-        let mut times = Vec::new();
-        let mut bytes = 0;
-        for _ in 0..200 {
-            let asked = Instant::now();
-            bytes = daemon.get_with("/metrics", headers).await.body.len();
-            times.push(asked.elapsed().as_secs_f64() * 1e3);
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        times.sort_by(f64::total_cmp);
-        println!("/metrics {name}: p50 {:.1} ms, p99 {:.1} ms, {bytes} bytes", times[100], times[198]);
-    }
-    let text = daemon.get("/metrics").await.text();
-    println!("series: {}", text.lines().filter(|line| !line.starts_with('#')).count());
 }

