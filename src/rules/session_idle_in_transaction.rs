@@ -13,14 +13,13 @@ use serde_json::json;
 ///
 /// ## Why it hurts
 ///
-/// Its locks stay, so others wait for it. No row that died after its snapshot can be removed, in any table of
-/// the database, by vacuum or by purge: tables and indexes swell and queries slow down until it ends.
+/// Its locks stay, so others wait for it. Vacuum cannot remove any row that died after its snapshot, in any
+/// table of the database, so tables and indexes swell and queries slow down until it ends.
 ///
 /// ## What to do
 ///
 /// Find the program that forgot to commit. Until it is mended, end the session, and give its role a limit so
-/// that the server does so by itself, where it can: PostgreSQL by role, MariaDB as a whole with
-/// `idle_transaction_timeout`.
+/// that the server does so by itself.
 ///
 /// ## When this page is wrong
 ///
