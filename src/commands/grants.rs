@@ -16,6 +16,8 @@ pub struct Args {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Flavour {
     Postgres,
+    Mysql,
+    Mariadb,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -25,9 +27,13 @@ enum Tier {
     Full,
 }
 
-macro_rules! script {
-    ($file:literal) => {
-        include_str!(concat!("../../deploy/grants/", $file, ".sql"))
+macro_rules! tiers {
+    ($flavour:literal) => {
+        [
+            include_str!(concat!("../../deploy/grants/", $flavour, ".stats.sql")),
+            include_str!(concat!("../../deploy/grants/", $flavour, ".advise.sql")),
+            include_str!(concat!("../../deploy/grants/", $flavour, ".full.sql")),
+        ]
     };
 }
 
@@ -39,9 +45,9 @@ pub fn execute(args: &Args) -> io::Result<Exit> {
 /// The higher tiers stand on the first.
 fn scripts(flavour: Flavour, tier: Tier) -> Vec<&'static str> {
     let [stats, advise, full] = match flavour {
-        Flavour::Postgres => {
-            [script!("postgres.stats"), script!("postgres.advise"), script!("postgres.full")]
-        }
+        Flavour::Postgres => tiers!("postgres"),
+        Flavour::Mysql => tiers!("mysql"),
+        Flavour::Mariadb => tiers!("mariadb"),
     };
     match tier {
         Tier::Stats => vec![stats],

@@ -107,6 +107,10 @@ noun! {
             connections_max: i64,
             /// Absent if its password never expires.
             valid_until: Option<Timestamp>,
+            /// It is the login that asks.
+            is_ours: Option<bool>,
+            /// Of our own login: what of writing it may do beyond these flags. Absent for others and for superusers.
+            writes: Option<Name>,
         }
     }
 }

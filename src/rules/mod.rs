@@ -9,6 +9,7 @@ crate::rules! {
     index_redundant_prefix::IndexRedundantPrefix,
     index_unused::IndexUnused,
     server_statements_evicting::ServerStatementsEvicting,
+    server_watched_with_write_rights::ServerWatchedWithWriteRights,
     session_blocking::SessionBlocking,
     session_idle_in_transaction::SessionIdleInTransaction,
     table_key_exhaustion::TableKeyExhaustion,

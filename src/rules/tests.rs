@@ -8,6 +8,7 @@ mod index_redundant_prefix;
 mod index_unused;
 mod made_up;
 mod server_statements_evicting;
+mod server_watched_with_write_rights;
 mod session_blocking;
 mod session_idle_in_transaction;
 mod table_key_exhaustion;
@@ -25,6 +26,7 @@ use index_unused::unused;
 use made_up::*;
 use serde_json::json;
 use server_statements_evicting::evicting;
+use server_watched_with_write_rights::watched_as;
 use session_blocking::blocked;
 use session_idle_in_transaction::idle;
 use table_key_exhaustion::used;
@@ -43,6 +45,9 @@ fn every_page_has_a_world_that_makes_it_speak_and_one_that_does_not() {
             }
             "index-unused" => (unused(30.0, json!({})), unused(30.0, json!({"size_bytes": 1000}))),
             "server-statements-evicting" => (evicting(3_600.0, 10), evicting(3_600.0, 9)),
+            "server-watched-with-write-rights" => {
+                (watched_as(json!({"is_superuser": true})), watched_as(json!({})))
+            }
             "session-blocking" => (blocked(json!({"victims": 10})), blocked(json!({"victims": 9}))),
             "session-idle-in-transaction" => (idle(300.0, json!({})), idle(299.0, json!({}))),
             "table-key-exhaustion" => (used(75.0), used(74.9)),

@@ -1,6 +1,7 @@
 //! The tiers of rights, as `dbsonde grants` prints them, on every version; and attacks on what they open.
 
 mod attacks;
+mod mysql;
 
 use crate::rig::daemon::dbsonde;
 use crate::rig::postgres::{Server, versions};

@@ -5,6 +5,7 @@ mod index_duplicate;
 mod index_unused;
 mod indexes;
 mod server_statements_evicting;
+mod server_watched_with_write_rights;
 mod session_blocking;
 mod session_idle_in_transaction;
 mod table_key_exhaustion;

@@ -1,0 +1,6 @@
+-- Tier full on MySQL 5.7 and later, on top of stats: dbsonde may read every table of every schema, now and later. The server's own
+-- are among them, with the hashes of passwords. It still writes nothing.
+--
+-- Run mysql.stats.sql first.
+
+GRANT SELECT, SHOW VIEW ON *.* TO 'dbsonde'@'%';

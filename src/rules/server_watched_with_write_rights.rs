@@ -1,0 +1,106 @@
+use crate::model::{Confidence, Finding, Fix, Name, Role, Severity, Topic, evidence};
+use crate::rule::{Rule, Seen, Word};
+use crate::script;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+/// # Watched by a login that may write
+///
+/// dbsonde is connected as a superuser, or as a login that may change the server. It needs neither.
+///
+/// ## Why it hurts
+///
+/// dbsonde never writes, and its sessions are read-only. But its password lies on one more machine, and whoever
+/// gets hold of it is not bound by our manners: with these rights he owns the data, or the machine below it.
+///
+/// ## What to do
+///
+/// Let `dbsonde grants` print a login of its own with just the rights that watching needs, and name it in the
+/// target's URL. Or take the rights from this one, if nobody else works with it.
+///
+/// ## When this page is wrong
+///
+/// On a laptop, or for a first look. Accept what you know of in `accepted`. It asks about the rights on the first
+/// thousand tables of the database that is being looked at, so its silence is no proof.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerWatchedWithWriteRights {
+    /// Rights of which nobody needs to hear, in the words of the evidence, for example "creates databases".
+    accepted: Vec<String>,
+}
+
+impl Rule for ServerWatchedWithWriteRights {
+    const ID: &'static str = "server-watched-with-write-rights";
+    const NEEDS: &'static [Topic] = &[Topic::Roles];
+
+    fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
+        let ours = |role: &&Role| role.is_ours == Some(true);
+        let beyond = move |role: &'a Role| {
+            let rights = rights(role).into_iter().filter(|right| !self.accepted.iter().any(|known| known == right));
+            (role, rights.collect::<Vec<_>>())
+        };
+
+        seen.now.rows::<Role>().filter(ours).map(beyond).filter(|(_, rights)| !rights.is_empty()).map(|(role, rights)| finding(role, &rights).into())
+    }
+}
+
+/// What a login may do that watching does not need. A superuser may do all, so nothing else is named.
+fn rights(role: &Role) -> Vec<&str> {
+    if role.is_superuser {
+        return vec!["superuser"];
+    }
+    let mut rights = Vec::new();
+    if role.creates_roles {
+        rights.push("creates roles");
+    }
+    if role.creates_databases {
+        rights.push("creates databases");
+    }
+    rights.extend(role.writes.iter().flat_map(|writes| writes.split(", ")).filter(|right| !right.is_empty()));
+    rights
+}
+
+/// What takes a right away and gives it back. The first superuser of a server cannot lose his.
+fn fix(role: &Role, rights: &[&str]) -> Option<Fix> {
+    const FIRST: i64 = 10;
+    let name = script::identifier(&role.role);
+    let attributes: Vec<&str> = rights
+        .iter()
+        .filter_map(|right| match *right {
+            "superuser" if role.oid != FIRST => Some("SUPERUSER"),
+            "creates roles" => Some("CREATEROLE"),
+            "creates databases" => Some("CREATEDB"),
+            _ => None,
+        })
+        .collect();
+    let mut sql: Vec<String> = attributes.iter().map(|right| format!("ALTER ROLE {name} NO{right};")).collect();
+    if attributes.contains(&"SUPERUSER") {
+        sql.insert(0, format!("GRANT pg_monitor TO {name};"));
+    }
+    (!attributes.is_empty()).then(|| Fix {
+        sql,
+        rollback: attributes.iter().map(|right| format!("ALTER ROLE {name} {right};")).collect(),
+        lock: String::new(),
+        blocks: "nobody".into(),
+        transactional: true,
+        caution: "Whoever else works with this login loses the right as well. It keeps pg_monitor.".into(),
+    })
+}
+
+fn finding(role: &Role, rights: &[&str]) -> Finding {
+    let is_superuser = rights.contains(&"superuser");
+    let (count, these) = (rights.len(), rights.join(", "));
+    let noun = if count == 1 { "right" } else { "rights" };
+    Finding {
+        rule: Name::new(ServerWatchedWithWriteRights::ID),
+        severity: if is_superuser { Severity::Warning } else { Severity::Note },
+        database: None,
+        subject: role.role.to_string(),
+        because: format!("dbsonde is connected as {}, with {count} {noun} that watching does not need: {these}", role.role),
+        evidence: evidence([("login", json!(role.role)), ("rights", json!(rights))]),
+        advice: "Give dbsonde a login of its own: `dbsonde grants` prints one.".into(),
+        fix: fix(role, rights),
+        confidence: Confidence::Measured,
+    }
+}
