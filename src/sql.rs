@@ -17,6 +17,7 @@ pub mod outline;
 mod pieces;
 mod postgres;
 mod reduce;
+pub mod shape;
 #[cfg(test)]
 mod tests;
 mod token;

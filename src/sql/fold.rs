@@ -15,7 +15,7 @@ use std::iter::Peekable;
 use std::ops::Range;
 
 #[derive(Debug)]
-pub(super) struct Shape {
+pub(super) struct Folded {
     pub fingerprint: String,
     pub class: Class,
     pub truncated: bool,
@@ -49,7 +49,7 @@ impl Frame {
 }
 
 /// Reads one statement.
-pub(super) fn statement<'a, L>(dialect: Dialect, tokens: L) -> Result<Shape, Refused>
+pub(super) fn statement<'a, L>(dialect: Dialect, tokens: L) -> Result<Folded, Refused>
 where
     L: Iterator<Item = Result<Token<'a>, Stop>>,
 {
@@ -70,7 +70,7 @@ where
     };
     let Some(class) = class else { return utility::statement(dialect, tokens) };
     let truncated = fold.read(&mut tokens)?;
-    Ok(Shape { fingerprint: render(&fold.out), class, truncated })
+    Ok(Folded { fingerprint: render(&fold.out), class, truncated })
 }
 
 fn class(dialect: Dialect, word: &str) -> Option<Class> {

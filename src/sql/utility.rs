@@ -3,7 +3,7 @@
 
 mod mysql;
 
-use super::fold::Shape;
+use super::fold::Folded;
 use super::token::{Stop, Token};
 use super::{Class, Dialect, Refused};
 
@@ -117,7 +117,7 @@ const COMMANDS: &[&str] = &[
 
 /// Reads to the end only to learn whether more statements follow. A text that cannot be read to its end is still
 /// known by its first words, and of the rest nothing is kept.
-pub(super) fn statement<'a, L>(dialect: Dialect, tokens: L) -> Result<Shape, Refused>
+pub(super) fn statement<'a, L>(dialect: Dialect, tokens: L) -> Result<Folded, Refused>
 where
     L: Iterator<Item = Result<Token<'a>, Stop>>,
 {
@@ -142,7 +142,7 @@ where
     }
     let command = command(dialect, &words);
     // Once its words are complete the command is whole, even where the text is not: its digest names the command.
-    Ok(Shape { fingerprint: command.to_owned(), class: Class::Utility(command), truncated: cut })
+    Ok(Folded { fingerprint: command.to_owned(), class: Class::Utility(command), truncated: cut })
 }
 
 /// `create function … begin atomic …; …; end` and `create rule … do (…; …)` hold statements of their own.
