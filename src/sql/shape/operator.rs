@@ -95,6 +95,12 @@ impl<'a> Parser<'a> {
                 }
                 wrap(left, Wrap::Operator("at time zone".to_owned()))
             }
+            "against" if self.ahead(1) == Some(Tok::Symbol("(")) => {
+                self.next();
+                self.next();
+                self.loosely(")");
+                left
+            }
             "div" | "mod" => self.operator(left, word),
             "operator" if self.ahead(1) == Some(Tok::Symbol("(")) => {
                 self.next();
@@ -282,7 +288,7 @@ pub(super) fn wrap(expr: Expr<'_>, wrapped: Wrap) -> Expr<'_> {
 }
 
 fn is_operator_word(word: &str) -> bool {
-    matches!(word, "collate" | "at" | "div" | "mod" | "operator")
+    matches!(word, "against" | "collate" | "at" | "div" | "mod" | "operator")
 }
 
 fn compares(symbol: &str) -> bool {

@@ -196,14 +196,12 @@ impl<'a> Parser<'a> {
         loop {
             self.shape.star |= self.level == 1 && self.is_star();
             let expr = self.value();
-            let alias = match self.peek() {
-                Some(Tok::Word("as")) if self.ahead(1) == Some(Tok::Value) => {
-                    self.next();
-                    self.next();
-                    None
-                }
-                _ => self.alias(),
-            };
+            // The alias may be a text, and in a digest text one literal with what follows.
+            while self.is("as") && matches!(self.ahead(1), Some(Tok::Value | Tok::Values)) {
+                self.next();
+                self.next();
+            }
+            let alias = self.alias();
             if let (Some(alias), Some(scope)) = (alias, self.scopes.get_mut(self.scope)) {
                 let source = match expr {
                     Expr::Column(column, wrapped) if wrapped.is_empty() => Some(column),

@@ -200,6 +200,13 @@ fn digest_texts_are_read_as_they_are() {
     assert_eq!(tables(&shape), ["shop.Orders"]);
     assert_eq!(uses(&shape), ["o.id in", "o.d range", "o.d sort desc"]);
     assert!(shape.understood && shape.star && shape.limit && shape.offset);
+    for text in [
+        "SELECT ? AS ?, ... AS ?, ... AS `c d` , ? `e` FROM `t`",
+        "SELECT `a` FROM `t` WHERE MATCH ( `c` ) AGAINST ( ? IN BOOLEAN MODE )",
+    ] {
+        let shape = my(text);
+        assert!(shape.understood && tables(&shape) == ["t"], "{text}");
+    }
 }
 
 #[test]
