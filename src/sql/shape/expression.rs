@@ -138,17 +138,17 @@ impl<'a> Parser<'a> {
             }
             "array" if matches!(self.ahead(1), Some(Tok::Symbol("[" | "("))) => {
                 self.next();
-                self.prefix()
+                self.prefix_with_tail()
             }
             "operator" if calls => {
                 self.next();
                 self.skip_group();
-                self.prefix()
+                self.prefix_with_tail()
             }
             "collation" if self.ahead(1) == Some(Tok::Word("for")) => {
                 self.next();
                 self.next();
-                self.prefix()
+                self.prefix_with_tail()
             }
             "grouping" if self.ahead(1) == Some(Tok::Word("sets")) => {
                 self.next();
@@ -169,7 +169,7 @@ impl<'a> Parser<'a> {
             }
             "binary" | "prior" | "distinct" if !calls => {
                 self.next();
-                self.prefix()
+                self.prefix_with_tail()
             }
             "default" if !calls => {
                 self.next();

@@ -88,14 +88,11 @@ impl<'a> Parser<'a> {
     }
 
     pub fn relation(&mut self, written: bool) {
-        if matches!(self.ahead(1), Some(Tok::Word(_) | Tok::Name(_) | Tok::Symbol("("))) && self.word("only")
-        {
-            if self.sees("(") {
-                self.symbol("(");
-                self.relation(written);
-                self.close(")");
-                return self.table_alias();
-            }
+        let named = matches!(self.ahead(1), Some(Tok::Word(_) | Tok::Name(_) | Tok::Symbol("(")));
+        if named && self.word("only") && self.symbol("(") {
+            self.from_item(written);
+            self.close(")");
+            return self.table_alias();
         }
         let Some(path) = self.path() else {
             self.lost = true;
