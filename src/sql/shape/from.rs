@@ -9,11 +9,11 @@ const JOINS: &[&str] =
 
 impl<'a> Parser<'a> {
     /// Tables with commas and joins between them. A `using` behind the tables of a delete is none of theirs.
-    pub fn from_items(&mut self) {
-        self.from_item(false);
+    pub fn sources(&mut self) {
+        self.source(false);
         loop {
             if self.words(JOINS) || self.symbol(",") {
-                self.from_item(false);
+                self.source(false);
             } else if self.is("on") && !matches!(self.ahead(1), Some(Tok::Word("conflict" | "duplicate"))) {
                 self.next();
                 self.condition();
@@ -49,7 +49,7 @@ impl<'a> Parser<'a> {
     }
 
     /// One table, derived table, function or parenthesis of joins.
-    pub fn from_item(&mut self, written: bool) {
+    pub fn source(&mut self, written: bool) {
         if self.depth >= MAX_DEPTH {
             self.lost = true;
             return;
@@ -58,7 +58,7 @@ impl<'a> Parser<'a> {
         self.words(&["lateral"]);
         if self.symbol("{") {
             self.name();
-            self.from_items();
+            self.sources();
             self.symbol("}");
         } else if self.sees("(") {
             self.parenthesis();
@@ -79,7 +79,7 @@ impl<'a> Parser<'a> {
             self.close(")");
             self.derived();
         } else {
-            self.from_items();
+            self.sources();
             self.close(")");
             if let Some(alias) = self.alias() {
                 self.derive(alias);
@@ -90,7 +90,7 @@ impl<'a> Parser<'a> {
     pub fn relation(&mut self, written: bool) {
         let named = matches!(self.ahead(1), Some(Tok::Word(_) | Tok::Name(_) | Tok::Symbol("(")));
         if named && self.word("only") && self.symbol("(") {
-            self.from_item(written);
+            self.source(written);
             self.close(")");
             return self.table_alias();
         }

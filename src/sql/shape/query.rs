@@ -111,7 +111,7 @@ impl<'a> Parser<'a> {
             self.close(")");
         } else if self.word("table") {
             self.shape.star |= self.level == 1;
-            self.from_item(false);
+            self.source(false);
             self.tail(arms == 1);
         } else if self.word("values") {
             self.rows();
@@ -163,7 +163,7 @@ impl<'a> Parser<'a> {
         self.results();
         self.into();
         if self.word("from") {
-            self.from_items();
+            self.sources();
         }
         if self.word("where") {
             self.condition();

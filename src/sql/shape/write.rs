@@ -8,7 +8,7 @@ impl<'a> Parser<'a> {
         self.verb(verb);
         self.next();
         self.words(&["low_priority", "delayed", "high_priority", "ignore", "into", "overwrite"]);
-        self.from_item(true);
+        self.source(true);
         if self.is("as")
             || !self.is_any(&["values", "value", "default", "overriding", "select", "set", "with", "table"])
         {
@@ -148,7 +148,7 @@ impl<'a> Parser<'a> {
         self.next();
         self.words(&["low_priority", "ignore"]);
         let place = self.shape.tables.len();
-        self.from_items();
+        self.sources();
         if let Some(table) = self.shape.tables.get_mut(place) {
             table.written = true;
         }
@@ -156,7 +156,7 @@ impl<'a> Parser<'a> {
             self.assignments();
         }
         if self.word("from") {
-            self.from_items();
+            self.sources();
         }
         self.chosen();
     }
@@ -176,12 +176,12 @@ impl<'a> Parser<'a> {
         if several {
             targets = self.targets();
         } else if targets.is_empty() {
-            self.from_item(false);
+            self.source(false);
         } else {
-            self.from_items();
+            self.sources();
         }
         if self.word("using") {
-            self.from_items();
+            self.sources();
         }
         let first = targets.is_empty();
         for (at, table) in self.shape.tables.iter_mut().enumerate().skip(place) {
@@ -252,12 +252,12 @@ impl<'a> Parser<'a> {
         self.next();
         self.word("into");
         let place = self.shape.tables.len();
-        self.from_item(false);
+        self.source(false);
         if let Some(table) = self.shape.tables.get_mut(place) {
             table.written = true;
         }
         self.word("using");
-        self.from_items();
+        self.sources();
         while self.word("when") {
             self.words(&["not", "matched", "by", "source", "target"]);
             if self.word("and") {
