@@ -307,7 +307,7 @@ impl<'a> Lexer<'a> {
             return self.unjoined();
         }
         self.text.take_while(digits);
-        let real = self.text.peek(0) == Some(b'.');
+        let real = self.text.peek(0) == Some(b'.') && self.text.peek(1) != Some(b'.');
         if real {
             self.text.take(1);
             self.text.take_while(digits);
