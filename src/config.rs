@@ -8,6 +8,7 @@ mod glob;
 mod libpq;
 mod mask;
 mod measure;
+mod mysql;
 mod password;
 mod password_command;
 mod pgpass;

@@ -63,6 +63,9 @@ impl Target {
         if let Some(given) = self.url.password().or(self.url.kept_password()) {
             return Ok(Some(given.clone()));
         }
+        if self.url.scheme() == "mysql" {
+            return Ok(variable("MYSQL_PWD").map(Secret::new));
+        }
         if let Some(given) = variable("PGPASSWORD") {
             return Ok(Some(Secret::new(given)));
         }

@@ -37,9 +37,9 @@ impl Place {
     /// What it is called when the operator gives it no name.
     pub fn name(&self) -> String {
         match (self.socket_directory(), self.port) {
-            (Some(_), 5432) => "local".to_owned(),
+            (Some(_), 5432 | 3306) => "local".to_owned(),
             (Some(_), port) => format!("local:{port}"),
-            (None, 5432) => self.host.clone(),
+            (None, 5432 | 3306) => self.host.clone(),
             (None, port) => format!("{}:{port}", self.host),
         }
     }

@@ -3,7 +3,7 @@
 
 use super::password::{Secret, variable};
 use super::words::{self, decode, encode, host_and_port};
-use super::{Place, libpq};
+use super::{Place, libpq, mysql};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::borrow::Cow;
@@ -61,7 +61,7 @@ impl TargetUrl {
     pub fn param(&self, name: &str) -> Option<&str> {
         self.params.get(name).map(String::as_str)
     }
-    /// Set when the server is reached through a socket on this machine.
+    /// Set when the server is reached through a socket on this machine: MySQL's own path, PostgreSQL's directory.
     pub fn socket_directory(&self) -> Option<&Path> {
         self.places.first().and_then(Place::socket_directory)
     }
@@ -85,11 +85,7 @@ impl TargetUrl {
     }
 
     fn of_url(text: &str) -> Result<Parts, String> {
-        let (scheme, rest) = text.split_once("://").unwrap_or_default();
-        if !matches!(scheme, "postgres" | "postgresql") {
-            // Whatever stands before the colon may be a user or a password: it is not repeated.
-            return Err("this is not a kind of server that we know\nknown: postgres://".to_owned());
-        }
+        let (_, rest) = text.split_once("://").unwrap_or_default();
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         // The last @ decides: one within the password is a common slip. After a slash it could as well belong to
         // the database, and to guess could show a piece of the password.
@@ -124,7 +120,13 @@ impl TargetUrl {
     fn read(text: &str, variable: Variable<'_>) -> Result<Self, String> {
         let text = text.trim();
         let said = match text {
-            url if url.contains("://") => Self::of_url(url)?,
+            url if url.contains("://") => {
+                let parts = Self::of_url(url)?;
+                if scheme_of(url)? == mysql::SCHEME {
+                    return Self::of_mysql(mysql::complete(parts, variable)?);
+                }
+                parts
+            }
             words if words.contains('=') => words::read(words)?,
             _ => {
                 let said = "this does not say where the server is\nwrite postgres://user@host:5432/postgres";
@@ -136,7 +138,7 @@ impl TargetUrl {
         let (host, address, port) = (take("host"), take("hostaddr"), take("port"));
         let text = |part: &Option<String>| part.clone().unwrap_or_default();
         Ok(Self {
-            scheme: "postgres".to_owned(),
+            scheme: POSTGRES.to_owned(),
             places: Place::list(&text(&host), &text(&address), &text(&port))?,
             user: take("user").unwrap_or_else(|| libpq::login_name(variable)),
             password: take("password").map(Secret::new),
@@ -145,6 +147,41 @@ impl TargetUrl {
             database: take("dbname").unwrap_or_else(|| "postgres".to_owned()),
             params: parts,
         })
+    }
+}
+
+impl TargetUrl {
+    fn of_mysql(mut parts: Parts) -> Result<Self, String> {
+        let mut take = |name: &str| parts.remove(name).unwrap_or_default();
+        let (user, password, database) = (take("user"), take("password"), take("dbname"));
+        let places = Place::list(&take("host"), "", &take("port"))?;
+        if places.len() > 1 {
+            return Err("a MySQL target is one server\nwrite one [[target]] for each host".to_owned());
+        }
+        Ok(Self {
+            scheme: mysql::SCHEME.to_owned(),
+            places,
+            user,
+            password: Some(password).filter(|text| !text.is_empty()).map(Secret::new),
+            kept_password: None,
+            database,
+            params: parts,
+        })
+    }
+}
+
+const POSTGRES: &str = "postgres";
+
+/// One name for each engine, whatever its users call it.
+fn scheme_of(url: &str) -> Result<&'static str, String> {
+    match url.split_once("://").unwrap_or_default().0 {
+        "postgres" | "postgresql" => Ok(POSTGRES),
+        "mysql" | "mariadb" => Ok(mysql::SCHEME),
+        // Whatever stands before the colon may be a user or a password: it is not repeated.
+        _ => {
+            let said = "this is not a kind of server that we know";
+            Err(format!("{said}\nknown: postgres://, mysql://, mariadb://"))
+        }
     }
 }
 
@@ -201,7 +238,7 @@ impl JsonSchema for TargetUrl {
         "TargetUrl".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "title": "postgres://user@host:port/database?name=value, or key=value words" })
+        json_schema!({ "type": "string", "title": "postgres://user@host:port/database?name=value, mysql://user@host:port, or key=value words" })
     }
 }
 
@@ -246,6 +283,16 @@ mod tests {
     }
 
     #[test]
+    fn mysql_and_mariadb_are_one_engine() {
+        let bare = url("mariadb://sonde@db1");
+        assert_eq!((bare.scheme(), bare.port(), bare.database()), ("mysql", 3306, ""));
+        assert_eq!((bare.default_name(), bare.redacted()), ("db1".into(), "mysql://sonde@db1:3306/".into()));
+        let socket = url("mysql://sonde@%2Frun%2Fmysqld%2Fmysqld.sock");
+        assert_eq!(socket.socket_directory(), Some(Path::new("/run/mysqld/mysqld.sock")));
+        assert_eq!(socket.default_name(), "local");
+    }
+
+    #[test]
     fn words_say_the_same_as_a_url() {
         let said =
             url("host=db1 port=5433 user='db sonde' password = 'it\\'s' dbname=orders sslmode=require");
@@ -268,7 +315,7 @@ mod tests {
             }
         }
         for text in [
-            "mysql://u:hunter2@h/db",
+            "oracle://u:hunter2@h/db",
             "u:hunter2@h",
             "postgres://u:hunter2@h:port/db",
             "postgres://u:hunter2@h/db?sslmod=require",
@@ -296,7 +343,7 @@ mod tests {
             ("postgres://u@h/db?sslnegotiation=direct", "too weak"),
             ("postgres://u@::1/db", "brackets"),
             ("postgres://u@h:99999/db", "1 to 65535"),
-            ("mysql://u@h/db", "known: postgres://"),
+            ("oracle://u@h/db", "known: postgres://, mysql://"),
             ("db1", "postgres://user@host"),
             ("host=h hots=h", "did you mean `host`"),
         ] {

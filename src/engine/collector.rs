@@ -1,8 +1,8 @@
 //! The table of collectors that every engine has: topic, pace, where its rows live, what begins its epoch, and
 //! its SQL.
 
-use super::template::{Catalogue, Template, first_that_runs};
-use super::{Lane, Pace};
+use super::Pace;
+use super::template::{Catalogue, Runs, Template, first_that_runs};
 use crate::model::Topic;
 use std::collections::HashMap;
 
@@ -40,16 +40,6 @@ pub struct Collector {
     pub sql: &'static [&'static str],
 }
 
-impl Collector {
-    pub fn lane(&self) -> Lane {
-        match self.pace {
-            Pace::Pulse => Lane::Pulse,
-            Pace::Beat => Lane::Beat,
-            Pace::Slow | Pace::Rare => Lane::Roam,
-        }
-    }
-}
-
 /// SQL that serves no topic of its own: what an engine asks to understand the rest. Its name, its variants.
 pub type Tool = (&'static str, &'static [&'static str]);
 
@@ -78,53 +68,54 @@ macro_rules! collectors {
 /// Every SQL file of an engine, parsed, by the name of its first variant.
 #[derive(Debug)]
 pub struct Library {
-    templates: HashMap<&'static str, (Lane, Vec<Template>)>,
+    templates: HashMap<&'static str, Vec<Template>>,
 }
 
 impl Library {
     pub fn new(collectors: &'static [Collector], tools: &'static [Tool]) -> Library {
-        let files = collectors.iter().map(|collector| (collector.file, collector.lane(), collector.sql));
-        let tools = tools.iter().map(|(file, variants)| (*file, Lane::Beat, *variants));
+        let files = collectors.iter().map(|collector| (collector.file, collector.sql));
         let parsed = |variants: &[&'static str]| variants.iter().map(|text| Template::parse(text)).collect();
-        let templates =
-            files.chain(tools).map(|(file, lane, variants)| (file, (lane, parsed(variants)))).collect();
-        Library { templates }
+        let all = files.chain(tools.iter().copied());
+        Library { templates: all.map(|(file, variants)| (file, parsed(variants))).collect() }
     }
 
     /// Every object that must be probed before anything can be rendered.
     pub fn objects(&self) -> Vec<&str> {
-        let mut objects: Vec<&str> =
-            self.templates.values().flat_map(|(_, variants)| variants).flat_map(Template::objects).collect();
+        let mut objects: Vec<&str> = self.templates.values().flatten().flat_map(Template::objects).collect();
         objects.sort_unstable();
         objects.dedup();
         objects
     }
 
-    /// What can be sent to a server with this catalogue. `fill` says what stands for a `{name}`, `tag` what for
-    /// the mark of our own statements in each lane.
-    pub fn render(
-        &self,
-        catalogue: &Catalogue,
-        fill: &[(&str, &str)],
-        tag: impl Fn(Lane) -> String,
-    ) -> Repertoire {
-        let rendered = self.templates.iter().map(|(file, (lane, variants))| {
-            let tag = tag(*lane);
-            let fill: Vec<_> = fill.iter().copied().chain([("/* dbsonde */", tag.as_str())]).collect();
-            (*file, first_that_runs(variants, catalogue, &fill))
-        });
-        Repertoire(rendered.collect())
+    /// What can be sent to a server with this catalogue. `fill` says what stands for a `{name}`.
+    pub fn render(&self, catalogue: &Catalogue, fill: &[(&str, &str)]) -> Repertoire {
+        let render = |(file, variants): (&&'static str, &Vec<Template>)| {
+            (*file, first_that_runs(variants, catalogue, fill))
+        };
+        Repertoire(self.templates.iter().map(render).collect())
     }
 }
 
+/// What stands in every SQL file where a lane puts its mark, by which we know our own statements.
+pub const TAG: &str = "/* dbsonde */";
+
 /// The SQL of every file as this server can run it, or what it lacks.
 #[derive(Debug)]
-pub struct Repertoire(HashMap<&'static str, Result<String, String>>);
+pub struct Repertoire(HashMap<&'static str, Result<Runs, String>>);
 
 impl Repertoire {
     pub fn sql(&self, file: &str) -> Result<&str, &str> {
+        self.runs(file).map(|runs| runs.sql.as_str())
+    }
+
+    /// Of an answer of names and values: which name becomes which field.
+    pub fn fields(&self, file: &str) -> &[(&'static str, &'static str)] {
+        self.runs(file).map_or(&[], |runs| &runs.fields)
+    }
+
+    fn runs(&self, file: &str) -> Result<&Runs, &str> {
         match self.0.get(file) {
-            Some(Ok(sql)) => Ok(sql),
+            Some(Ok(runs)) => Ok(runs),
             Some(Err(lack)) => Err(lack),
             None => Err("not probed"),
         }

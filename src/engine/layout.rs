@@ -32,7 +32,16 @@ pub struct Layout {
 #[derive(Debug, Clone, Copy)]
 struct Place {
     column: usize,
-    factor: f64,
+    unit: Unit,
+}
+
+/// What a server's value is to ours.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Unit {
+    Same,
+    Times(f64),
+    /// A text that stands for a number: of two servers' ids the one that is no number.
+    Hash,
 }
 
 impl Layout {
@@ -45,10 +54,16 @@ impl Layout {
     ) -> Result<Layout, EngineError> {
         let mut named = HashMap::new();
         for (column, alias) in aliases.enumerate() {
-            let (name, unit) = alias.split_once(':').unwrap_or((alias, ""));
-            let factor = factor(unit, block_size)
-                .ok_or_else(|| EngineError::Unsupported(format!("unit {unit:?} of {name:?}")))?;
-            named.insert(name, Place { column, factor });
+            // One column may fill two fields: a name, and the number that stands for it.
+            for alias in alias.split(',') {
+                let (name, unit) = alias.split_once(':').unwrap_or((alias, ""));
+                let unit = unit_named(unit, block_size)
+                    .ok_or_else(|| EngineError::Unsupported(format!("unit {unit:?} of {name:?}")))?;
+                // The tag by which we know our own statements is no field.
+                if !name.starts_with("dbsonde_") {
+                    named.insert(name, Place { column, unit });
+                }
+            }
         }
         topic.visit(Laying(named))
     }
@@ -56,7 +71,7 @@ impl Layout {
     /// `database` is where we are: the label that the SQL of a per-database topic need not select.
     fn read<N: Noun>(&self, row: &dyn Record, database: &str, names: &mut Names) -> Result<N, Misfit> {
         let mut field = |nth: usize| match self.places.get(nth) {
-            Some(Some(place)) => scaled(row.cell(place.column), place.factor),
+            Some(Some(place)) => converted(row.cell(place.column), place.unit),
             _ if N::COLUMNS.get(nth) == Some(&"database") => Cell::Text(Cow::Owned(database.to_owned())),
             _ => Cell::Null,
         };
@@ -64,29 +79,36 @@ impl Layout {
     }
 }
 
-/// How many of our units one of the server's is.
-fn factor(unit: &str, block_size: f64) -> Option<f64> {
-    Some(match unit {
-        "" => 1.0,
-        "ms" => 1e-3,
-        "us" => 1e-6,
-        "ps" => 1e-12,
-        "kB" => 1024.0,
-        "MB" => 1_048_576.0,
-        "blocks" => block_size,
+fn unit_named(name: &str, block_size: f64) -> Option<Unit> {
+    Some(match name {
+        "" => Unit::Same,
+        "hash" => Unit::Hash,
+        "ms" => Unit::Times(1e-3),
+        "us" => Unit::Times(1e-6),
+        "ps" => Unit::Times(1e-12),
+        "kB" => Unit::Times(1024.0),
+        "MB" => Unit::Times(1_048_576.0),
+        "blocks" => Unit::Times(block_size),
         _ => return None,
     })
 }
 
-fn scaled(cell: Cell<'_>, factor: f64) -> Cell<'_> {
-    match (cell, factor) {
-        (value, 1.0) => value,
+fn converted(cell: Cell<'_>, unit: Unit) -> Cell<'_> {
+    match (cell, unit) {
+        (Cell::Text(text), Unit::Hash) => Cell::Int(hash(&text)),
         // Whole numbers stay whole: blocks and kilobytes become bytes without a detour through floats.
-        (Cell::Int(value), factor) if factor > 1.0 => Cell::Int(value.saturating_mul(factor as i64)),
-        (Cell::Int(value), factor) => Cell::Float(value as f64 * factor),
-        (Cell::Float(value), factor) => Cell::Float(value * factor),
-        (other, _) => other,
+        (Cell::Int(value), Unit::Times(factor)) if factor > 1.0 => {
+            Cell::Int(value.saturating_mul(factor as i64))
+        }
+        (Cell::Int(value), Unit::Times(factor)) => Cell::Float(value as f64 * factor),
+        (Cell::Float(value), Unit::Times(factor)) => Cell::Float(value * factor),
+        (value, _) => value,
     }
+}
+
+/// The number that stands for a text.
+pub fn hash(text: &str) -> i64 {
+    xxhash_rust::xxh3::xxh3_64(text.as_bytes()).cast_signed()
 }
 
 struct Laying<'a>(HashMap<&'a str, Place>);

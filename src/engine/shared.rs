@@ -1,13 +1,17 @@
 //! What the lanes of one server share: who it is, what is known of it, its names and its texts.
 
-use super::Lane;
+use super::{Lane, Visit};
 use crate::clock::Clock;
 use crate::config::Target;
-use crate::model::Names;
+use crate::model::{Names, Rows, Statement};
 use crate::texts::{Known as Text, Texts};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Ids whose wording is asked for in one read; the rest waits for the next.
+const MAX_STRANGERS: usize = 10_000;
 
 /// `K` is what probing finds out, `M` what the engine remembers beside it.
 #[derive(Debug)]
@@ -111,4 +115,34 @@ pub fn learn_text(
         Err(Refused::Hidden) => {}
         Err(_) => texts.learn(id, Text::Unnamed, None),
     }
+}
+
+/// The server's ids of statements whose wording is not known yet.
+pub fn strangers(visit: &Visit, texts: &Texts) -> HashSet<i64> {
+    let statements = visit.sample.parts.iter().filter_map(|(.., part)| match &*part.rows {
+        Rows::Statements(rows) => Some(rows),
+        _ => None,
+    });
+    let ids = statements.flatten().filter_map(|row| row.server_digest);
+    ids.filter(|id| texts.known(*id).is_none()).take(MAX_STRANGERS).collect()
+}
+
+/// Gives statements the digest of their wording, and leaves out our own, adding up what they cost.
+pub fn name_statements(rows: &mut Vec<Statement>, texts: &Texts, visit: &mut Visit) {
+    let mut own = [Duration::ZERO; 3];
+    rows.retain_mut(|row| {
+        match row.server_digest.and_then(|id| texts.known(id)) {
+            Some(Text::Ours(lane)) => {
+                let spent = Duration::try_from_secs_f64(row.exec_seconds.float()).unwrap_or_default();
+                if let Some(sum) = own.get_mut(lane as usize) {
+                    *sum += spent;
+                }
+                return false;
+            }
+            Some(Text::Digest(digest)) => row.digest = Some(digest),
+            Some(Text::Unnamed) | None => {}
+        }
+        true
+    });
+    visit.told_cost = Some(own);
 }

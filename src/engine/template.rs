@@ -25,7 +25,11 @@ pub type Catalogue = HashMap<String, Object>;
 pub struct Template {
     lines: Vec<Line>,
     from: Vec<(&'static str, String)>,
+    /// Sources whose lines are left out where they are missing.
+    maybe: Vec<(&'static str, String)>,
     needs: Vec<Need>,
+    /// Of an answer of names and values: which name becomes which field.
+    fields: Vec<(&'static str, &'static str)>,
 }
 
 #[derive(Debug)]
@@ -43,22 +47,25 @@ enum Need {
 
 impl Template {
     pub fn parse(text: &'static str) -> Template {
-        let from: Vec<(&'static str, String)> = text
-            .lines()
-            .filter_map(|line| line.strip_prefix("-- from:")?.split_once('='))
-            .map(|(alias, object)| (alias.trim(), object_name(object)))
-            .collect();
+        let sources = |head: &'static str| {
+            let named = text.lines().filter_map(move |line| line.strip_prefix(head)?.split_once('='));
+            named.map(|(alias, object)| (alias.trim(), object_name(object))).collect::<Vec<_>>()
+        };
+        let (from, maybe) = (sources("-- from:"), sources("-- maybe:"));
+        let declared = [&from[..], &maybe].concat();
+        let fields = text.lines().filter_map(|line| line.strip_prefix("-- field:")?.split_once(" as "));
+        let fields = fields.map(|(name, alias)| (name.trim(), alias.trim().trim_matches('"'))).collect();
         let (mut needs, mut body) = (Vec::new(), Vec::new());
         for line in text.lines() {
             if let Some(wanted) = line.strip_prefix("-- needs:") {
-                needs.extend(explicit(wanted, &from));
+                needs.extend(explicit(wanted, &declared));
             } else if !line.trim_start().starts_with("-- ") {
                 // Remarks are for our reader, not for the server's.
                 body.push(line.split_once("   -- ").map_or(line, |(code, _)| code));
             }
         }
-        let lines = body.into_iter().map(|line| Line::parse(line, &from)).collect();
-        Template { lines, from, needs }
+        let lines = body.into_iter().map(|line| Line::parse(line, &declared)).collect();
+        Template { lines, from, maybe, needs, fields }
     }
 
     /// Every object that must be probed before this can be rendered.
@@ -68,7 +75,7 @@ impl Template {
             Need::Object(name) => Some(name.as_str()),
             Need::Column(..) => None,
         });
-        self.from.iter().map(|(_, object)| object.as_str()).chain(named)
+        self.from.iter().chain(&self.maybe).map(|(_, object)| object.as_str()).chain(named)
     }
 
     /// The SQL for a server with this catalogue, or what it lacks. `fill` says what stands for a `{name}`, and for
@@ -85,7 +92,9 @@ impl Template {
             needs.iter().all(|need| self.lacking(need, catalogue).is_none())
         };
         let lines: Vec<&str> = self.lines.iter().filter(stands).map(|line| line.text).collect();
-        Ok(fill.iter().fold(lines.join("\n"), |sql, (name, value)| sql.replace(name, value)))
+        let fields: Vec<String> = self.fields.iter().map(|(name, _)| format!("'{name}'")).collect();
+        let sql = lines.join("\n").replace("{fields}", &fields.join(", "));
+        Ok(fill.iter().fold(sql, |sql, (name, value)| sql.replace(name, value)))
     }
 
     fn lacking(&self, need: &Need, catalogue: &Catalogue) -> Option<String> {
@@ -96,8 +105,9 @@ impl Template {
                 Some(object) => object.off.as_ref().map(|why| format!("{name} is not filled: {why}")),
             },
             Need::Column(alias, column) => {
-                let object = self.from.iter().find(|(a, _)| a == alias).and_then(|(_, o)| catalogue.get(o));
-                let there = object.is_some_and(|object| object.columns.contains(*column));
+                let object = self.from.iter().chain(&self.maybe).find(|(a, _)| a == alias);
+                let object = object.and_then(|(_, object)| catalogue.get(object));
+                let there = object.is_some_and(|object| object.readable && object.columns.contains(*column));
                 (!there).then(|| format!("{alias}.{column} {ABSENT}"))
             }
         }
@@ -117,16 +127,24 @@ impl Line {
     }
 }
 
+/// SQL as this server can run it.
+#[derive(Debug, Clone)]
+pub struct Runs {
+    pub sql: String,
+    /// Which names of an answer of names and values become which fields; empty for an answer of rows.
+    pub fields: Vec<(&'static str, &'static str)>,
+}
+
 /// The first of several variants that the server can run, or the lack that tells most.
 pub fn first_that_runs(
     variants: &[Template],
     catalogue: &Catalogue,
     fill: &[(&str, &str)],
-) -> Result<String, String> {
+) -> Result<Runs, String> {
     let mut lack = String::new();
     for variant in variants {
         match variant.render(catalogue, fill) {
-            Ok(sql) => return Ok(sql),
+            Ok(sql) => return Ok(Runs { sql, fields: variant.fields.clone() }),
             // A missing right says more than a missing view of another version.
             Err(why) if lack.is_empty() || is_absent(&lack) => lack = why,
             Err(_) => {}

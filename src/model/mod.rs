@@ -12,6 +12,7 @@ pub mod topics;
 pub mod unit;
 pub mod window;
 
+mod activity;
 mod blocker;
 mod database;
 mod flavour;
@@ -27,6 +28,7 @@ mod table;
 mod wal;
 
 pub use crate::sql::Digest;
+pub use activity::{Activity, Innodb};
 pub use blocker::Blocker;
 pub use database::{Database, DatabaseSize};
 pub use fact::{Fact, Kind, Level, Metric, Total};

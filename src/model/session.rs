@@ -20,6 +20,8 @@ noun! {
             backend_type: Option<Name>,
             /// Whom it helps, if it is a parallel worker. PostgreSQL 13 and later.
             leader_pid: Option<i64>,
+            /// The number of its thread within the server. MySQL and MariaDB only.
+            thread_id: Option<i64>,
             state: Option<Name>,
             wait_class: Option<Name>,
             wait_event: Option<Name>,

@@ -21,7 +21,7 @@ noun! {
             toplevel,
         }
         about {
-            /// When the server began to count this row. PostgreSQL 17 and later.
+            /// When the server began to count this row. PostgreSQL 17 and later, MySQL and MariaDB.
             stats_since: Option<Timestamp>,
             /// When the server began to look for its shortest and longest run. PostgreSQL 17 and later.
             minmax_since: Option<Timestamp>,
@@ -39,6 +39,36 @@ noun! {
             max_exec_seconds: Option<Level<Seconds>>,
             /// Standard deviation of its execution times since the server began to look.
             stddev_exec_seconds: Option<Level<Seconds>>,
+            /// Processor time it took. MySQL 8.0.28 and later, with the consumer events_statements_cpu.
+            cpu_seconds: Option<Total<Seconds>>,
+            /// Time it waited for locks of tables. MySQL and MariaDB only.
+            lock_seconds: Option<Total<Seconds>>,
+            /// Rows it sent to the client. MySQL and MariaDB only.
+            sent_rows: Option<Total<Count>>,
+            /// Rows it looked at to find those that it wanted. MySQL and MariaDB only.
+            examined_rows: Option<Total<Count>>,
+            /// Times it ended in an error. MySQL and MariaDB only.
+            errors: Option<Total<Count>>,
+            /// Warnings it gave. MySQL and MariaDB only.
+            warnings: Option<Total<Count>>,
+            /// Temporary tables it made for itself. MySQL and MariaDB only.
+            tmp_tables: Option<Total<Count>>,
+            /// Of these, the ones on disk. MySQL and MariaDB only.
+            tmp_disk_tables: Option<Total<Count>>,
+            /// Joins that read a whole table for each row, for want of an index. MySQL and MariaDB only.
+            full_joins: Option<Total<Count>>,
+            /// Times it read its first table from end to end. MySQL and MariaDB only.
+            full_scans: Option<Total<Count>>,
+            /// Rows it sorted. MySQL and MariaDB only.
+            sorted_rows: Option<Total<Count>>,
+            /// Passes of its sorts that did not fit their buffer. MySQL and MariaDB only.
+            sort_merge_passes: Option<Total<Count>>,
+            /// Times it ran without an index. MySQL and MariaDB only.
+            no_index_used: Option<Total<Count>>,
+            /// Times it ran with an index that hardly helped. MySQL and MariaDB only.
+            no_good_index_used: Option<Total<Count>>,
+            /// The most memory that one execution took. MySQL 8.0.31 and later.
+            max_memory_bytes: Option<Level<Bytes>>,
             /// Times it was planned. PostgreSQL 13 and later, with pg_stat_statements.track_planning.
             plans: Option<Total<Count>>,
             /// Time spent planning it. PostgreSQL 13 and later, with pg_stat_statements.track_planning.
@@ -127,6 +157,8 @@ noun! {
             entries_max: Option<Level<Count>>,
             /// Times it forgot its least used statements to make room. PostgreSQL 14 and later.
             evictions: Option<Total<Count>>,
+            /// Statements counted under no name because there was no room for theirs. MySQL and MariaDB only.
+            lost: Option<Total<Count>>,
         }
     }
 }

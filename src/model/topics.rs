@@ -66,6 +66,8 @@ topics! {
     Progress(Progress),
     StatementsInfo(StatementsInfo),
     Statements(Statement),
+    Activity(Activity),
+    Innodb(Innodb),
     Databases(Database),
     DatabaseSizes(DatabaseSize),
     BackgroundWriter(BackgroundWriter),

@@ -1,5 +1,7 @@
 //! Every version that the rig has, read by every lane: as a superuser, as a plain monitoring login, on a standby.
 
+mod mysql;
+
 use crate::rig::postgres::{Server, any, versions};
 use dbsonde::clock::Clock;
 use dbsonde::config::Config;

@@ -4,7 +4,7 @@ use super::collectors::COLLECTORS;
 use super::link::{Database, Link, Oids, locked};
 use super::visit::ask_identity;
 use crate::engine::reading::{Failure, collect, gap};
-use crate::engine::shared::learn_text;
+use crate::engine::shared::{learn_text, strangers};
 use crate::engine::{Async, Due, EngineError, Lane, Pace, Probe, ServerFacts, Visit};
 use crate::model::{Name, Rows, Scope, Topic};
 use crate::sql::Dialect;
@@ -20,8 +20,6 @@ const TEXTS_SOON: Duration = Duration::from_secs(60);
 const TEXTS_LATER: Duration = Duration::from_secs(300);
 /// Bytes of one text, as the SQL cuts it.
 const MAX_TEXT: usize = 65_536;
-/// Ids asked for in one read; the rest waits for the next.
-const MAX_TEXTS: usize = 10_000;
 /// Names are asked again at most this often when an unknown oid turns up.
 const NAMES_EVERY: Duration = Duration::from_secs(60);
 
@@ -111,11 +109,11 @@ impl Beat {
 
     /// Learns the wording of statements that are new: seldom, and never when it would hurt.
     async fn texts(&mut self, visit: &mut Visit) -> Result<(), EngineError> {
-        let strangers = unknown_ids(visit, &self.link.server.texts());
+        let unknown = strangers(visit, &self.link.server.texts());
         let now = Instant::now();
-        if !strangers.is_empty() && self.texts_next.is_none_or(|next| next <= now) {
+        if !unknown.is_empty() && self.texts_next.is_none_or(|next| next <= now) {
             self.texts_next = Some(now + TEXTS_LATER);
-            self.texts_gap = match self.read_texts(&strangers).await {
+            self.texts_gap = match self.read_texts(&unknown).await {
                 Ok(wait) => {
                     self.texts_next = Some(now + wait);
                     None
@@ -124,14 +122,14 @@ impl Beat {
                 Err(Failure::Refused { message, .. }) => Some(message),
             };
         }
-        if let Some(why) = self.texts_gap.as_ref().filter(|_| !strangers.is_empty()) {
-            let why = format!("{} statements have no name yet: {why}", strangers.len());
+        if let Some(why) = self.texts_gap.as_ref().filter(|_| !unknown.is_empty()) {
+            let why = format!("{} statements have no name yet: {why}", unknown.len());
             gap(visit, Topic::Statements, &Scope::Server, why);
         }
         Ok(())
     }
 
-    async fn read_texts(&mut self, ids: &[i64]) -> Result<Duration, Failure> {
+    async fn read_texts(&mut self, ids: &HashSet<i64>) -> Result<Duration, Failure> {
         let size = match self.link.ask("texts_size", &[]).await {
             Ok(rows) => rows.first().and_then(|row| row.try_get::<_, Option<i64>>("size").ok().flatten()),
             Err(Failure::Refused { .. }) => {
@@ -147,6 +145,7 @@ impl Beat {
                 size >> 20
             )));
         }
+        let ids: Vec<i64> = ids.iter().copied().collect();
         let rows = self.link.ask("statement_texts", &[&ids]).await?;
         self.link.server.teach(|texts| {
             for row in &rows {
@@ -171,16 +170,4 @@ pub fn learn(texts: &mut crate::texts::Texts, id: i64, text: &str, full: usize) 
 fn our_lane(text: &str) -> Option<Lane> {
     let tagged = text.split_once("/* dbsonde ")?.1;
     Lane::ALL.into_iter().find(|lane| tagged.starts_with(lane.name()))
-}
-
-fn unknown_ids(visit: &Visit, texts: &crate::texts::Texts) -> Vec<i64> {
-    let mut ids = HashSet::new();
-    for (_, _, part) in &visit.sample.parts {
-        if let Rows::Statements(rows) = &*part.rows {
-            let strangers =
-                rows.iter().filter_map(|row| row.server_digest).filter(|id| texts.known(*id).is_none());
-            ids.extend(strangers.take(MAX_TEXTS));
-        }
-    }
-    ids.into_iter().collect()
 }

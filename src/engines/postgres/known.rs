@@ -7,7 +7,7 @@ use super::rights::{NO_ADVICE, RIGHTS, absent_statements, facts};
 use crate::engine::collector::{Library, Repertoire};
 use crate::engine::reading::Failure;
 use crate::engine::template::Catalogue;
-use crate::engine::{Lane, ServerFacts};
+use crate::engine::ServerFacts;
 use tokio_postgres::Row;
 
 /// One row, no locks beyond the catalogue's own, ~1 ms.
@@ -67,8 +67,7 @@ impl Known {
         let found = connection.limited(client.query(CATALOGUE, &[&objects, &schemas])).await?;
         let catalogue = catalogue(&found);
         let quoted = format!("\"{}\"", schema.replace('"', "\"\""));
-        let tag = |lane: Lane| format!("/* dbsonde {} */", lane.name());
-        let mut repertoire = library.render(&catalogue, &[("{pgss}", &quoted)], tag);
+        let mut repertoire = library.render(&catalogue, &[("{pgss}", &quoted)]);
         if statements.is_none() {
             let absent = absent_statements(&text(&rights, "preloaded"));
             for file in ["statements", "statements_info", "statement_texts", "texts_size"] {

@@ -4,6 +4,7 @@ use super::connect::Connection;
 use super::known::Known;
 use super::places::Places;
 use crate::config::Place;
+use crate::engine::collector::TAG;
 use crate::engine::layout::{Layout, Read, decoder};
 use crate::engine::reading::Failure;
 use crate::engine::shared::Shared;
@@ -62,6 +63,8 @@ struct Open {
     place: usize,
     database: Name,
     known: Arc<Known>,
+    /// The mark of our lane.
+    tag: String,
     prepared: HashMap<&'static str, Prepared>,
 }
 
@@ -119,6 +122,7 @@ impl Link {
                 place,
                 database: Name::new(&wanted),
                 known,
+                tag: format!("/* dbsonde {} */", self.lane.name()),
                 prepared: HashMap::new(),
             });
         }
@@ -172,8 +176,8 @@ impl Link {
 impl Open {
     async fn prepare(&mut self, file: &'static str) -> Result<&mut Prepared, Failure> {
         if !self.prepared.contains_key(file) {
-            let sql = self.known.repertoire.sql(file).map_err(Failure::refused)?;
-            let statement = self.connection.limited(self.connection.client.prepare(sql)).await?;
+            let sql = self.known.repertoire.sql(file).map_err(Failure::refused)?.replace(TAG, &self.tag);
+            let statement = self.connection.limited(self.connection.client.prepare(&sql)).await?;
             self.prepared.insert(file, Prepared { statement, layout: None });
         }
         self.prepared.get_mut(file).ok_or_else(Failure::closed)

@@ -5,10 +5,9 @@ use super::link::{Link, Server, locked};
 use crate::clock::Clock;
 use crate::engine::layout::Read;
 use crate::engine::reading::{Failure, Identity, Source};
+use crate::engine::shared::name_statements;
 use crate::engine::{EngineError, Visit};
 use crate::model::{Name, Rows, Scope, Statement, Timestamp, Topic};
-use crate::texts::Known as Text;
-use std::time::Duration;
 use tokio_postgres::Row;
 
 pub async fn ask_identity(link: &mut Link, known: &Known) -> Result<Identity, EngineError> {
@@ -75,29 +74,15 @@ fn understand(rows: &mut Rows, server: &Server, visit: &mut Visit) -> usize {
 }
 
 fn statements(rows: &mut Vec<Statement>, server: &Server, visit: &mut Visit) -> usize {
-    let texts = server.texts();
     let oids = locked(&server.memory);
     let before = rows.len();
     rows.retain(|row| row.server_digest.is_some());
     let hidden = before - rows.len();
-    let mut own = [Duration::ZERO; 3];
-    rows.retain_mut(|row| {
+    for row in rows.iter_mut() {
         row.database = oids.databases.get(&row.dbid).map(|database| database.name.clone());
         row.user = oids.roles.get(&row.userid).cloned();
-        match row.server_digest.and_then(|id| texts.known(id)) {
-            Some(Text::Ours(lane)) => {
-                let spent = Duration::try_from_secs_f64(row.exec_seconds.float()).unwrap_or_default();
-                if let Some(sum) = own.get_mut(lane as usize) {
-                    *sum += spent;
-                }
-                return false;
-            }
-            Some(Text::Digest(digest)) => row.digest = Some(digest),
-            Some(Text::Unnamed) | None => {}
-        }
-        true
-    });
-    visit.told_cost = Some(own);
+    }
+    name_statements(rows, &server.texts(), visit);
     hidden
 }
 

@@ -1,0 +1,88 @@
+//! The beat: counters of statements and of the server, and the wording of statements that are new.
+
+use super::collectors::COLLECTORS;
+use super::known::our_lane;
+use super::link::Link;
+use super::meaning::ask_identity;
+use crate::engine::layout::hash;
+use crate::engine::reading::{Failure, collect, gap};
+use crate::engine::shared::{learn_text, strangers};
+use crate::engine::{Async, Due, EngineError, Pace, Probe, Visit};
+use crate::model::{Scope, Topic};
+use crate::sql::Dialect;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The server makes each text anew for every read of the table, so new ones are read at most this often.
+const TEXTS_EVERY: Duration = Duration::from_secs(60);
+
+#[derive(Debug)]
+pub struct Beat {
+    link: Link,
+    texts_next: Option<Instant>,
+}
+
+impl Probe for Beat {
+    fn visit<'a>(&'a mut self, _: &'a Due) -> Async<'a, Result<Visit, EngineError>> {
+        Box::pin(self.beat())
+    }
+}
+
+impl Beat {
+    pub fn new(link: Link) -> Self {
+        Self { link, texts_next: None }
+    }
+
+    async fn beat(&mut self) -> Result<Visit, EngineError> {
+        let known = self.link.ready().await?;
+        let mut visit = Visit::default();
+        let identity = ask_identity(&mut self.link, &known).await?;
+        visit.server = Some(known.facts_of(&identity));
+        for collector in COLLECTORS.iter().filter(|collector| collector.pace == Pace::Beat) {
+            collect(&mut self.link, collector, &identity, &Scope::Server, &mut visit).await?;
+        }
+        self.texts(&mut visit).await?;
+        visit.texts = Some(self.link.server.shared.texts());
+        Ok(visit)
+    }
+
+    /// Learns the wording of statements that are new.
+    async fn texts(&mut self, visit: &mut Visit) -> Result<(), EngineError> {
+        let shared = &self.link.server.shared;
+        let unknown = strangers(visit, &shared.texts());
+        let now = Instant::now();
+        if unknown.is_empty() || self.texts_next.is_some_and(|next| next > now) {
+            return Ok(());
+        }
+        self.texts_next = Some(now + TEXTS_EVERY);
+        match self.link.ask("statement_texts").await {
+            Ok(rows) => {
+                self.link.server.shared.teach(|texts| {
+                    for row in &rows {
+                        let (Some(digest), Some(text)) = (row.text("digest"), row.text("digest_text")) else {
+                            continue;
+                        };
+                        let id = hash(digest);
+                        if unknown.contains(&id) {
+                            // The server says itself that it kept only the beginning.
+                            learn_text(
+                                texts,
+                                Dialect::MYSQL,
+                                id,
+                                text,
+                                text.ends_with("..."),
+                                our_lane(text),
+                            );
+                        }
+                    }
+                });
+            }
+            Err(Failure::Lost(error)) => return Err(error),
+            Err(Failure::Refused { message, .. }) => {
+                let why = format!("{} statements have no name yet: {message}", unknown.len());
+                gap(visit, Topic::Statements, &Scope::Server, why);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,23 @@
+//! The table of collectors: topic, pace, where its rows live, what begins its epoch, and its SQL.
+//! To add one: a noun in `model/`, a file in `sql/`, a line here.
+
+use crate::engine::collector::Tool;
+use crate::{collectors, sql_files};
+
+collectors! {
+    Sessions        Pulse Server   Process    "sessions"        ["sessions" "sessions.list"];
+    StatementsInfo  Beat  Server   Process    "statements_info" ["statements_info"];
+    Statements      Beat  Server   Statements "statements"      ["statements"];
+    Activity        Beat  Server   Process    "activity"        ["activity"];
+    Innodb          Beat  Server   Process    "innodb"          ["innodb"];
+}
+
+/// SQL that serves no topic of its own: what the engine asks to understand the rest.
+pub const TOOLS: &[Tool] = &[
+    ("identity", sql_files!["identity"]),
+    ("running", sql_files!["running"]),
+    ("waits", sql_files!["waits"]),
+    ("transactions", sql_files!["transactions"]),
+    ("statement_texts", sql_files!["statement_texts"]),
+    ("schemas", sql_files!["schemas"]),
+];

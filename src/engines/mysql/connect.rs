@@ -1,0 +1,227 @@
+//! One connection to the server, and its limits. MySQL takes none at the log-in, so they are the first statement.
+
+use super::answer::{Column, Named, TextRow};
+use super::door::{Door, Refusal};
+use super::handshake::{Login, Session, shake};
+use super::wire::{Fields, ServerError, absurd, unreachable};
+use crate::config::Target;
+use crate::engine::reading::Failure;
+use crate::engine::{EngineError, Lane, trust};
+use std::time::Duration;
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+
+/// A name lookup and an open socket; longer means that nobody is there. The handshake has the door's patience.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How much longer than the server we wait before the connection is given up.
+const GRACE: Duration = Duration::from_secs(1);
+/// All rows of one answer; ours are a tenth of that with 20,000 digests.
+const MAX_ANSWER: usize = 64 << 20;
+/// Columns of one answer.
+const MAX_COLUMNS: u64 = 300;
+/// A session of ours that is silent for so long has lost us.
+const IDLE: u32 = 600;
+
+const COM_QUERY: u8 = 3;
+
+/// A live connection. Dropping it closes it.
+#[derive(Debug)]
+pub struct Connection {
+    session: Session,
+    limit: Duration,
+    /// An answer was left in the middle: what comes next cannot be told apart.
+    is_spoilt: bool,
+}
+
+/// What reads an answer as it arrives.
+pub trait Sink: Send {
+    fn columns(&mut self, _: &[Column]) -> Result<(), EngineError> {
+        Ok(())
+    }
+    fn row(&mut self, row: &TextRow<'_>);
+}
+
+impl Sink for Vec<Named> {
+    fn row(&mut self, row: &TextRow<'_>) {
+        self.push(Named::of(row));
+    }
+}
+
+/// The longest that one statement may take on the server.
+fn limit(lane: Lane) -> Duration {
+    match lane {
+        Lane::Pulse | Lane::Beat => Duration::from_secs(1),
+        Lane::Roam => Duration::from_secs(5),
+    }
+}
+
+impl Connection {
+    pub async fn open(target: &Target, door: &Door, lane: Lane) -> Result<Self, EngineError> {
+        let login = login(target).await?;
+        let patience = target.url.param("connect_timeout").and_then(|seconds| seconds.parse().ok());
+        let patience =
+            patience.filter(|seconds| (1..=60).contains(seconds)).map_or(CONNECT, Duration::from_secs);
+        let place = Place::of(target);
+        let session = door.enter(patience, || place.knock(login)).await?;
+        let mut connection = Self { session, limit: limit(lane), is_spoilt: false };
+        connection.limit_session().await?;
+        Ok(connection)
+    }
+
+    pub fn id(&self) -> i64 {
+        self.session.id.into()
+    }
+
+    pub fn is_spoilt(&self) -> bool {
+        self.is_spoilt
+    }
+
+    /// Makes the session harmless, before anything else is asked.
+    async fn limit_session(&mut self) -> Result<(), Failure> {
+        self.run(&mut Vec::<Named>::new(), "set session transaction read only").await?;
+        let needed = format!(
+            "set session autocommit = 1, session lock_wait_timeout = 1, session innodb_lock_wait_timeout = 1, \
+             session time_zone = '+00:00', session sql_mode = '', session group_concat_max_len = 65536, \
+             session wait_timeout = {IDLE}"
+        );
+        self.run(&mut Vec::<Named>::new(), &needed).await?;
+        let milliseconds = self.limit.as_millis();
+        let seconds = self.limit.as_secs();
+        for wish in [
+            // MariaDB's limit of a statement, and MySQL's: the server knows one of them.
+            format!("set session max_statement_time = {seconds}"),
+            format!("set session max_execution_time = {milliseconds}"),
+            // Examining fewer rows than that keeps us out of the slow log; long_query_time would not everywhere.
+            "set session min_examined_row_limit = 18446744073709551615".to_owned(),
+            // Numbers of a table that are not at hand are not fetched from its file.
+            "set session information_schema_stats_expiry = 31536000".to_owned(),
+        ] {
+            if let Err(Failure::Lost(error)) = self.run(&mut Vec::<Named>::new(), &wish).await {
+                return Err(Failure::Lost(error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks and hands each row to `sink`, with a deadline of our own in case the server cannot keep its.
+    pub async fn run(&mut self, sink: &mut impl Sink, sql: &str) -> Result<(), Failure> {
+        let deadline = self.limit + GRACE;
+        // A future that is dropped half-way leaves half an answer on the line.
+        self.is_spoilt = true;
+        let result = match timeout(deadline, self.exchange(sink, sql)).await {
+            Ok(result) => result,
+            // Our limits end the statement in the server, which cannot hear of a closed socket before.
+            Err(_) => Err(Failure::Lost(EngineError::Timeout(deadline))),
+        };
+        self.is_spoilt = matches!(result, Err(Failure::Lost(_)));
+        result
+    }
+
+    async fn exchange(&mut self, sink: &mut impl Sink, sql: &str) -> Result<(), Failure> {
+        let lost = |error| Failure::Lost(unreachable(error));
+        let Session { wire, has_eof, .. } = &mut self.session;
+        wire.command(COM_QUERY, sql).await.map_err(lost)?;
+        let packet = wire.receive().await.map_err(lost)?;
+        let mut fields = Fields(packet);
+        let count = match packet.first() {
+            Some(0) => return Ok(()),
+            Some(0xFF) => return Err(refused(packet)),
+            // 0xFB would ask for a file of this machine.
+            _ => fields.number().filter(|count| (1..=MAX_COLUMNS).contains(count)),
+        };
+        let count = count.ok_or_else(|| lost(absurd("the server answers what nobody asked")))?;
+        let mut columns = Vec::new();
+        for _ in 0..count {
+            let packet = wire.receive().await.map_err(lost)?;
+            let column = Column::read(Fields(packet));
+            columns.push(column.ok_or_else(|| lost(absurd("a column cannot be read")))?);
+        }
+        if *has_eof {
+            wire.receive().await.map_err(lost)?;
+        }
+        sink.columns(&columns).map_err(Failure::Lost)?;
+        let mut bytes = 0;
+        loop {
+            let packet = wire.receive().await.map_err(lost)?;
+            bytes += packet.len();
+            match packet.first() {
+                Some(0xFE) => return Ok(()),
+                Some(0xFF) => return Err(refused(packet)),
+                _ if bytes > MAX_ANSWER => return Err(lost(absurd("an answer without end"))),
+                _ => match TextRow::read(packet, &columns) {
+                    Some(row) => sink.row(&row),
+                    None => return Err(lost(absurd("a row cannot be read"))),
+                },
+            }
+        }
+    }
+}
+
+/// What an error packet means for what comes next.
+fn refused(packet: &[u8]) -> Failure {
+    let error = ServerError::read(Fields(packet.get(1..).unwrap_or_default()));
+    match error.code {
+        // Shutdown, killed, idle for too long, out of memory or threads: the connection is going.
+        1053 | 1077 | 1079 | 1152 | 1184 | 1927 | 4031 => {
+            Failure::Lost(EngineError::Unreachable(error.message))
+        }
+        // No such database, table, column, function or variable; no right to it.
+        1044 | 1049 | 1054 | 1109 | 1142 | 1143 | 1146 | 1193 | 1227 | 1305 => {
+            Failure::Refused { message: error.message, changed: true }
+        }
+        _ => Failure::refused(error.message),
+    }
+}
+
+async fn login(target: &Target) -> Result<Login, EngineError> {
+    let url = &target.url;
+    let Some(place) = url.places().first() else {
+        return Err(EngineError::Unsupported("the target names no host".into()));
+    };
+    let password = target.password(place).await.map_err(|error| EngineError::Denied(error.to_string()))?;
+    let is_local = url.socket_directory().is_some();
+    Ok(Login {
+        user: url.user().to_owned(),
+        password,
+        database: Some(url.database().to_owned()).filter(|database| !database.is_empty()),
+        application: url.param("application_name").unwrap_or("dbsonde").to_owned(),
+        tls: if is_local { None } else { trust::client(target)?.map(|client| client.config) },
+        tls_needed: !is_local
+            && matches!(url.param("sslmode"), Some("require" | "verify-ca" | "verify-full")),
+        host: url.host().to_owned(),
+        is_local,
+    })
+}
+
+/// Where the server listens.
+#[derive(Debug)]
+enum Place {
+    Tcp(String, u16),
+    Socket(std::path::PathBuf),
+}
+
+impl Place {
+    fn of(target: &Target) -> Place {
+        match target.url.socket_directory() {
+            Some(path) => Place::Socket(path.to_owned()),
+            None => Place::Tcp(target.url.host().to_owned(), target.url.port()),
+        }
+    }
+
+    async fn knock(self, login: Login) -> Result<Session, Refusal> {
+        let nobody = |error: std::io::Error| Refusal::Said(EngineError::Unreachable(error.to_string()));
+        let late = |_| Refusal::Said(EngineError::Timeout(CONNECT));
+        match self {
+            Place::Tcp(host, port) => {
+                let stream = timeout(CONNECT, TcpStream::connect((host.as_str(), port))).await;
+                let stream = stream.map_err(late)?.map_err(nobody)?;
+                stream.set_nodelay(true).map_err(nobody)?;
+                shake(stream, &login).await
+            }
+            Place::Socket(path) => {
+                let stream = timeout(CONNECT, UnixStream::connect(path)).await;
+                shake(stream.map_err(late)?.map_err(nobody)?, &login).await
+            }
+        }
+    }
+}

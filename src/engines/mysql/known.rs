@@ -1,0 +1,188 @@
+//! What probing found out about a server: flavour, columns, rights, what is switched off. Asked on every connect
+//! of the beat, and again when an answer of the server shows that the world has changed.
+
+use super::answer::Named;
+use super::collectors::{COLLECTORS, TOOLS};
+use super::connect::Connection;
+use super::lacks::{self, Switches};
+use crate::engine::collector::{Library, Repertoire};
+use crate::engine::reading::{Failure, Identity};
+use crate::engine::template::{Catalogue, Object};
+use crate::engine::{Lane, ServerFacts};
+use crate::model::Timestamp;
+use std::collections::BTreeMap;
+
+/// Every global variable by name: some 600 rows, ~2 ms, no lock that anybody else waits for.
+const VARIABLES: &str = "show /* dbsonde beat */ global variables";
+
+/// The columns of one system schema, ~3 ms. An equality, because in a list the older optimisers do not see which
+/// schema is meant and open every table of the server.
+fn columns_of(schema: &str, table: Option<&str>) -> String {
+    let table = table.map(|table| format!(" and table_name = '{table}'")).unwrap_or_default();
+    format!(
+        "select /* dbsonde beat */ 0 as dbsonde_beat, lower(table_name) as relation, lower(column_name) as name \
+         from information_schema.columns where table_schema = '{schema}'{table}"
+    )
+}
+
+/// Asks for nothing that costs, but for the right that all of InnoDB's tables want.
+const INNODB: &str = "select /* dbsonde beat */ count(*) as dbsonde_beat from information_schema.innodb_cmp";
+
+/// What our reading of schemas needs of `mysql`.
+const OF_MYSQL: [&str; 2] = ["innodb_table_stats", "innodb_index_stats"];
+
+/// Global variables by lower-case name.
+#[derive(Debug, Default)]
+pub struct Variables(pub BTreeMap<String, String>);
+
+impl Variables {
+    pub fn text(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+
+    pub fn number(&self, name: &str) -> Option<f64> {
+        self.text(name).parse().ok()
+    }
+
+    pub fn is_on(&self, name: &str) -> bool {
+        matches!(self.text(name), "ON" | "1" | "YES")
+    }
+}
+
+#[derive(Debug)]
+pub struct Known {
+    pub facts: ServerFacts,
+    pub repertoire: Repertoire,
+    pub page_size: f64,
+    /// Who answers: what no two servers share, and where we reached it.
+    pub server: String,
+}
+
+impl Known {
+    /// What a reader wants to know, with what only the last answer tells.
+    pub fn facts_of(&self, identity: &Identity) -> ServerFacts {
+        ServerFacts {
+            role: if identity.server.starts_with("primary") { "primary" } else { "standby" },
+            since: identity.started.map(Timestamp::get).unwrap_or_default(),
+            ..self.facts.clone()
+        }
+    }
+
+    pub async fn probe(connection: &mut Connection, address: &str) -> Result<Known, Failure> {
+        let variables = variables(connection).await?;
+        let mut catalogue = catalogue(connection).await?;
+        let library = Library::new(COLLECTORS, TOOLS);
+        let switches = Switches::ask(connection, &catalogue, &variables).await?;
+        let reads_innodb = match connection.run(&mut Vec::<Named>::new(), INNODB).await {
+            Ok(()) => true,
+            Err(Failure::Lost(error)) => return Err(Failure::Lost(error)),
+            Err(Failure::Refused { .. }) => false,
+        };
+        let reads_performance = catalogue.contains_key("performance_schema.setup_consumers");
+        for object in library.objects() {
+            let is_hidden = match object.split_once('.') {
+                Some(("performance_schema", _)) => !reads_performance,
+                Some(("information_schema", name)) => name.starts_with("innodb_") && !reads_innodb,
+                // What the installation always makes is there, so not to see it is not to be let in.
+                Some(("mysql", name)) => OF_MYSQL.contains(&name),
+                _ => false,
+            };
+            match catalogue.get_mut(object) {
+                Some(known) => known.readable &= !is_hidden || object.starts_with("mysql."),
+                None if is_hidden => {
+                    catalogue.insert(object.to_owned(), Object::default());
+                }
+                None => {}
+            }
+        }
+        switches.mark(&mut catalogue);
+        let globals = variables.0.keys().cloned().collect();
+        catalogue.insert("@@global".to_owned(), Object { columns: globals, readable: true, off: None });
+        // MariaDB has its status where it always was, MySQL where it moved to.
+        let status = ["information_schema.global_status", "performance_schema.global_status"];
+        let status = status.into_iter().find(|name| catalogue.contains_key(*name)).unwrap_or_default();
+        if let Some(object) = catalogue.get(status).cloned() {
+            catalogue.insert("{status}".to_owned(), object);
+        }
+        let repertoire = library.render(&catalogue, &[("{status}", status)]);
+        let facts = ServerFacts {
+            engine: "mysql",
+            version: version(&variables),
+            role: "primary",
+            since: 0.0,
+            tier: match (reads_performance, reads_innodb) {
+                (true, true) => "stats",
+                (false, false) => "none",
+                _ => "part",
+            },
+            lacks: lacks::lacks(&variables, &switches, reads_performance, reads_innodb, &catalogue),
+        };
+        Ok(Known {
+            facts,
+            repertoire,
+            page_size: variables.number("innodb_page_size").unwrap_or(16_384.0),
+            server: server(&variables, address),
+        })
+    }
+}
+
+/// Comments do not reach the text of a digest; the name of a column does.
+pub fn tag(lane: Lane) -> String {
+    format!("/* dbsonde {0} */ 0 as dbsonde_{0},", lane.name())
+}
+
+/// The lane that sent a statement, if it was one of ours.
+pub fn our_lane(text: &str) -> Option<Lane> {
+    let (_, tagged) = text.split_once("dbsonde_").or_else(|| text.split_once("/* dbsonde "))?;
+    Lane::ALL.into_iter().find(|lane| tagged.starts_with(lane.name()))
+}
+
+fn version(variables: &Variables) -> String {
+    let version = variables.text("version");
+    let comment = variables.text("version_comment").to_lowercase();
+    match () {
+        () if version.contains("MariaDB") => version.to_owned(),
+        () if comment.contains("mariadb") => format!("{version}-MariaDB"),
+        () if comment.contains("percona") => format!("{version} Percona"),
+        () => format!("{version} MySQL"),
+    }
+}
+
+/// MariaDB has an id of its own only in its later versions; before, what it was set up with must do.
+fn server(variables: &Variables, address: &str) -> String {
+    let own =
+        ["server_uuid", "server_uid"].into_iter().map(|name| variables.text(name)).find(|id| !id.is_empty());
+    match own {
+        Some(id) => format!("{id} at {address}"),
+        None => {
+            let parts = ["server_id", "hostname", "port", "datadir"].map(|name| variables.text(name));
+            format!("{} at {address}", parts.join(" "))
+        }
+    }
+}
+
+pub async fn variables(connection: &mut Connection) -> Result<Variables, Failure> {
+    let mut rows: Vec<Named> = Vec::new();
+    connection.run(&mut rows, VARIABLES).await?;
+    let pair = |row: &Named| {
+        Some((row.text("Variable_name")?.to_lowercase(), row.text("Value").unwrap_or_default().to_owned()))
+    };
+    Ok(Variables(rows.iter().filter_map(pair).collect()))
+}
+
+async fn catalogue(connection: &mut Connection) -> Result<Catalogue, Failure> {
+    let mut catalogue = Catalogue::new();
+    let whole = ["performance_schema", "information_schema"].map(|schema| (schema, None));
+    let some = OF_MYSQL.map(|table| ("mysql", Some(table)));
+    for (schema, table) in whole.into_iter().chain(some) {
+        let mut rows: Vec<Named> = Vec::new();
+        connection.run(&mut rows, &columns_of(schema, table)).await?;
+        for row in &rows {
+            let (Some(relation), Some(column)) = (row.text("relation"), row.text("name")) else { continue };
+            let object = catalogue.entry(format!("{schema}.{relation}")).or_default();
+            object.readable = true;
+            object.columns.insert(column.to_owned());
+        }
+    }
+    Ok(catalogue)
+}

@@ -1,0 +1,49 @@
+//! Since when the server runs. It tells its uptime in whole seconds of a clock that may be set, so the time of
+//! its start is only believed anew when the uptime itself says that there was another start.
+
+use tokio::time::Instant;
+
+/// By how much uptime and our clock may disagree over a while before it must be another life.
+const SLACK: f64 = 5.0;
+
+#[derive(Debug, Default)]
+pub struct Life {
+    last: Option<Seen>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    uptime: f64,
+    at: Instant,
+    started: f64,
+}
+
+impl Life {
+    /// When the server started, by its answer `now` and `uptime` at our `at`.
+    pub fn started(&mut self, now: f64, uptime: f64, at: Instant) -> f64 {
+        let same = |last: &Seen| {
+            let passed = at.saturating_duration_since(last.at).as_secs_f64();
+            uptime + SLACK >= last.uptime + passed
+        };
+        let started = self.last.filter(same).map_or(now - uptime, |last| last.started);
+        self.last = Some(Seen { uptime, at, started });
+        started
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_clock_that_is_set_is_no_restart_and_a_short_life_is() {
+        let (mut life, zero) = (Life::default(), Instant::now());
+        let at = |seconds| zero + Duration::from_secs(seconds);
+        assert_eq!(life.started(1_000.0, 100.0, at(0)), 900.0);
+        assert_eq!(life.started(1_016.0, 115.0, at(15)), 900.0, "whole seconds");
+        assert_eq!(life.started(5_000.0, 130.0, at(30)), 900.0, "its clock was set");
+        assert_eq!(life.started(5_060.0, 2.0, at(90)), 5_058.0, "it was started again");
+        assert_eq!(life.started(9_060.0, 80.0, at(4_090)), 8_980.0, "and again, and ran on for a while");
+    }
+}

@@ -1,0 +1,198 @@
+//! A lane's connection, kept, and what all lanes of a server share.
+
+use super::answer::{Column, Named, TextRow};
+use super::connect::{Connection, Sink};
+use super::door::Door;
+use super::known::{Known, tag};
+use super::life::Life;
+use super::meaning::understand;
+use super::pivot::Pivot;
+use super::scene::Scene;
+use crate::clock::Clock;
+use crate::engine::collector::TAG;
+use crate::engine::layout::{Decode, Layout, Read, decoder};
+use crate::engine::reading::{Failure, Source};
+use crate::engine::shared::{Shared, locked};
+use crate::engine::{EngineError, Lane, Visit};
+use crate::model::{Names, Rows, Scope, Topic};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+/// What the lanes of one server share.
+#[derive(Debug)]
+pub struct Server {
+    pub shared: Shared<Known, Life>,
+    pub door: Door,
+}
+
+#[derive(Debug)]
+pub struct Link {
+    pub server: Arc<Server>,
+    /// What the pulse sees beside the sessions themselves.
+    pub scene: Scene,
+    lane: Lane,
+    open: Option<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    connection: Connection,
+    known: Arc<Known>,
+    layouts: HashMap<&'static str, Layout>,
+}
+
+impl Link {
+    pub fn new(server: Arc<Server>, lane: Lane) -> Self {
+        Self { server, scene: Scene::default(), lane, open: None }
+    }
+
+    /// A connection, and what is known of the server.
+    pub async fn ready(&mut self) -> Result<Arc<Known>, EngineError> {
+        let Server { shared, door } = &*self.server;
+        if self.open.as_ref().is_some_and(|open| open.connection.is_spoilt()) {
+            self.open = None;
+        }
+        if self.open.is_none() {
+            let mut connection = Connection::open(&shared.target, door, self.lane).await?;
+            self.end_last(&mut connection).await?;
+            locked(&shared.own).insert(self.lane, connection.id());
+            let known = match shared.known().filter(|_| self.lane != Lane::Beat) {
+                Some(known) => known,
+                None => probe(shared, &mut connection).await?,
+            };
+            self.open = Some(Open { connection, known, layouts: HashMap::new() });
+        }
+        let Some(open) = &mut self.open else { return Err(EngineError::Unreachable("not connected".into())) };
+        let current = match shared.believed(self.lane) {
+            Some(known) => known,
+            None => probe(shared, &mut open.connection).await?,
+        };
+        if !Arc::ptr_eq(&current, &open.known) {
+            open.known = current;
+            open.layouts.clear();
+        }
+        Ok(open.known.clone())
+    }
+
+    /// A connection that was given up may still run its last statement; whoever comes next ends it.
+    async fn end_last(&self, connection: &mut Connection) -> Result<(), EngineError> {
+        let last = locked(&self.server.shared.own).remove(&self.lane);
+        let Some(id) = last else { return Ok(()) };
+        // After a restart its number may be somebody else's, whose statement does not bear our mark.
+        let find = format!(
+            "select /* dbsonde {lane} */ id as dbsonde_{lane} from information_schema.processlist \
+             where id = {id} and info like '%/* dbsonde {lane} */%'",
+            lane = self.lane.name()
+        );
+        let mut found: Vec<Named> = Vec::new();
+        Failure::forgive(connection.run(&mut found, &find).await)?;
+        if !found.is_empty() {
+            Failure::forgive(connection.run(&mut Vec::<Named>::new(), &format!("kill {id}")).await)?;
+        }
+        Ok(())
+    }
+
+    /// Runs a tool's SQL.
+    pub async fn ask(&mut self, file: &'static str) -> Result<Vec<Named>, Failure> {
+        let mut rows = Vec::new();
+        self.run(&mut rows, file, &Scope::Server).await?;
+        Ok(rows)
+    }
+
+    /// Runs a file's SQL in a scope.
+    async fn run(&mut self, sink: &mut impl Sink, file: &'static str, scope: &Scope) -> Result<(), Failure> {
+        let Some(open) = &mut self.open else { return Err(Failure::closed()) };
+        let sql = open.known.repertoire.sql(file).map_err(Failure::refused)?;
+        let sql = match scope {
+            Scope::Server => sql.replace(TAG, &tag(self.lane)),
+            Scope::Database(name) => sql.replace(TAG, &tag(self.lane)).replace("{database}", &literal(name)),
+        };
+        let result = open.connection.run(sink, &sql).await;
+        match &result {
+            Err(Failure::Lost(_)) => self.open = None,
+            Err(Failure::Refused { changed: true, .. }) => self.server.shared.note_change(),
+            _ => {}
+        }
+        result
+    }
+
+    /// Runs a collector's SQL and reads its rows into the nouns of `topic`.
+    pub async fn read_in(
+        &mut self,
+        topic: Topic,
+        file: &'static str,
+        scope: &Scope,
+    ) -> Result<Read, Failure> {
+        let Some(open) = &mut self.open else { return Err(Failure::closed()) };
+        let block_size = open.known.page_size;
+        let database = match scope {
+            Scope::Server => "",
+            Scope::Database(name) => name,
+        };
+        if let Some(mut pivot) = Pivot::of(open.known.repertoire.fields(file)) {
+            self.run(&mut pivot, file, scope).await?;
+            return pivot.read(topic, block_size, &mut locked(&self.server.shared.names));
+        }
+        let layout = open.layouts.remove(file);
+        let server = self.server.clone();
+        let names = &server.shared.names;
+        let mut reader = Reader { topic, block_size, database, layout, decoder: decoder(topic), names };
+        self.run(&mut reader, file, scope).await?;
+        let Reader { layout, decoder, .. } = reader;
+        if let (Some(open), Some(layout)) = (&mut self.open, layout) {
+            open.layouts.insert(file, layout);
+        }
+        Ok(decoder.finish())
+    }
+}
+
+async fn probe(shared: &Shared<Known, Life>, connection: &mut Connection) -> Result<Arc<Known>, Failure> {
+    shared.probing();
+    Ok(shared.learn(Known::probe(connection, &shared.address()).await?))
+}
+
+/// A name as a literal that no setting of the session and no letter in it can break.
+fn literal(name: &str) -> String {
+    let hex: String = name.bytes().map(|byte| format!("{byte:02x}")).collect();
+    format!("convert(0x{hex} using utf8)")
+}
+
+struct Reader<'a> {
+    topic: Topic,
+    block_size: f64,
+    database: &'a str,
+    layout: Option<Layout>,
+    decoder: Box<dyn Decode>,
+    names: &'a Mutex<Names>,
+}
+
+impl Sink for Reader<'_> {
+    fn columns(&mut self, columns: &[Column]) -> Result<(), EngineError> {
+        if self.layout.is_none() {
+            let aliases = columns.iter().map(|column| column.name.as_str());
+            self.layout = Some(Layout::of(self.topic, aliases, self.block_size)?);
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, row: &TextRow<'_>) {
+        if let Some(layout) = &self.layout {
+            self.decoder.row(row, layout, self.database, &mut locked(self.names));
+        }
+    }
+}
+
+impl Source for Link {
+    async fn read(&mut self, topic: Topic, file: &'static str, scope: &Scope) -> Result<Read, Failure> {
+        self.read_in(topic, file, scope).await
+    }
+
+    fn understand(&self, rows: &mut Rows, visit: &mut Visit) -> usize {
+        understand(rows, self, visit);
+        0
+    }
+
+    fn clock(&self) -> Clock {
+        self.server.shared.clock
+    }
+}

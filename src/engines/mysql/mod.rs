@@ -1,0 +1,64 @@
+//! MySQL 5.7 to 9, MariaDB 10.5 to 11.8, Percona Server. To follow one sample: `door`, `handshake`, `connect`
+//! (limits) → `known`, `lacks` (probing) → `collectors` (the table) → `link` (a lane's connection) → `beat`,
+//! `pulse`, `roam` (the lanes) → `answer`, `pivot` (cells become nouns), `scene`, `meaning` (what they say).
+
+mod answer;
+mod beat;
+mod collectors;
+mod connect;
+mod door;
+mod handshake;
+mod known;
+mod lacks;
+mod life;
+mod link;
+mod meaning;
+mod pivot;
+mod pulse;
+mod roam;
+mod scene;
+mod scramble;
+mod wire;
+
+use crate::clock::Clock;
+use crate::config::Target;
+use crate::engine::collector::topics;
+use crate::engine::crowd::DERIVED;
+use crate::engine::shared::Shared;
+use crate::engine::{Engine, Lane, Pace, Probe};
+use crate::model::Topic;
+use collectors::COLLECTORS;
+use door::Door;
+use link::{Link, Server};
+use std::sync::Arc;
+
+#[derive(Debug)]
+pub struct Mysql {
+    server: Arc<Server>,
+}
+
+impl Mysql {
+    pub fn new(target: &Target, clock: Clock) -> Self {
+        let server = Server { shared: Shared::new(target.clone(), clock), door: Door::default() };
+        Self { server: Arc::new(server) }
+    }
+}
+
+impl Engine for Mysql {
+    fn name(&self) -> &'static str {
+        "mysql"
+    }
+
+    fn topics(&self) -> Vec<(Topic, Pace)> {
+        topics(COLLECTORS, &DERIVED)
+    }
+
+    fn open(&self, lane: Lane) -> Box<dyn Probe> {
+        let link = Link::new(self.server.clone(), lane);
+        match lane {
+            Lane::Pulse => Box::new(pulse::Pulse::new(link)),
+            Lane::Beat => Box::new(beat::Beat::new(link)),
+            Lane::Roam => Box::new(roam::Roam::new(link)),
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The pulse: who is connected and what they wait for, every second; who blocks whom, only when somebody waits.
+
+use super::collectors::COLLECTORS;
+use super::link::Link;
+use super::meaning::ask_identity;
+use super::scene::Scene;
+use crate::engine::crowd::Crowd;
+use crate::engine::reading::{Identity, collect};
+use crate::engine::{Async, Due, EngineError, Pace, Probe, Visit};
+use crate::model::{InTopic, Scope, Session, Topic};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The identity of the server is asked again this often.
+const IDENTITY_EVERY: Duration = Duration::from_secs(15);
+
+#[derive(Debug)]
+pub struct Pulse {
+    link: Link,
+    identity: Option<(Identity, Instant)>,
+    crowd: Crowd,
+}
+
+impl Probe for Pulse {
+    fn visit<'a>(&'a mut self, _: &'a Due) -> Async<'a, Result<Visit, EngineError>> {
+        Box::pin(self.pulse())
+    }
+}
+
+impl Pulse {
+    pub fn new(link: Link) -> Self {
+        Self { link, identity: None, crowd: Crowd::default() }
+    }
+
+    async fn pulse(&mut self) -> Result<Visit, EngineError> {
+        let known = self.link.ready().await?;
+        let identity = match &self.identity {
+            Some((identity, asked)) if asked.elapsed() < IDENTITY_EVERY => identity.clone(),
+            _ => {
+                let identity = ask_identity(&mut self.link, &known).await?;
+                self.identity = Some((identity.clone(), Instant::now()));
+                identity
+            }
+        };
+        let mut visit = Visit::default();
+        self.link.scene = Scene::look(&mut self.link).await?;
+        for collector in COLLECTORS.iter().filter(|collector| collector.pace == Pace::Pulse) {
+            collect(&mut self.link, collector, &identity, &Scope::Server, &mut visit).await?;
+        }
+        let seen = visit.sample.parts.iter().find(|(topic, ..)| *topic == Topic::Sessions);
+        let Some(rows) = seen.map(|(.., part)| part.rows.clone()) else { return Ok(visit) };
+        let sessions = Session::of(&rows);
+        self.crowd.look(sessions);
+        let shared = &self.link.server.shared;
+        let texts = shared.texts();
+        for rows in self.crowd.tell(sessions, &texts) {
+            let part = identity.own_part(shared.clock, rows);
+            visit.sample.parts.push((part.rows.topic(), Scope::Server, part));
+        }
+        Ok(visit)
+    }
+}
