@@ -66,7 +66,8 @@ async fn every_version_is_read_whole() {
 
             let activity = rows(&seen, Topic::Activity);
             let activity: &Activity = &Activity::of(&activity)[0];
-            assert!(activity.questions.unwrap().0.get() > 5 && activity.selects.is_some(), "{version}");
+            let counted = activity.questions.map(|questions| questions.0.get());
+            assert!(counted > Some(5) && activity.selects.is_some(), "{version}: {activity:?}");
             let innodb = rows(&seen, Topic::Innodb);
             let innodb: &Innodb = &Innodb::of(&innodb)[0];
             assert!(innodb.pool_bytes.unwrap().last.get() > 1 << 20, "{version}");
