@@ -61,7 +61,8 @@ impl Layout {
                     .ok_or_else(|| EngineError::Unsupported(format!("unit {unit:?} of {name:?}")))?;
                 // The tag by which we know our own statements is no field.
                 if !name.starts_with("dbsonde_") {
-                    named.insert(name, Place { column, unit });
+                    // Of two columns for one field the first counts.
+                    named.entry(name).or_insert(Place { column, unit });
                 }
             }
         }

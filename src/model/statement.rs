@@ -155,6 +155,8 @@ noun! {
         facts {
             /// Statements the server can remember at once.
             entries_max: Option<Level<Count>>,
+            /// Statements it remembers now, but for our own. MySQL and MariaDB only.
+            entries: Option<Level<Count>>,
             /// Times it forgot its least used statements to make room. PostgreSQL 14 and later.
             evictions: Option<Total<Count>>,
             /// Statements counted under no name because there was no room for theirs. MySQL and MariaDB only.

@@ -37,7 +37,7 @@ impl Beat {
         let known = self.link.ready().await?;
         let mut visit = Visit::default();
         let identity = ask_identity(&mut self.link, &known).await?;
-        visit.server = Some(known.facts_of(&identity));
+        visit.server = Some(known.facts_of(&identity, self.link.certificate_expires()));
         for collector in COLLECTORS.iter().filter(|collector| collector.pace == Pace::Beat) {
             collect(&mut self.link, collector, &identity, &Scope::Server, &mut visit).await?;
         }

@@ -6,8 +6,8 @@ use crate::{collectors, sql_files};
 
 collectors! {
     Sessions        Pulse Server   Process    "sessions"        ["sessions" "sessions.list"];
-    StatementsInfo  Beat  Server   Process    "statements_info" ["statements_info"];
     Statements      Beat  Server   Statements "statements"      ["statements"];
+    StatementsInfo  Beat  Server   Process    "statements_info" ["statements_info"];
     Activity        Beat  Server   Process    "activity"        ["activity"];
     Innodb          Beat  Server   Process    "innodb"          ["innodb"];
 }

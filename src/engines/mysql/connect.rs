@@ -6,6 +6,7 @@ use super::handshake::{Login, Session, shake};
 use super::wire::{Fields, ServerError, absurd, unreachable};
 use crate::config::Target;
 use crate::engine::reading::Failure;
+use crate::engine::verify::Expires;
 use crate::engine::{EngineError, Lane, trust};
 use std::time::Duration;
 use tokio::net::{TcpStream, UnixStream};
@@ -29,6 +30,7 @@ const COM_QUERY: u8 = 3;
 pub struct Connection {
     session: Session,
     limit: Duration,
+    expires: Option<Expires>,
     /// An answer was left in the middle: what comes next cannot be told apart.
     is_spoilt: bool,
 }
@@ -57,19 +59,24 @@ fn limit(lane: Lane) -> Duration {
 
 impl Connection {
     pub async fn open(target: &Target, door: &Door, lane: Lane) -> Result<Self, EngineError> {
-        let login = login(target).await?;
+        let (login, expires) = login(target).await?;
         let patience = target.url.param("connect_timeout").and_then(|seconds| seconds.parse().ok());
         let patience =
             patience.filter(|seconds| (1..=60).contains(seconds)).map_or(CONNECT, Duration::from_secs);
         let place = Place::of(target);
         let session = door.enter(patience, || place.knock(login)).await?;
-        let mut connection = Self { session, limit: limit(lane), is_spoilt: false };
+        let mut connection = Self { session, limit: limit(lane), expires, is_spoilt: false };
         connection.limit_session().await?;
         Ok(connection)
     }
 
     pub fn id(&self) -> i64 {
         self.session.id.into()
+    }
+
+    /// When the certificate ends that the server has shown.
+    pub fn certificate_expires(&self) -> Option<f64> {
+        self.expires.as_ref().and_then(Expires::get)
     }
 
     pub fn is_spoilt(&self) -> bool {
@@ -173,24 +180,26 @@ fn refused(packet: &[u8]) -> Failure {
     }
 }
 
-async fn login(target: &Target) -> Result<Login, EngineError> {
+async fn login(target: &Target) -> Result<(Login, Option<Expires>), EngineError> {
     let url = &target.url;
     let Some(place) = url.places().first() else {
         return Err(EngineError::Unsupported("the target names no host".into()));
     };
     let password = target.password(place).await.map_err(|error| EngineError::Denied(error.to_string()))?;
     let is_local = url.socket_directory().is_some();
-    Ok(Login {
+    let tls = if is_local { None } else { trust::client(target)? };
+    let expires = tls.as_ref().map(|client| client.expires.clone());
+    let login = Login {
         user: url.user().to_owned(),
         password,
         database: Some(url.database().to_owned()).filter(|database| !database.is_empty()),
         application: url.param("application_name").unwrap_or("dbsonde").to_owned(),
-        tls: if is_local { None } else { trust::client(target)?.map(|client| client.config) },
-        tls_needed: !is_local
-            && matches!(url.param("sslmode"), Some("require" | "verify-ca" | "verify-full")),
+        tls: tls.map(|client| client.config),
+        tls_needed: !is_local && matches!(trust::mode(target), "require" | "verify-ca" | "verify-full"),
         host: url.host().to_owned(),
         is_local,
-    })
+    };
+    Ok((login, expires))
 }
 
 /// Where the server listens.

@@ -60,9 +60,10 @@ pub struct Known {
 
 impl Known {
     /// What a reader wants to know, with what only the last answer tells.
-    pub fn facts_of(&self, identity: &Identity) -> ServerFacts {
+    pub fn facts_of(&self, identity: &Identity, certificate_expires: Option<f64>) -> ServerFacts {
         ServerFacts {
             role: if identity.server.starts_with("primary") { "primary" } else { "standby" },
+            certificate_expires,
             since: identity.started.map(Timestamp::get).unwrap_or_default(),
             ..self.facts.clone()
         }
@@ -110,6 +111,7 @@ impl Known {
             version: version(&variables),
             role: "primary",
             since: 0.0,
+            certificate_expires: None,
             tier: match (reads_performance, reads_innodb) {
                 (true, true) => "stats",
                 (false, false) => "none",

@@ -74,6 +74,10 @@ impl Link {
         Ok(open.known.clone())
     }
 
+    pub fn certificate_expires(&self) -> Option<f64> {
+        self.open.as_ref().and_then(|open| open.connection.certificate_expires())
+    }
+
     /// A connection that was given up may still run its last statement; whoever comes next ends it.
     async fn end_last(&self, connection: &mut Connection) -> Result<(), EngineError> {
         let last = locked(&self.server.shared.own).remove(&self.lane);

@@ -6,7 +6,7 @@ use crate::engine::EngineError;
 use crate::engine::Visit;
 use crate::engine::reading::Identity;
 use crate::engine::shared::{locked, name_statements};
-use crate::model::{Name, Rows, Timestamp};
+use crate::model::{Count, InTopic, Level, Name, Rows, Statement, StatementsInfo, Timestamp, Topic, Total};
 use tokio::time::Instant;
 
 pub fn understand(rows: &mut Rows, link: &Link, visit: &mut Visit) {
@@ -17,8 +17,19 @@ pub fn understand(rows: &mut Rows, link: &Link, visit: &mut Visit) {
             rows.retain(|row| !shared.is_own(row.pid));
             rows.iter_mut().for_each(|row| link.scene.complete(row));
         }
+        Rows::StatementsInfo(rows) => rows.iter_mut().for_each(|row| count(row, visit)),
         _ => {}
     }
+}
+
+/// What the digests, read just before, tell of their table: the one without a name has what found no room.
+fn count(info: &mut StatementsInfo, visit: &Visit) {
+    let statements = visit.sample.parts.iter().find(|(topic, ..)| *topic == Topic::Statements);
+    let Some((.., part)) = statements else { return };
+    let unnamed = |row: &&Statement| row.server_digest.is_none();
+    let lost = Statement::of(&part.rows).iter().find(unnamed).map_or(0, |row| row.calls.0.get());
+    info.lost = Some(Total(Count::new(lost)));
+    info.entries = Some(Level::new(Count::new(part.rows.len() as u64)));
 }
 
 /// Who answers, and in which role: what another server, or the same after a promotion, would not say.

@@ -1,6 +1,8 @@
 -- What the server as a whole has done since it started.
 -- cost: 0.25 ms; no lock. The server adds up the counters of all its sessions.
+-- MySQL tells the numbers of commands by their events, not in its status.
 -- from: s = {status}
+-- maybe: e = performance_schema.events_statements_summary_global_by_event_name
 -- field: Questions as questions
 -- field: Queries as queries
 -- field: Com_select as selects
@@ -62,6 +64,17 @@
 -- field: Qcache_lowmem_prunes as query_cache_prunes
 -- field: Memory_used as memory_bytes
 -- field: Global_connection_memory as memory_bytes
+-- field: statement/sql/select as selects
+-- field: statement/sql/insert as inserts
+-- field: statement/sql/insert_select as insert_selects
+-- field: statement/sql/update as updates
+-- field: statement/sql/delete as deletes
+-- field: statement/sql/replace as replaces
+-- field: statement/sql/commit as commits
+-- field: statement/sql/rollback as rollbacks
+-- field: statement/com/Prepare as prepares
+-- field: statement/sql/call_procedure as procedure_calls
 select /* dbsonde */ s.variable_name, s.variable_value
   from {status} s
  where s.variable_name in ({fields})
+ union all select 0, e.event_name, e.count_star from performance_schema.events_statements_summary_global_by_event_name e where e.event_name in ({fields})    --? e.event_name

@@ -1,10 +1,6 @@
--- How many digests the server can remember, and how many statements found no room.
--- cost: 0.1 ms; no lock.
+-- How many digests the server can remember. How many it does, and what found no room, the digests themselves tell.
+-- cost: 0.05 ms; no lock.
 -- from: v = @@global
--- from: s = {status}
--- needs: performance_schema.events_statements_summary_by_digest
+-- needs: v.performance_schema_digests_size, performance_schema.events_statements_summary_by_digest
 select /* dbsonde */
        @@global.performance_schema_digests_size as entries_max
-     , s.variable_value as lost
-  from {status} s
- where s.variable_name = 'Performance_schema_digest_lost'
