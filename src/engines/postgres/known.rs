@@ -4,10 +4,10 @@
 use super::collectors::{COLLECTORS, TOOLS};
 use super::connect::Connection;
 use super::rights::{NO_ADVICE, RIGHTS, absent_statements, facts};
+use crate::engine::ServerFacts;
 use crate::engine::collector::{Library, Repertoire};
 use crate::engine::reading::Failure;
 use crate::engine::template::Catalogue;
-use crate::engine::ServerFacts;
 use tokio_postgres::Row;
 
 /// One row, no locks beyond the catalogue's own, ~1 ms.
