@@ -84,7 +84,7 @@ fn mistakes_are_pointed_at() {
         (target("") + &target(""), 4, 1, "target", "two targets are called `h`", ""),
         ("[[target]]\nname = \"a\"\n".into(), 1, 1, "target", "`url` is missing", ""),
         (
-            "[[target]]\nurl = \"mysql://u:hunter2@h/\"\n".into(),
+            "[[target]]\nurl = \"oracle://u:hunter2@h/\"\n".into(),
             2,
             7,
             "target.url",
