@@ -1,17 +1,21 @@
 //! What watching costs a real server, measured from outside: processor time of our sessions as the kernel
 //! counts it, their memory, the longest statement, what applications feel, and what we need ourselves.
 //!
-//! `cargo bench --bench cost -- small|large [--minutes N]`
+//! `cargo bench --bench cost -- small|large|series|peers [--minutes N]`
 
 // A measurement that cannot go on has nothing better to do than to panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "cost/peers.rs"]
+mod peers;
 #[path = "../tests/rig/mod.rs"]
 mod rig;
+#[path = "cost/scrapes.rs"]
+mod scrapes;
 
 mod outside;
 
-use outside::{processor_ns, scrapes, status_kb};
+use outside::{processor_ns, status_kb};
 use rig::daemon::Daemon;
 use rig::postgres::{Server, any};
 use std::collections::HashMap;
@@ -33,17 +37,21 @@ async fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let minutes = words.iter().position(|w| w == "--minutes").and_then(|at| words.get(at + 1)?.parse().ok());
     let minutes: u64 = minutes.unwrap_or(3);
-    let sizes = [SMALL, LARGE].into_iter().filter(|size| {
-        let named = words.iter().any(|word| word == "small" || word == "large");
-        !named || words.iter().any(|word| word == size.name)
-    });
-    for size in sizes {
+    let is_asked = |name: &str| words.iter().any(|word| word == name);
+    let named = ["small", "large", "series", "peers"].into_iter().any(is_asked);
+    for size in [SMALL, LARGE].into_iter().filter(|size| !named || is_asked(size.name)) {
         measure(&size, minutes).await;
+    }
+    if is_asked("series") {
+        scrapes::of_many_series(&filled(&LARGE).await).await;
+    }
+    if is_asked("peers") {
+        peers::side_by_side(&filled(&SMALL).await, minutes).await;
     }
 }
 
 async fn measure(size: &Size, minutes: u64) {
-    let server = filled(size).await;
+    let mut server = filled(size).await;
     println!(
         "# {}: {} digests of {} bytes, {} tables",
         size.name, size.digests, size.text_bytes, size.tables
@@ -59,19 +67,18 @@ async fn measure(size: &Size, minutes: u64) {
     let first = watch_processes(&server, &daemon, Duration::from_secs(60)).await;
     println!("first minute: {}", first.line());
     let temp_before = temp_bytes(&server).await;
+    let told_before = told(&daemon).await;
     let steady = watch_processes(&server, &daemon, Duration::from_secs(60 * minutes)).await;
     println!("steady, per minute: {}", steady.per_minute(minutes).line());
+    let told = told(&daemon).await - told_before;
+    println!("told by ourselves over the same minutes: {:.0} ms, {:.2} of it", told, told / steady.sum());
     println!("temporary bytes: {}", temp_bytes(&server).await - temp_before);
     println!("connections at once: {}, opened in {minutes} min: {}", steady.most, steady.opened);
     println!("our session's memory beyond its first: {} kB", steady.grown_kb);
     longest(&server).await;
     let busy = new_statement_waits(&server, "1.5", Duration::from_secs(40)).await;
     println!("a new statement of an application, watched: p99 {:.1} ms, max {:.1} ms", busy.0, busy.1);
-    scrapes(&daemon).await;
-    let told = daemon.get("/metrics").await.text();
-    for line in told.lines().filter(|line| line.starts_with("dbsonde_watch_cost_seconds_total")) {
-        println!("told: {line}");
-    }
+    scrapes::of_default_budget(&daemon, &mut server).await;
     println!();
 }
 
@@ -128,13 +135,17 @@ impl Seen {
         }
     }
 
+    fn sum(&self) -> f64 {
+        self.lanes.values().sum()
+    }
+
     fn line(&self) -> String {
         let mut lanes: Vec<_> = self.lanes.iter().collect();
         lanes.sort_by(|a, b| a.0.cmp(b.0));
         let split: Vec<String> = lanes.iter().map(|(lane, ms)| format!("{lane} {ms:.0}")).collect();
-        let all: f64 = self.lanes.values().sum();
         format!(
-            "{all:.0} ms in the database ({}); dbsonde itself {:.0} ms, {:.1} MB",
+            "{:.0} ms in the database ({}); dbsonde itself {:.0} ms, {:.1} MB",
+            self.sum(),
             split.join(", "),
             self.own_ms,
             self.own_rss_kb as f64 / 1024.0
@@ -215,4 +226,11 @@ async fn new_statement_waits(server: &Server, number: &str, how_long: Duration) 
     }
     waits.sort_by(f64::total_cmp);
     (waits[waits.len() * 99 / 100], *waits.last().unwrap())
+}
+
+/// Our own word on what we cost, in milliseconds.
+async fn told(daemon: &Daemon) -> f64 {
+    let text = daemon.get("/metrics").await.text();
+    let lines = text.lines().filter(|line| line.starts_with("dbsonde_watch_cost_seconds_total{"));
+    lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum::<f64>() * 1e3
 }

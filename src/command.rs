@@ -10,7 +10,9 @@ use crate::engine::EngineError;
 use clap::{Parser, Subcommand};
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Watches database servers without hurting them, and says what is wrong, why, and how to mend it.
 #[derive(Debug, Parser)]
@@ -117,22 +119,23 @@ const SECRET_ARGUMENT: &str = "the password in the URL can be read by everybody 
 
 /// Our own words from `level` up, those of libraries from `warn` up: theirs may hold what ours never do.
 pub fn start_logging(level: LogLevel, format: LogFormat) {
-    let level = match level {
-        LogLevel::Error => "error",
-        LogLevel::Warn => "warn",
-        LogLevel::Info => "warn,dbsonde=info",
-        LogLevel::Debug => "warn,dbsonde=debug",
-        LogLevel::Trace => "warn,dbsonde=trace",
+    let (libraries, own) = match level {
+        LogLevel::Error => (LevelFilter::ERROR, LevelFilter::ERROR),
+        LogLevel::Warn => (LevelFilter::WARN, LevelFilter::WARN),
+        LogLevel::Info => (LevelFilter::WARN, LevelFilter::INFO),
+        LogLevel::Debug => (LevelFilter::WARN, LevelFilter::DEBUG),
+        LogLevel::Trace => (LevelFilter::WARN, LevelFilter::TRACE),
     };
+    let wanted = Targets::new().with_default(libraries).with_target("dbsonde", own);
     let colour = io::stderr().is_terminal() && wants_colour();
     let builder = tracing_subscriber::fmt()
         .with_writer(io::stderr)
         .with_ansi(colour)
-        .with_env_filter(EnvFilter::new(level));
+        .with_max_level(LevelFilter::TRACE);
     // A second start, in a test, changes nothing.
     let _ = match format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => builder.finish().with(wanted).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).finish().with(wanted).try_init(),
     };
     if has_secret_argument() {
         tracing::warn!("{SECRET_ARGUMENT}");
