@@ -5,7 +5,7 @@ use super::failure::{Refusal, failure, innermost};
 use super::guard::Guarded;
 use super::session::{self, Session, Wanted};
 use super::tls;
-use crate::config::{Place, Target};
+use crate::config::{Place, Target, TargetUrl};
 use crate::engine::reading::Failure;
 use crate::engine::{EngineError, Lane};
 use secrecy::{ExposeSecret, SecretString};
@@ -148,8 +148,7 @@ impl Knock<'_> {
         if let Some(password) = self.password {
             config.password(password.expose_secret());
         }
-        let name = url.param("application_name").or(url.param("fallback_application_name"));
-        config.application_name(name.unwrap_or("dbsonde"));
+        config.application_name(application(url));
         config.channel_binding(match url.param("channel_binding") {
             Some("disable") => ChannelBinding::Disable,
             Some("require") => ChannelBinding::Require,
@@ -239,4 +238,9 @@ where
     T: AsyncRead + AsyncWrite + Unpin,
 {
     while let Some(Ok(_notice)) = poll_fn(|cx| connection.poll_message(cx)).await {}
+}
+
+/// What our sessions are called in the server.
+pub fn application(url: &TargetUrl) -> &str {
+    url.param("application_name").or(url.param("fallback_application_name")).unwrap_or("dbsonde")
 }

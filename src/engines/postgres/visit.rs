@@ -1,5 +1,6 @@
 //! Who answers, and what the rows of PostgreSQL mean: names for oids, digests for the server's ids.
 
+use super::connect::application;
 use super::known::Known;
 use super::link::{Link, Server, locked};
 use crate::clock::Clock;
@@ -7,7 +8,8 @@ use crate::engine::layout::Read;
 use crate::engine::reading::{Failure, Identity, Source};
 use crate::engine::shared::name_statements;
 use crate::engine::{EngineError, Visit};
-use crate::model::{Name, Rows, Scope, Statement, Timestamp, Topic};
+use crate::model::{Name, Rows, Scope, Session, Statement, Timestamp, Topic};
+use crate::texts::Known as Text;
 use tokio_postgres::Row;
 
 pub async fn ask_identity(link: &mut Link, known: &Known) -> Result<Identity, EngineError> {
@@ -52,6 +54,7 @@ fn understand(rows: &mut Rows, server: &Server, visit: &mut Visit) -> usize {
     match rows {
         Rows::Statements(rows) => statements(rows, server, visit),
         Rows::Sessions(rows) => {
+            recognise_own(rows, server);
             rows.retain(|row| !server.is_own(row.pid));
             let oids = locked(&server.memory);
             for row in rows {
@@ -73,6 +76,20 @@ fn understand(rows: &mut Rows, server: &Server, visit: &mut Visit) -> usize {
     }
 }
 
+/// Where texts may not be read, our own statements are known by what the server says of our own sessions: its id of
+/// what each runs, or ran last. The pulse looks every second, so what costs most is found soonest. 14 and later.
+fn recognise_own(sessions: &[Session], server: &Server) {
+    let (own, application) = (locked(&server.own).clone(), application(&server.target.url));
+    for (lane, pid) in own {
+        // A number that we had may be somebody else's by now, while a lane is not connected.
+        let ours = |row: &&Session| row.pid == pid && row.application.as_deref() == Some(application);
+        let id = sessions.iter().find(ours).and_then(|row| row.server_digest);
+        if let Some(id) = id.filter(|id| server.texts().known(*id).is_none()) {
+            server.teach(|texts| texts.learn(id, Text::Ours(lane), None));
+        }
+    }
+}
+
 fn statements(rows: &mut Vec<Statement>, server: &Server, visit: &mut Visit) -> usize {
     let oids = locked(&server.memory);
     let before = rows.len();
@@ -88,4 +105,39 @@ fn statements(rows: &mut Vec<Statement>, server: &Server, visit: &mut Visit) -> 
 
 fn database(server: &Server, oid: Option<i64>) -> Option<Name> {
     locked(&server.memory).databases.get(&oid?).map(|database| database.name.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Lane;
+    use crate::model::{Cell, Names, Noun};
+
+    fn session(pid: i64, application: &str, id: i64) -> Session {
+        let mut names = Names::default();
+        let mut cell = |nth: usize| match Session::COLUMNS[nth] {
+            "pid" => Cell::Int(pid),
+            "application" => Cell::Text(application.into()),
+            "server_digest" => Cell::Int(id),
+            _ => Cell::Null,
+        };
+        Session::read(&mut cell, &mut names).unwrap()
+    }
+
+    #[test]
+    fn our_statements_are_known_by_our_sessions() {
+        let config =
+            crate::config::Config::from_text("[[target]]\nurl = \"postgres://u@h/db\"\n", "test").unwrap();
+        let server = Server::new(config.targets[0].clone(), Clock::start());
+        locked(&server.own).extend([(Lane::Beat, 10), (Lane::Roam, 11)]);
+        let mut rows = Rows::Sessions(vec![
+            session(10, "dbsonde", 1),
+            session(11, "somebody with an old number of ours", 2),
+            session(12, "dbsonde", 3),
+        ]);
+        understand(&mut rows, &server, &mut Visit::default());
+        assert_eq!(server.texts().known(1), Some(Text::Ours(Lane::Beat)));
+        assert_eq!((server.texts().known(2), server.texts().known(3)), (None, None));
+        assert_eq!(rows.len(), 1, "what carries a number of ours is left out");
+    }
 }

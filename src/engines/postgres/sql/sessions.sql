@@ -22,6 +22,6 @@ select /* dbsonde */
      , age(a.backend_xmin) as xmin_age
      , now() as asked
   from pg_stat_get_activity(null) a
- where a.pid <> pg_backend_pid()
-   and (a.state is not null or a.usesysid is not null)   -- the rest is the server's own furniture
+ -- Our own sessions are left out afterwards: they tell the ids of our statements.
+ where a.state is not null or a.usesysid is not null   -- the rest is the server's own furniture
  limit 5000   -- more sessions than any server is well with
