@@ -128,7 +128,7 @@ mod tests {
     fn our_statements_are_known_by_our_sessions() {
         let config =
             crate::config::Config::from_text("[[target]]\nurl = \"postgres://u@h/db\"\n", "test").unwrap();
-        let server = Server::new(config.targets[0].clone(), Clock::start());
+        let server = Server::new(config.target[0].clone(), Clock::start());
         locked(&server.own).extend([(Lane::Beat, 10), (Lane::Roam, 11)]);
         let mut rows = Rows::Sessions(vec![
             session(10, "dbsonde", 1),
