@@ -41,3 +41,4 @@ pub mod texts;
 pub mod throttle;
 pub mod watch;
 pub mod web;
+pub mod workload;

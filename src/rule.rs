@@ -1,7 +1,11 @@
 //! A rule is a page of the handbook that can also read a window.
 
+pub mod statement;
+
 use crate::model::question::{Answer, Question};
 use crate::model::{Finding, Flavour, Index, Name, Scope, Snapshot, Topic, Window};
+use crate::texts::Texts;
+use crate::workload::Workload;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -36,6 +40,10 @@ pub struct Seen<'a> {
     pub ladder: &'a [Window],
     /// What the server has counted since its own reset; only an inspection on first sight fills it.
     pub since_reset: Option<&'a Window>,
+    /// What statements have cost lately and before.
+    pub workload: &'a Workload,
+    /// The wording of statements, without their literals.
+    pub texts: &'a Texts,
     pub answers: &'a HashMap<Question, Answer>,
     /// Whose SQL fixes are written in.
     pub flavour: Flavour,

@@ -2,7 +2,7 @@
 
 pub mod mysql;
 
-use crate::model::{Fix, Flavour, Index};
+use crate::model::{Fix, Flavour, Index, Setting};
 
 /// A name as SQL writes it, whatever is in it.
 pub fn identifier(name: &str) -> String {
@@ -66,6 +66,24 @@ pub fn cancel(flavour: Flavour, pid: i64) -> String {
         Flavour::Postgres => format!("SELECT pg_cancel_backend({pid});"),
         Flavour::Mysql | Flavour::Mariadb => format!("KILL QUERY {pid};"),
     }
+}
+
+/// Sets a setting for the whole server. None where what the command line says would win, or where it takes a restart.
+pub fn setting_of_server(setting: &Setting, value: &str) -> Option<Fix> {
+    let at_once = matches!(&*setting.context, "sighup" | "superuser" | "user");
+    let name = &setting.setting;
+    let reload = || "SELECT pg_reload_conf();".to_owned();
+    let former = setting.value.as_deref()?;
+    (at_once && &*setting.source != "command line").then(|| Fix {
+        sql: vec![format!("ALTER SYSTEM SET {name} = {};", literal(value)), reload()],
+        rollback: vec![format!("ALTER SYSTEM SET {name} = {};", literal(former)), reload()],
+        lock: String::new(),
+        blocks: "nobody".into(),
+        transactional: false,
+        caution: "Written to postgresql.auto.conf, which wins over postgresql.conf: change it there as well, if that is where \
+                  you keep it."
+            .into(),
+    })
 }
 
 /// Longer names are cut by the server, and two cut ones may be the same.
@@ -132,6 +150,16 @@ pub fn duration(seconds: f64) -> String {
     if said.is_empty() { "0 s".into() } else { said.join(" ") }
 }
 
+/// A short time as people read it: how long a statement takes.
+pub fn moment(seconds: f64) -> String {
+    match seconds {
+        s if s >= 60.0 => duration(s),
+        s if s >= 1.0 => format!("{s:.1} s"),
+        s if s >= 0.01 => format!("{:.0} ms", s * 1e3),
+        s => format!("{:.2} ms", s * 1e3),
+    }
+}
+
 /// A count as people read it: 1,234,567.
 pub fn count(number: f64) -> String {
     let digits = format!("{number:.0}");
@@ -156,6 +184,7 @@ mod tests {
         assert_eq!(duration(90.0), "1 min 30 s");
         assert_eq!(duration(86_400.0 * 31.0), "31 d");
         assert_eq!(duration(0.2), "0 s");
+        assert_eq!([0.0004, 0.02, 1.25, 90.0].map(moment), ["0.40 ms", "20 ms", "1.2 s", "1 min 30 s"]);
         assert_eq!(count(1_234_567.0), "1,234,567");
         assert_eq!(count(12.0), "12");
     }

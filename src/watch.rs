@@ -19,7 +19,8 @@ use crate::store::Keeper;
 use crate::tally::Tally;
 use crate::texts::Texts;
 use crate::throttle::Throttle;
-use memory::Memory;
+use crate::workload::Workload;
+use memory::{LooksBack, Memory};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,6 +69,7 @@ pub struct Watch {
     snapshot: Snapshot,
     window: Window,
     memory: Memory,
+    workload: Workload,
     longer_look: Arc<[(&'static str, Duration)]>,
     tally: Arc<Tally>,
     pub ledger: Ledger,
@@ -120,6 +122,7 @@ impl Watch {
             snapshot: Snapshot::default(),
             window: Window::default(),
             memory: Memory::default(),
+            workload: Workload::default(),
             longer_look: Arc::default(),
             tally,
             ledger: Ledger::default(),
@@ -150,6 +153,10 @@ impl Watch {
     /// those the oldest word on each place is kept, and only where a page looks so far back.
     pub fn remember(&mut self, ledger: Vec<Entry>, past: impl IntoIterator<Item = Snapshot>) {
         self.ledger = Ledger::restore(ledger);
+        let statements = (Topic::Statements, Scope::Server);
+        let past = past.into_iter().inspect(|snapshot| {
+            snapshot.parts.get(&statements).into_iter().for_each(|part| self.workload.remember(part.clone()));
+        });
         self.memory.remember(&self.plan.rules.handbook.looks_back(), past);
     }
 
@@ -216,7 +223,23 @@ impl Watch {
         self.compare(&visit.sample);
         self.snapshot.merge(&visit.sample);
         let looks_back = self.plan.rules.handbook.looks_back();
+        self.add_up(&visit.sample, &looks_back);
         self.memory.look_back(&looks_back, &visit.sample, &self.window, &self.snapshot);
+    }
+
+    /// The newest stretch of the statements as part of what they cost lately.
+    fn add_up(&mut self, sample: &Sample, looks_back: &LooksBack) {
+        for (topic, scope, part) in &sample.parts {
+            if *topic != Topic::Statements {
+                continue;
+            }
+            let wanted = looks_back.iter().filter(|(_, topics)| topics.contains(topic));
+            let span = wanted.map(|(span, _)| *span).max().unwrap_or_default();
+            match self.window.stretch(*topic, scope) {
+                Some(stretch) => self.workload.add(stretch, part, span),
+                None => self.workload.forget(),
+            }
+        }
     }
 
     /// The newest stretch of every place that was read again, and what it adds to our own totals.
@@ -269,6 +292,8 @@ impl Watch {
             latest: &self.window,
             ladder: self.memory.ladder(),
             since_reset: since_reset.as_ref(),
+            workload: &self.workload,
+            texts: &self.texts,
             answers: &answers,
             flavour: Flavour::of(self.server.engine, &self.server.version),
             at: now.wall,

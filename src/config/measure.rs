@@ -53,6 +53,9 @@ impl Span {
     pub const fn secs(seconds: u64) -> Self {
         Self(Duration::from_secs(seconds))
     }
+    pub const fn millis(milliseconds: u64) -> Self {
+        Self(Duration::from_millis(milliseconds))
+    }
     pub const fn days(days: u64) -> Self {
         Self::secs(days * 86_400)
     }

@@ -8,11 +8,23 @@ crate::rules! {
     index_missing_on_foreign_key::IndexMissingOnForeignKey,
     index_redundant_prefix::IndexRedundantPrefix,
     index_unused::IndexUnused,
+    replication_slot_retains::ReplicationSlotRetains,
+    server_connections_exhausting::ServerConnectionsExhausting,
     server_statements_evicting::ServerStatementsEvicting,
     server_watched_with_write_rights::ServerWatchedWithWriteRights,
     session_blocking::SessionBlocking,
     session_idle_in_transaction::SessionIdleInTransaction,
+    setting_autovacuum_off::SettingAutovacuumOff,
+    setting_loses_data::SettingLosesData,
+    statement_dominant::StatementDominant,
+    statement_jit_overhead::StatementJitOverhead,
+    statement_planning_dominates::StatementPlanningDominates,
+    statement_regressed::StatementRegressed,
+    statement_returns_too_much::StatementReturnsTooMuch,
+    statement_spills::StatementSpills,
+    statement_wal_heavy::StatementWalHeavy,
     table_key_exhaustion::TableKeyExhaustion,
+    table_vacuum_behind::TableVacuumBehind,
     table_wraparound::TableWraparound,
 }
 
@@ -62,4 +74,4 @@ fn capitalised(word: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -6,13 +6,15 @@ mod index_invalid;
 mod index_missing_on_foreign_key;
 mod index_redundant_prefix;
 mod index_unused;
-mod made_up;
+pub(crate) mod made_up;
 mod server_statements_evicting;
 mod server_watched_with_write_rights;
 mod session_blocking;
 mod session_idle_in_transaction;
+mod statements;
 mod table_key_exhaustion;
 mod table_wraparound;
+mod upkeep;
 
 use super::Handbook;
 use crate::model::{Fix, Flavour};
@@ -29,8 +31,10 @@ use server_statements_evicting::evicting;
 use server_watched_with_write_rights::watched_as;
 use session_blocking::blocked;
 use session_idle_in_transaction::idle;
+use statements::{compiled, dominant, logs, planned, regressed, returns, spills};
 use table_key_exhaustion::used;
 use table_wraparound::aged;
+use upkeep::{connected, neglected, set, slot};
 
 /// Invariant 11. A page added without a line here does not pass.
 #[test]
@@ -44,6 +48,8 @@ fn every_page_has_a_world_that_makes_it_speak_and_one_that_does_not() {
                 (longer(json!({}), json!({})), longer(json!({}), json!({"columns": "3 2"})))
             }
             "index-unused" => (unused(30.0, json!({})), unused(30.0, json!({"size_bytes": 1000}))),
+            "replication-slot-retains" => (slot(json!({})), slot(json!({"active": 1}))),
+            "server-connections-exhausting" => (connected(70, json!(100)), connected(60, json!(100))),
             "server-statements-evicting" => (evicting(3_600.0, 10), evicting(3_600.0, 9)),
             "server-watched-with-write-rights" => {
                 (watched_as(json!({"is_superuser": true})), watched_as(json!({})))
@@ -51,6 +57,16 @@ fn every_page_has_a_world_that_makes_it_speak_and_one_that_does_not() {
             "session-blocking" => (blocked(json!({"victims": 10})), blocked(json!({"victims": 9}))),
             "session-idle-in-transaction" => (idle(300.0, json!({})), idle(299.0, json!({}))),
             "table-key-exhaustion" => (used(75.0), used(74.9)),
+            "setting-autovacuum-off" => (set("autovacuum", "off"), set("autovacuum", "on")),
+            "setting-loses-data" => (set("fsync", "off"), set("fsync", "on")),
+            "statement-dominant" => (dominant(90.0), dominant(9.0)),
+            "statement-jit-overhead" => (compiled(10.0), compiled(7.0)),
+            "statement-planning-dominates" => (planned(15.0), planned(4.0)),
+            "statement-regressed" => (regressed(0.05), regressed(0.001)),
+            "statement-returns-too-much" => (returns(4_000_000), returns(1_000_000)),
+            "statement-spills" => (spills(1_000 * MIB), spills(10 * MIB)),
+            "statement-wal-heavy" => (logs(400 * MIB), logs(40 * MIB)),
+            "table-vacuum-behind" => (neglected(450_000, 500_000, json!({})), neglected(4, 5, json!({}))),
             "table-wraparound" => (aged(json!({"xid_age": 1e9})), aged(json!({"xid_age": 1e8}))),
             _ => (World::default(), World::default()),
         };

@@ -11,7 +11,7 @@ use std::time::Duration;
 const NEAR: Duration = Duration::from_secs(3_600);
 
 /// How far each page looks back, and at what.
-type LooksBack = [(Duration, &'static [Topic])];
+pub type LooksBack = [(Duration, &'static [Topic])];
 
 #[derive(Debug, Default)]
 pub struct Memory {
@@ -126,7 +126,8 @@ impl Memory {
 }
 
 fn is_wanted(looks_back: &LooksBack, topic: Topic) -> bool {
-    looks_back.iter().any(|(_, needs)| needs.contains(&topic))
+    // Whole snapshots of statements would be most of our memory; their newest stretches are added up in `workload`.
+    topic != Topic::Statements && looks_back.iter().any(|(_, needs)| needs.contains(&topic))
 }
 
 /// What cannot be read at present keeps its stretch for later, out of sight.

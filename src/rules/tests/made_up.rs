@@ -7,6 +7,8 @@ use crate::model::{
 };
 use crate::rule::{Reading, Seen, Word};
 use crate::rules::Handbook;
+use crate::texts::Texts;
+use crate::workload::Workload;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -103,6 +105,8 @@ pub struct World {
     pub latest: Window,
     pub ladder: Vec<Window>,
     pub since_reset: Option<Window>,
+    pub workload: Workload,
+    pub texts: Texts,
     pub answers: HashMap<Question, Answer>,
     pub flavour: Flavour,
 }
@@ -124,6 +128,8 @@ impl World {
             latest: &self.latest,
             ladder: &self.ladder,
             since_reset: self.since_reset.as_ref(),
+            workload: &self.workload,
+            texts: &self.texts,
             answers: &self.answers,
             flavour: self.flavour,
             at: 0.0,

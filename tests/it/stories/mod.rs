@@ -8,6 +8,7 @@ mod server_statements_evicting;
 mod server_watched_with_write_rights;
 mod session_blocking;
 mod session_idle_in_transaction;
+mod statements;
 mod table_key_exhaustion;
 mod table_wraparound;
 
@@ -61,7 +62,7 @@ impl Story {
         self.rule = rule;
     }
 
-    async fn found(&self) -> Vec<Value> {
+    pub async fn found(&self) -> Vec<Value> {
         let findings = self.daemon.get("/api/v1/findings").await.json();
         let all = findings["findings"].as_array().cloned().unwrap_or_default();
         all.into_iter().filter(|finding| finding["rule"] == self.rule).collect()
@@ -76,18 +77,22 @@ impl Story {
 
     /// The same of a page that has no script to offer.
     pub async fn is_said(&self, subject: &str) -> Value {
+        self.is_said_where(|finding| finding["subject"].as_str().is_some_and(|s| s.contains(subject))).await
+    }
+
+    /// Of whatever the finding itself tells.
+    pub async fn is_said_where(&self, is_wanted: impl Fn(&Value) -> bool) -> Value {
         let began = Instant::now();
         loop {
             let found = self.found().await;
-            let about = |finding: &&Value| finding["subject"].as_str().is_some_and(|s| s.contains(subject));
-            if let Some(finding) = found.iter().find(about) {
+            if let Some(finding) = found.iter().find(|finding| is_wanted(finding)) {
                 let because = finding["because"].as_str().unwrap();
                 assert!(because.chars().any(|c| c.is_ascii_digit()), "a sentence with numbers: {because}");
                 return finding.clone();
             }
             assert!(
                 began.elapsed() < LIMIT,
-                "{} never said anything of {subject}: {}",
+                "{} never said what it should, but {found:#?}: {}",
                 self.rule,
                 self.daemon.log()
             );

@@ -1,0 +1,157 @@
+//! What pages about statements share: which statements they may speak of, and how they name them.
+
+use super::Seen;
+use crate::config::Span;
+use crate::model::{Confidence, Finding, Fix, Name, Severity, Statement, Topic};
+use crate::script;
+use crate::workload::{Cost, Key, Sum};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Statements that one page names at most, the dearest first: who has mended five reads again.
+const MAX_NAMED: usize = 5;
+/// Letters of a statement in a sentence, and in the evidence.
+const EXCERPT: usize = 60;
+const SHOWN: usize = 500;
+
+/// A query of a known wording, and what it cost.
+#[derive(Debug, Clone)]
+pub struct Ran<'a> {
+    pub key: Key,
+    pub cost: Cost,
+    /// What it cost together with all others.
+    pub sum: Arc<Sum>,
+    pub text: &'a str,
+}
+
+/// What statements have cost lately; on first sight what the server remembers, when we have not watched for long
+/// enough.
+pub fn lately(seen: &Seen<'_>, min_window: Span) -> Option<Arc<Sum>> {
+    let long_enough = |sum: &Arc<Sum>| sum.seconds >= min_window.get().as_secs_f64();
+    let own = Some(seen.workload.lately()).filter(long_enough);
+    own.or_else(|| {
+        let mut stretches = seen.since_reset?.stretches_of::<Statement>();
+        stretches.next().map(|(_, stretch, _)| Arc::new(Sum::since_reset(stretch))).filter(long_enough)
+    })
+}
+
+/// Was there time enough for silence to mean something?
+pub fn has_seen_enough(seen: &Seen<'_>, min_window: Span) -> bool {
+    lately(seen, min_window).is_some()
+}
+
+/// The queries that cost what a page looks for, the dearest by its measure first.
+pub fn queries<'a>(
+    seen: &Seen<'a>,
+    min_window: Span,
+    is_costly: impl Fn(&Key, &Cost, &Sum) -> bool,
+    measure: impl Fn(&Cost) -> f64,
+) -> Vec<Ran<'a>> {
+    let Some(sum) = lately(seen, min_window) else { return Vec::new() };
+    let costly = sum.statements.iter().filter(|(key, cost)| is_costly(key, cost, &sum));
+    let query = |(key, cost): (&Key, &Cost)| {
+        let text = seen.texts.fingerprint(key.digest).filter(|text| is_query(text))?;
+        Some(Ran { key: key.clone(), cost: *cost, sum: sum.clone(), text })
+    };
+    let mut found: Vec<Ran<'a>> = costly.filter_map(query).collect();
+    found.sort_by(|a, b| measure(&b.cost).total_cmp(&measure(&a.cost)));
+    found.truncate(MAX_NAMED);
+    found
+}
+
+/// Utility statements share one digest for each command word, whatever they do.
+fn is_query(text: &str) -> bool {
+    let first = text.trim_start_matches('(').split(' ').next().unwrap_or_default();
+    ["SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE", "WITH"]
+        .iter()
+        .any(|word| first.eq_ignore_ascii_case(word))
+}
+
+impl Ran<'_> {
+    /// Does it only read?
+    pub fn is_select(&self) -> bool {
+        self.text.get(..6).is_some_and(|word| word.eq_ignore_ascii_case("select"))
+    }
+
+    /// As a sentence names it.
+    pub fn name(&self) -> String {
+        format!("statement {} ({})", self.key.digest, excerpt(self.text, EXCERPT))
+    }
+
+    /// "in 5 min": over which time.
+    pub fn when(&self) -> String {
+        let seconds = script::duration(self.sum.seconds);
+        if self.sum.by_hearsay {
+            format!("in the {seconds} that the server remembers")
+        } else {
+            format!("in {seconds}")
+        }
+    }
+
+    /// Who sends it, the heaviest user first.
+    pub fn user(&self, seen: &Seen<'_>) -> Option<Name> {
+        let rows = seen.now.rows::<Statement>();
+        let own = rows.filter(|row| {
+            row.digest == Some(self.key.digest) && row.database.as_ref() == Some(&self.key.database)
+        });
+        let heaviest = own.max_by(|a, b| a.exec_seconds.float().total_cmp(&b.exec_seconds.float()));
+        heaviest.and_then(|row| row.user.clone())
+    }
+
+    pub fn finding<const N: usize>(
+        &self,
+        rule: &str,
+        severity: Severity,
+        because: String,
+        numbers: [(&str, Value); N],
+        advice: String,
+        fix: Option<Fix>,
+    ) -> Finding {
+        let mut evidence: BTreeMap<Name, Value> = crate::model::evidence(numbers);
+        evidence.extend(crate::model::evidence([
+            ("calls", json!(self.cost.calls)),
+            ("exec_seconds", json!(self.cost.exec_seconds)),
+            ("window_seconds", json!(self.sum.seconds.round())),
+            ("statement", json!(excerpt(self.text, SHOWN))),
+        ]));
+        Finding {
+            rule: Name::new(rule),
+            severity,
+            database: Some(self.key.database.clone()),
+            subject: self.key.digest.to_string(),
+            because,
+            evidence,
+            advice,
+            fix,
+            confidence: if self.sum.by_hearsay { Confidence::Unverified } else { Confidence::Measured },
+        }
+    }
+}
+
+/// The beginning of a text, up to so many letters.
+fn excerpt(text: &str, letters: usize) -> String {
+    let mut cut: String = text.chars().take(letters).collect();
+    if cut.len() < text.len() {
+        cut.push('…');
+    }
+    cut
+}
+
+/// A setting for the sessions of one user in one database; those that are open keep what they have.
+pub fn setting_of_user(user: &str, database: &str, setting: &str, value: &str, caution: &str) -> Fix {
+    let of = format!("ALTER ROLE {} IN DATABASE {}", script::identifier(user), script::identifier(database));
+    Fix {
+        sql: vec![format!("{of} SET {setting} = {value};")],
+        rollback: vec![format!("{of} RESET {setting};")],
+        lock: String::new(),
+        blocks: "nobody".into(),
+        transactional: true,
+        caution: format!(
+            "Takes effect in new sessions. {caution} The way back takes away what was set for this user before."
+        ),
+    }
+}
+
+/// The topic that pages about statements need and look back at.
+pub const TOPICS: &[Topic] = &[Topic::Statements];
