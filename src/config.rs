@@ -3,6 +3,7 @@
 
 mod defaults;
 mod diagnostic;
+mod discovery;
 mod door;
 mod glob;
 mod libpq;
@@ -22,8 +23,10 @@ mod target;
 mod terminal;
 mod url;
 mod words;
+mod yaml;
 
 pub use diagnostic::{ConfigError, nearest};
+pub use discovery::{Discovery, Shard};
 pub use door::{Door, Rate, User};
 pub use glob::Glob;
 pub use mask::mask;
@@ -68,6 +71,8 @@ pub struct Config {
     /// The servers to watch.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub target: Vec<Target>,
+    /// Servers that another program writes down.
+    pub discovery: Discovery,
     /// The thresholds of the handbook, a table for each page: see `dbsonde rules`.
     pub rules: Handbook,
     /// Findings that nobody needs to hear about.
@@ -200,8 +205,8 @@ impl Config {
         let mut config: Config = parsed.map_err(|error| document.translate(&error))?;
         let base = Path::new(file_name).parent().unwrap_or(Path::new(""));
         let files = config.target.iter_mut().filter_map(|target| target.password_file.as_mut());
-        let files = files.chain(&mut config.web.config_file);
-        for path in files.chain(config.sink.iter_mut().filter_map(|sink| sink.url_file.as_mut())) {
+        let files = files.chain(&mut config.web.config_file).chain(&mut config.discovery.files);
+        for path in files.chain(config.sink.iter_mut().flat_map(SinkConfig::files)) {
             *path = base.join(&*path);
         }
         config.name_targets();
@@ -223,6 +228,16 @@ impl Config {
         self.target.push(Target::new(url));
         self.name_targets();
         self.check(&|_, said| complain(said))
+    }
+
+    /// Adds what the files of targets say now.
+    fn discover(&mut self) -> Result<(), ConfigError> {
+        let mut found = self.discovery.targets()?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        self.target.append(&mut found);
+        self.check(&|_, said| ConfigError::plain("the files of targets", said))
     }
 
     fn name_targets(&mut self) {

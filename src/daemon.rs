@@ -6,7 +6,7 @@ mod front;
 use self::front::Front;
 use crate::board::{Board, Report};
 use crate::clock::{self, Clock};
-use crate::config::{Config, ConfigError, ConfigSource, Silence, Target};
+use crate::config::{Config, ConfigError, ConfigSource, Discovery, Silence, Target};
 use crate::engine::EngineError;
 use crate::engines;
 use crate::ledger::Change;
@@ -17,9 +17,12 @@ use crate::stores::files::Files;
 use crate::telemetry::{SinkHealth, Telemetry};
 use crate::watch::{Outlets, Plan, Rules, Watch, watch};
 use crate::web;
-use std::collections::BTreeMap;
+use notify::{RecursiveMode, Watcher};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::io;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -77,6 +80,8 @@ struct Daemon {
     board: watch::Sender<Board>,
     front: Front,
     silences: Arc<Vec<Silence>>,
+    /// Where further targets are written down.
+    discovery: Discovery,
 }
 
 /// Runs until it is told to stop by a signal.
@@ -98,7 +103,8 @@ pub async fn run(source: ConfigSource) -> Result<(), DaemonError> {
     let spools = config.state_dir().map(|dir| dir.join("sinks"));
     let sinks = sinks::start(&config.sink, changed, boards.clone(), spools);
     let (watched, silences) = (BTreeMap::new(), Arc::default());
-    let mut daemon = Daemon { clock, keeper, changes, sinks, watched, board, front, silences };
+    let discovery = config.discovery.clone();
+    let mut daemon = Daemon { clock, keeper, changes, sinks, watched, board, front, silences, discovery };
     daemon.apply(&config).await?;
 
     let stop = CancellationToken::new();
@@ -119,6 +125,7 @@ pub async fn run(source: ConfigSource) -> Result<(), DaemonError> {
     tracing::info!(targets = daemon.watched.len(), "watching");
 
     loop {
+        edits.follow(daemon.discovery.directories());
         tokio::select! {
             () = any(&mut ends) => break,
             _ = hangup.recv() => { daemon.reload(&source, &telemetry).await.ok(); }
@@ -251,6 +258,7 @@ impl Daemon {
         for watched in self.watched.values() {
             watched.rules.send_replace(rules.clone());
         }
+        self.discovery.clone_from(&config.discovery);
         self.sinks.reload(&config.sink);
         for target in &config.target {
             if !self.watched.contains_key(&target.name) {
@@ -311,7 +319,8 @@ impl Daemon {
 /// replace the file instead of writing to it.
 struct Edits {
     changed: watch::Receiver<()>,
-    _watcher: Option<notify::RecommendedWatcher>,
+    watcher: Option<notify::RecommendedWatcher>,
+    watched: BTreeSet<PathBuf>,
 }
 
 /// How often the counts of the sinks are told to our telemetry, and the files of the front door looked at.
@@ -322,28 +331,36 @@ const SETTLE: Duration = Duration::from_millis(300);
 impl Edits {
     fn of(source: &ConfigSource) -> Edits {
         let (tell, changed) = watch::channel(());
-        let watcher = source.file().and_then(|path| {
-            use notify::Watcher;
-            let file = path.file_name()?.to_owned();
-            let directory = path.parent().filter(|p| !p.as_os_str().is_empty());
-            let directory = directory.unwrap_or(std::path::Path::new(".")).to_owned();
-            let told = move |event: notify::Result<notify::Event>| {
-                let ours = |event: &notify::Event| {
-                    !event.kind.is_access()
-                        && event
-                            .paths
-                            .iter()
-                            .any(|path| path.file_name().is_some_and(|name| name == file || name == "..data"))
-                };
-                if event.is_ok_and(|event| ours(&event)) {
-                    tell.send_replace(());
-                }
-            };
-            let mut watcher = notify::recommended_watcher(told).ok()?;
-            watcher.watch(&directory, notify::RecursiveMode::NonRecursive).ok()?;
-            Some(watcher)
-        });
-        Edits { changed, _watcher: watcher }
+        let file = source.file().and_then(|path| path.file_name().map(OsStr::to_owned));
+        // A mounted directory is switched by one link; files of targets may have any name.
+        let ours = move |path: &PathBuf| {
+            let name = path.file_name();
+            let lists =
+                path.extension().is_some_and(|ending| ["json", "yml", "yaml"].iter().any(|e| ending == *e));
+            lists || name.is_some_and(|name| name == "..data") || (name.is_some() && name == file.as_deref())
+        };
+        let told = move |event: notify::Result<notify::Event>| {
+            if event.is_ok_and(|event| !event.kind.is_access() && event.paths.iter().any(&ours)) {
+                tell.send_replace(());
+            }
+        };
+        let watcher = notify::recommended_watcher(told).ok();
+        let mut edits = Edits { changed, watcher, watched: BTreeSet::new() };
+        let home = source.file().and_then(Path::parent);
+        edits.follow(home.map(|home| if home == Path::new("") { Path::new(".") } else { home }.to_owned()));
+        edits
+    }
+
+    /// Directories that are watched from now on. None is ever let go: a stray reload costs nothing.
+    fn follow(&mut self, directories: impl IntoIterator<Item = PathBuf>) {
+        let Some(watcher) = &mut self.watcher else { return };
+        for directory in directories {
+            if !self.watched.contains(&directory)
+                && watcher.watch(&directory, RecursiveMode::NonRecursive).is_ok()
+            {
+                self.watched.insert(directory);
+            }
+        }
     }
 
     async fn changed(&mut self) {

@@ -1,5 +1,5 @@
 use crate::command::{Exit, refuse, start_logging};
-use crate::config::{ConfigSource, LogFormat, LogLevel, StateDir};
+use crate::config::{ConfigSource, LogFormat, LogLevel, Shard, StateDir};
 use crate::daemon::{self, DaemonError};
 use std::io;
 use std::net::SocketAddr;
@@ -19,6 +19,9 @@ pub struct Args {
     /// Server to watch: postgres://user@host:5432/postgres; may be repeated
     #[arg(long, value_name = "URL", env = "DBSONDE_TARGET", hide_env_values = true)]
     target: Vec<String>,
+    /// Which part of the targets is ours, where several dbsondes share them: 1/3 is the first of three
+    #[arg(long, value_name = "N/M", env = "DBSONDE_SHARD")]
+    shard: Option<Shard>,
     /// Address to serve on; may be repeated [default: 127.0.0.1:9909]
     #[arg(
         long = "web.listen-address",
@@ -52,6 +55,7 @@ impl From<Args> for ConfigSource {
         Self {
             path: args.config_file,
             targets: args.target,
+            shard: args.shard,
             listen: args.listen,
             web_config: args.web_config,
             state_dir: args.state_dir.map(StateDir::from),

@@ -85,6 +85,11 @@ impl SinkConfig {
         self.signature_key_file.as_deref().map(password::read_secret).transpose()
     }
 
+    /// What is named from where the configuration lies.
+    pub(super) fn files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        [&mut self.url_file, &mut self.path, &mut self.signature_key_file].into_iter().flatten()
+    }
+
     /// Stable over restarts and other places in the list, and without anything that could be read back.
     pub fn identity(&self) -> String {
         let url = self.url.as_ref().map(|url| url.get().expose_secret()).unwrap_or_default();

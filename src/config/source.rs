@@ -1,6 +1,6 @@
 //! Where a configuration comes from, kept so that a reload reads it the same way.
 
-use super::{Config, ConfigError, LogFormat, LogLevel, StateDir};
+use super::{Config, ConfigError, LogFormat, LogLevel, Shard, StateDir};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,8 @@ pub const DEFAULT_PATH: &str = "/etc/dbsonde/dbsonde.toml";
 pub struct ConfigSource {
     pub path: Option<PathBuf>,
     pub targets: Vec<String>,
+    /// Which part of the targets is ours; all of them if nobody says.
+    pub shard: Option<Shard>,
     pub listen: Vec<SocketAddr>,
     pub web_config: Option<PathBuf>,
     pub state_dir: Option<StateDir>,
@@ -40,7 +42,13 @@ impl ConfigSource {
         for url in &self.targets {
             config.add_target(url, "--target")?;
         }
-        if config.target.is_empty() {
+        config.discover()?;
+        // A part of a fleet may be empty, and files of targets may be filled later.
+        let may_be_empty = self.shard.is_some() || !config.discovery.files.is_empty();
+        if let Some(shard) = self.shard {
+            config.target.retain(|target| shard.has(&target.name));
+        }
+        if config.target.is_empty() && !may_be_empty {
             let said = "there is no server to watch";
             return Err(match self.file() {
                 Some(path) => {

@@ -10,6 +10,7 @@ mod book;
 mod connecting;
 mod dashboards;
 mod digest;
+mod discovery;
 mod docs;
 mod door;
 mod faults;
