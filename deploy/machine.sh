@@ -10,7 +10,8 @@ as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-# apt_need PACKAGE…: installs what is not installed yet. Package lists are fetched only when they turn out too old.
+# apt_need PACKAGE…: installs what is not installed yet, and removes nothing for it. Package lists are fetched only when
+# they turn out too old.
 apt_need() {
   local missing=() package
   for package; do
@@ -18,7 +19,7 @@ apt_need() {
   done
   [ ${#missing[@]} = 0 ] && return 0
   echo "installing ${missing[*]}"
-  set -- apt-get -o DPkg::Lock::Timeout=300 -qq install -y --no-install-recommends "${missing[@]}"
+  set -- apt-get -o DPkg::Lock::Timeout=300 -qq install -y --no-install-recommends --no-remove "${missing[@]}"
   as_root env DEBIAN_FRONTEND=noninteractive "$@" >/dev/null 2>&1 && return 0
   as_root apt-get -o DPkg::Lock::Timeout=300 -qq update &&
     as_root env DEBIAN_FRONTEND=noninteractive "$@" >/dev/null
@@ -26,7 +27,7 @@ apt_need() {
 
 # The distribution's PostgreSQL: programs only. The package would also start a server on port 5432 that nobody asked for.
 postgresql_need() {
-  newest_postgresql >/dev/null && command -v psql pgbench >/dev/null && return 0
+  newest_postgresql >/dev/null && type psql pgbench >/dev/null 2>&1 && return 0
   local conf=/etc/postgresql-common/createcluster.d rc=0
   as_root mkdir -p $conf
   echo 'create_main_cluster = false' | as_root tee $conf/dbsonde.conf >/dev/null
@@ -40,6 +41,12 @@ newest_postgresql() {
   local dir
   dir=$(find /usr/lib/postgresql -mindepth 3 -maxdepth 3 -path '*/bin/postgres' 2>/dev/null | sort -V | tail -1)
   [ -n "$dir" ] && dirname "$dir"
+}
+
+# The distribution's MariaDB: its programs without the package that would start a service.
+mariadb_need() {
+  PATH=$PATH:/usr/sbin
+  type mariadbd mariadb mariadb-install-db >/dev/null 2>&1 || apt_need mariadb-server-core mariadb-client-core
 }
 
 # debian_suite DIR SUITE…: lets `suite_apt DIR` read other suites of the mirror that this machine's apt uses, with

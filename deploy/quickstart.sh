@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Shows dbsonde at work, from a bare Debian or Ubuntu machine:
-#   deploy/quickstart.sh                 on a throwaway PostgreSQL with a workload that has problems
-#   deploy/quickstart.sh postgres://…    on your own server; starts no database and writes nothing to yours
-# Installs what is missing (Rust, and PostgreSQL for the throwaway server), builds, runs until Ctrl-C, and then ends
-# and removes what it started. What it installed and built stays. With DBSONDE=/path/to/dbsonde it builds nothing.
+#   deploy/quickstart.sh         on a throwaway PostgreSQL and MariaDB, each with a workload that has problems
+#   deploy/quickstart.sh URL     on your own server, postgres://… or mysql://…; starts no database, writes nothing to yours
+# Installs what is missing (Rust, and the programs of PostgreSQL and MariaDB without their services), builds, runs until
+# Ctrl-C, and then ends and removes what it started. What it installed and built stays. With DBSONDE=/path/to/dbsonde it
+# builds nothing.
 set -euo pipefail
 case ${1:-} in
-  '' | postgres://* | postgresql://*) url=${1:-} ;;
+  '' | postgres://* | postgresql://* | mysql://* | mariadb://*) url=${1:-} ;;
   *)
     sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "$0" >&2
     exit 2
@@ -16,22 +17,25 @@ cd "$(dirname "$0")/.."
 here=$PWD
 # shellcheck source=deploy/machine.sh
 . deploy/machine.sh
+. deploy/quickstart/postgres.sh
+. deploy/quickstart/mariadb.sh
 
-work='' postgres='' daemon='' workload=()
+work='' postgres='' mariadb='' daemon='' workload=()
 
 # By pid, and in the order that leaves nobody waiting for somebody else.
 end() {
   trap '' INT TERM HUP
   [ -z "$daemon" ] || { kill "$daemon" && wait "$daemon"; } 2>/dev/null || true
-  [ ${#workload[@]} = 0 ] || kill "${workload[@]}" 2>/dev/null || true
+  [ ${#workload[@]} = 0 ] || kill -- "${workload[@]}" 2>/dev/null || true
   [ -z "$postgres" ] || { kill -QUIT "$postgres" && wait "$postgres"; } 2>/dev/null || true
+  [ -z "$mariadb" ] || { kill -KILL "$mariadb" && wait "$mariadb"; } 2>/dev/null || true
   [ -z "$work" ] || rm -rf "$work"
 }
 trap end EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-# PostgreSQL refuses to run as root, so root lets the user that came with the package do it.
+# Database servers refuse to run as root, so root lets the user do it that came with PostgreSQL.
 as_owner() {
   if [ "$(id -u)" = 0 ]; then
     exec setpriv --reuid=postgres --regid=postgres --init-groups "$@"
@@ -47,53 +51,22 @@ free_port() {
   echo "$port"
 }
 
-start_postgres() {
-  local bin port
-  bin=$(newest_postgresql)
-  port=$(free_port $((20000 + RANDOM % 20000)))
-  mkdir "$work/db"
-  cp deploy/quickstart/*.sql "$work/db"
-  # Its user has to reach its own directory below ours, and nothing else in there.
+# private_dir DIR FILE…: with copies of the files, for that user. It has to reach its own directory below ours, and
+# nothing else in there.
+private_dir() {
+  local dir=$1
+  shift
+  mkdir "$dir"
+  cp "$@" "$dir"
   chmod 711 "$work"
-  chmod 700 "$work/db"
-  [ "$(id -u)" != 0 ] || chown -R postgres: "$work/db"
-  cd "$work/db"
-  (as_owner "$bin/initdb" -D data -U postgres -A trust -E UTF8 --no-locale >/dev/null)
-  cat >>data/postgresql.conf <<CONF
-port = $port
-listen_addresses = '127.0.0.1'
-unix_socket_directories = '$work/db'
-fsync = off
-track_io_timing = on
-shared_preload_libraries = 'pg_stat_statements'
-pg_stat_statements.max = 100
-CONF
-  # Over the network only dbsonde may come, which may read statistics. The socket lies in a private directory.
-  printf 'local all all trust\nhost all dbsonde 127.0.0.1/32 trust\n' >data/pg_hba.conf
-  (as_owner "$bin/postgres" -D data >log 2>&1) &
-  postgres=$!
-  export PGHOST=$work/db PGPORT=$port PGUSER=postgres
-  until (as_owner "$bin/psql" -qAtc 'create database shop' postgres >/dev/null 2>&1); do
-    kill -0 "$postgres" 2>/dev/null || { cat log >&2 && return 1; }
-    sleep 0.1
-  done
-  (as_owner "$bin/psql" -qv ON_ERROR_STOP=1 -f schema.sql shop >/dev/null)
-  play "$bin" shop_web traffic.sql -c 2 -R 20
-  play "$bin" report_builder adhoc.sql -c 1 -R 5
-  play "$bin" nightly_export idle.sql
-  play "$bin" billing_batch blocker.sql
-  play "$bin" billing_worker blocked.sql
-  play "$bin" checkout victim.sql -c 2
-  cd "$here"
-  url=postgres://dbsonde@127.0.0.1:$port/shop
+  chmod 700 "$dir"
+  [ "$(id -u)" != 0 ] || chown -R postgres: "$dir"
 }
 
-# play BIN APPLICATION SCRIPT …: repeats the script in sessions of that name, for ten days at most.
-play() {
-  local bin=$1 application=$2 script=$3
-  shift 3
-  (PGAPPNAME=$application as_owner "$bin/pgbench" -n -T 864000 -f "$script" "$@" shop >/dev/null 2>&1) &
-  workload+=($!)
+# target NAME URL: its part of the configuration.
+target() {
+  local quoted=${2//\\/\\\\}
+  printf '[[target]]\nname = "%s"\nurl = "%s"\n' "$1" "${quoted//\"/\\\"}"
 }
 
 dbsonde=${DBSONDE:-$here/target/release/dbsonde}
@@ -104,28 +77,37 @@ if [ -z "${DBSONDE:-}" ]; then
 fi
 watched="your server"
 work=$(mktemp -d)
-if [ -z "$url" ]; then
+if [ -n "$url" ]; then
+  targets=$(target quickstart "$url")
+else
   postgresql_need
   echo "starting a throwaway PostgreSQL with a workload"
   start_postgres
-  watched="the throwaway PostgreSQL ($url)"
+  targets=$(target postgres "$postgres_url")
+  watched="the throwaway PostgreSQL ($postgres_url)"
+  if mariadb_need; then
+    echo "starting a throwaway MariaDB with a workload"
+    start_mariadb
+    targets+=$'\n'$(target mariadb "$mariadb_url")
+    watched+=" and MariaDB ($mariadb_url)"
+  else
+    echo "MariaDB cannot be installed here (another MySQL or MariaDB may be in its way), so PostgreSQL goes alone" >&2
+  fi
 fi
 
 web=127.0.0.1:$(free_port 9909)
-quoted=${url//\\/\\\\}
-quoted=${quoted//\"/\\\"}
 (umask 077 && cat >"$work/dbsonde.toml") <<CONF
 [web]
 listen = ["$web"]
 [state]
 dir = "$work/state"
-[[target]]
-name = "quickstart"
-url = "$quoted"
 # Far below the defaults, so that there is something to see within minutes.
 [rules.index-unused]
 min_bytes = "1MiB"
 min_window = "1m"
+[rules.session-idle-in-transaction]
+warn_after = "1m"
+$targets
 CONF
 "$dbsonde" run --config.file "$work/dbsonde.toml" --log.level warn &
 daemon=$!
@@ -139,6 +121,6 @@ dbsonde watches $watched. Findings come as evidence does: the first within secon
   the page           http://$web/
   for Prometheus     http://$web/metrics
 TEXT
-[ -n "${1:-}" ] || echo "  a one-off look     $dbsonde inspect $url"
+[ -n "$url" ] || echo "  a one-off look     $dbsonde inspect $postgres_url"
 echo "Ctrl-C ends it and removes what it started."
 wait "$daemon"
