@@ -2,6 +2,7 @@
 
 pub mod statement;
 
+use crate::engine::Lack;
 use crate::model::question::{Answer, Question};
 use crate::model::{Finding, Flavour, Index, Name, Scope, Snapshot, Topic, Window};
 use crate::texts::Texts;
@@ -45,6 +46,8 @@ pub struct Seen<'a> {
     /// The wording of statements, without their literals.
     pub texts: &'a Texts,
     pub answers: &'a HashMap<Question, Answer>,
+    /// What the login or the server does not give.
+    pub lacks: &'a [Lack],
     /// Whose SQL fixes are written in.
     pub flavour: Flavour,
     /// Unix seconds of the newest sample: a rule has no clock.

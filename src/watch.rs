@@ -295,6 +295,7 @@ impl Watch {
             workload: &self.workload,
             texts: &self.texts,
             answers: &answers,
+            lacks: &self.server.lacks,
             flavour: Flavour::of(self.server.engine, &self.server.version),
             at: now.wall,
         };

@@ -30,7 +30,8 @@ fn commands_that_are_shown_are_understood() {
     let mut seen = 0;
     for (page, text) in pages() {
         for line in blocks(&text, "sh\n").iter().flat_map(|block| block.lines()) {
-            let command = [" #", " > ", " < ", " | "].iter().fold(line, |line, end| line.split(end).next().unwrap());
+            let command =
+                [" #", " > ", " < ", " | "].iter().fold(line, |line, end| line.split(end).next().unwrap());
             let words = command.split_whitespace().collect::<Vec<_>>();
             if words.first() == Some(&"dbsonde") {
                 seen += 1;

@@ -1,5 +1,6 @@
 //! Servers made of rows, and rows made of the few columns that matter to a test.
 
+use crate::engine::Lack;
 use crate::model::question::{Answer, Question};
 use crate::model::{
     Cell, Epoch, Finding, Fix, Flavour, InTopic, Index, Name, Names, Noun, Part, Scope, Timestamp, When,
@@ -108,6 +109,7 @@ pub struct World {
     pub workload: Workload,
     pub texts: Texts,
     pub answers: HashMap<Question, Answer>,
+    pub lacks: Vec<Lack>,
     pub flavour: Flavour,
 }
 
@@ -131,6 +133,7 @@ impl World {
             workload: &self.workload,
             texts: &self.texts,
             answers: &self.answers,
+            lacks: &self.lacks,
             flavour: self.flavour,
             at: 0.0,
         }

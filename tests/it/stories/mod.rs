@@ -4,16 +4,20 @@
 mod index_duplicate;
 mod index_unused;
 mod indexes;
+mod server_digests_lost;
+mod server_instruments_off;
 mod server_statements_evicting;
 mod server_watched_with_write_rights;
 mod session_blocking;
 mod session_idle_in_transaction;
+mod session_metadata_lock;
 mod statements;
 mod table_key_exhaustion;
 mod table_wraparound;
 
 use crate::rig::daemon::Daemon;
-use crate::rig::postgres::{Server, any};
+use crate::rig::mysql::{self, Version};
+use crate::rig::postgres::{self, any};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -23,10 +27,69 @@ const LIMIT: Duration = Duration::from_secs(150);
 /// The floors of every pace, so that a story does not take a day.
 const PACES: &str = "[pace]\npulse = \"1s\"\nbeat = \"5s\"\nslow = \"15s\"\nrare = \"60s\"\n";
 
-pub struct Story {
-    pub server: Server,
+pub struct Story<S = postgres::Server> {
+    pub server: S,
     pub daemon: Daemon,
     rule: &'static str,
+}
+
+/// A server that a story can be told on.
+pub trait Stage {
+    /// For somebody who may do everything.
+    fn address(&self) -> String;
+    /// A script, whatever it brings.
+    async fn prepare(&self, script: &str);
+    /// One statement after the other, in one session.
+    async fn run(&self, statements: &[&str]);
+}
+
+impl Stage for postgres::Server {
+    fn address(&self) -> String {
+        self.url("postgres")
+    }
+
+    async fn prepare(&self, script: &str) {
+        self.sql("postgres", script).await;
+    }
+
+    async fn run(&self, statements: &[&str]) {
+        let client = self.connect("postgres").await;
+        for statement in statements {
+            client.batch_execute(statement).await.unwrap_or_else(|error| panic!("{statement}: {error:?}"));
+        }
+    }
+}
+
+impl Stage for mysql::Server {
+    fn address(&self) -> String {
+        self.url("test")
+    }
+
+    async fn prepare(&self, script: &str) {
+        self.sql("test", script).await;
+    }
+
+    async fn run(&self, statements: &[&str]) {
+        let mut session = self.connect("test").await;
+        for statement in statements {
+            let done = mysql::run(&mut session, statement).await;
+            done.unwrap_or_else(|error| panic!("{statement}: {error:?}"));
+        }
+    }
+}
+
+impl Story<mysql::Server> {
+    /// The same on a MySQL or MariaDB.
+    pub async fn on(
+        version: Version,
+        rule: &'static str,
+        settings: &[(&str, &str)],
+        prepare: &[&str],
+        rules: &str,
+    ) -> Story<mysql::Server> {
+        let server = mysql::Server::start(version, settings).await;
+        Story::of(server, rule, prepare, &format!("[rules.{rule}]\n{rules}\n")).await
+    }
 }
 
 impl Story {
@@ -47,11 +110,17 @@ impl Story {
         prepare: &[&str],
         rules: &str,
     ) -> Story {
-        let server = Server::start(any(), settings).await;
+        let server = postgres::Server::start(any(), settings).await;
+        Story::of(server, rule, prepare, rules).await
+    }
+}
+
+impl<S: Stage> Story<S> {
+    async fn of(server: S, rule: &'static str, prepare: &[&str], rules: &str) -> Story<S> {
         for script in prepare {
-            server.sql("postgres", script).await;
+            server.prepare(script).await;
         }
-        let url = server.url("postgres");
+        let url = server.address();
         let target = format!("[[target]]\nname = \"story\"\nurl = \"{url}\"\n");
         let daemon = Daemon::start(&format!("{PACES}\n{rules}\n{target}")).await;
         Story { server, daemon, rule }
@@ -111,11 +180,9 @@ impl Story {
 
     /// Runs the statements of a finding as a careful person would: one by one.
     pub async fn run(&self, finding: &Value, part: &str) {
-        let client = self.server.connect("postgres").await;
-        for statement in finding["fix"][part].as_array().unwrap() {
-            let statement = statement.as_str().unwrap();
-            client.batch_execute(statement).await.unwrap_or_else(|error| panic!("{statement}: {error:?}"));
-        }
+        let statements = finding["fix"][part].as_array().unwrap().iter();
+        let statements: Vec<&str> = statements.map(|statement| statement.as_str().unwrap()).collect();
+        self.server.run(&statements).await;
     }
 
     /// The whole story of a finding that an object causes and its fix removes.
