@@ -101,8 +101,8 @@ async fn betray(mut stream: TcpStream, malice: Malice, ear: Ear) -> std::io::Res
         Malice::Columns(..) | Malice::HugeRow | Malice::EndlessRows => {
             let welcome = [message(b'R', &[0; 4]), message(b'K', &[0; 8]), message(b'Z', b"I")].concat();
             stream.write_all(&welcome).await?;
-            stream.read_u8().await?;
-            return answer(&mut stream, malice).await;
+            let asked = stream.read_u8().await?;
+            return answer(&mut stream, malice, asked).await;
         }
     }
     // It keeps the connection for as long as the client does.
@@ -142,17 +142,21 @@ async fn scram(stream: &mut TcpStream) -> std::io::Result<()> {
     Ok(())
 }
 
-/// To whatever is asked: parsed, described, bound, and then the trick.
-async fn answer(stream: &mut TcpStream, malice: Malice) -> std::io::Result<()> {
+/// The trick, in the form in which it was asked: at once to a simple query, else parsed, described and bound first.
+async fn answer(stream: &mut TcpStream, malice: Malice, asked: u8) -> std::io::Result<()> {
     let described = |many: u16, oid: u32| {
         let column = [&b"c\0\0\0\0\0\0\0"[..], &oid.to_be_bytes(), &[0, 4, 0, 0, 0, 0, 0, 0]].concat();
         message(b'T', &[&many.to_be_bytes()[..], &column.repeat(many.into())].concat())
     };
-    let prepared = [message(b'1', b""), message(b't', b"\0\0")].concat();
     let (many, oid) = if let Malice::Columns(many, oid) = malice { (many, oid) } else { (1, 23) };
-    stream.write_all(&[prepared, described(many, oid), message(b'Z', b"I")].concat()).await?;
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    stream.write_all(&message(b'2', b"")).await?;
+    if asked == b'Q' {
+        stream.write_all(&described(many, oid)).await?;
+    } else {
+        let prepared = [message(b'1', b""), message(b't', b"\0\0")].concat();
+        stream.write_all(&[prepared, described(many, oid), message(b'Z', b"I")].concat()).await?;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        stream.write_all(&message(b'2', b"")).await?;
+    }
     if malice == Malice::HugeRow {
         stream.write_all(b"D\x7f\xff\xff\xf0\0\x01\x7f\xff\xff\x00").await?;
     }

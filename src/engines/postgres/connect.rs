@@ -1,7 +1,7 @@
 //! One connection to PostgreSQL: its limits travel in the start-up packet, so there is no moment without them.
 
 use super::demand::{Demand, Way};
-use super::failure::{Refusal, failure, innermost};
+use super::failure::{Refusal, failure, innermost, why};
 use super::guard::Guarded;
 use super::session::{self, Session, Wanted};
 use super::tls;
@@ -13,6 +13,7 @@ use socket2::{SockRef, TcpKeepalive};
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -32,9 +33,13 @@ pub struct Connection {
     pub client: Client,
     pub session: Session,
     driver: tokio::task::JoinHandle<()>,
+    ended: Ended,
     statement_timeout: Duration,
     endpoint: Endpoint,
 }
+
+/// Why the task that moves bytes has ended; whoever asks only hears that the connection is closed.
+type Ended = Arc<OnceLock<String>>;
 
 /// Where the server is: a cancel request travels on a connection of its own.
 #[derive(Debug, Clone)]
@@ -115,7 +120,7 @@ pub struct Knock<'a> {
 impl Knock<'_> {
     pub async fn at(self, endpoint: Endpoint) -> Result<Connection, Refusal> {
         let config = self.configuration(&endpoint);
-        let (client, driver) = match &endpoint {
+        let (client, driver, ended) = match &endpoint {
             Endpoint::Tcp { address, host, tls, socket } => {
                 let stream = socket.connect(*address, tls.is_some()).await?;
                 match tls {
@@ -129,9 +134,10 @@ impl Knock<'_> {
                 log_in(&config, Guarded::outside(stream, false, demand), NoTls).await?
             }
         };
-        let session = Session::ask(&client, self.lane).await?;
+        let asked = Session::ask(&client, self.lane).await;
+        let session = asked.map_err(|refusal| refusal.because(ended.get()))?;
         let statement_timeout = session::statement_timeout(self.lane);
-        let mut connection = Connection { client, session, driver, statement_timeout, endpoint };
+        let mut connection = Connection { client, session, driver, ended, statement_timeout, endpoint };
         if self.wanted.judges_writing() && self.limits_first {
             session::stop_writing(&connection.client, self.lane).await?;
             let is_read_only = connection.session.is_read_only;
@@ -187,7 +193,10 @@ impl Connection {
     ) -> Result<T, Failure> {
         let deadline = self.statement_timeout + GRACE;
         match timeout(deadline, request).await {
-            Ok(result) => result.map_err(|error| failure(&error)),
+            Ok(result) => result.map_err(|error| match self.ended.get() {
+                Some(why) if error.is_closed() => Failure::Lost(EngineError::Unreachable(why.clone())),
+                _ => failure(&error),
+            }),
             Err(_) => {
                 self.cancel().await;
                 Err(Failure::Lost(EngineError::Timeout(deadline)))
@@ -221,7 +230,7 @@ async fn log_in<S, T>(
     config: &Config,
     stream: S,
     tls: T,
-) -> Result<(Client, tokio::task::JoinHandle<()>), Refusal>
+) -> Result<(Client, tokio::task::JoinHandle<()>, Ended), Refusal>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     T: TlsConnect<S>,
@@ -229,15 +238,22 @@ where
 {
     let entered = config.connect_raw(stream, tls).await;
     let (client, connection) = entered.map_err(|error| Refusal::of(&error))?;
-    Ok((client, tokio::spawn(run(connection))))
+    let ended = Ended::default();
+    Ok((client, tokio::spawn(run(connection, ended.clone())), ended))
 }
 
-async fn run<S, T>(mut connection: tokio_postgres::Connection<S, T>)
+async fn run<S, T>(mut connection: tokio_postgres::Connection<S, T>, ended: Ended)
 where
     S: AsyncRead + AsyncWrite + Unpin,
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    while let Some(Ok(_notice)) = poll_fn(|cx| connection.poll_message(cx)).await {}
+    while let Some(message) = poll_fn(|cx| connection.poll_message(cx)).await {
+        if let Err(error) = message {
+            // Before the connection goes, and with it whoever waits for an answer.
+            let _ = ended.set(why(&error));
+            return;
+        }
+    }
 }
 
 /// What our sessions are called in the server.

@@ -65,6 +65,14 @@ impl Refusal {
         }
     }
 
+    /// With the reason for which the connection was closed, where there is one.
+    pub fn because(self, why: Option<&String>) -> Refusal {
+        match (self, why) {
+            (Refusal::Other(_), Some(why)) => Refusal::Other(EngineError::Unreachable(why.clone())),
+            (refusal, _) => refusal,
+        }
+    }
+
     pub fn into_error(self) -> EngineError {
         match self {
             Refusal::Login(error)
@@ -122,6 +130,11 @@ fn is_tls(error: &tokio_postgres::Error) -> bool {
         cause = error.source();
     }
     false
+}
+
+/// In the server's bounded words, or in those of the last cause.
+pub fn why(error: &tokio_postgres::Error) -> String {
+    error.as_db_error().map_or_else(|| innermost(error), said)
 }
 
 /// The cause that a person can act on is the last in the chain; the first only says "error".

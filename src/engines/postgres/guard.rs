@@ -13,6 +13,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 const MAX_MESSAGE: u32 = 2 << 20;
 /// All rows of one answer. 100,000 tables, the most that we promise to watch, take 54 MB.
 const MAX_ANSWER: u64 = 64 << 20;
+/// The log-in and the first answer, one row about the session: who sends more is nobody that we know yet.
+const MAX_FIRST: u64 = 1 << 20;
 /// Notices and the like during one answer. We ask for errors only, so an honest server sends hardly any.
 const MAX_ASIDES: u32 = 1_000;
 /// Descriptions of columns and requests for proof are read by us as well, so they must fit into our hand.
@@ -32,6 +34,8 @@ pub struct Guarded<S> {
     /// Bytes and asides since the server was last ready for a query.
     answer: u64,
     asides: u32,
+    /// How often the server was ready for a query.
+    ready: u32,
 }
 
 #[derive(Debug)]
@@ -66,7 +70,7 @@ impl<S> Guarded<S> {
     }
 
     fn new(stream: S, state: State, demand: Demand) -> Self {
-        Self { stream, state, demand, kept: Vec::new(), asked: false, answer: 0, asides: 0 }
+        Self { stream, state, demand, kept: Vec::new(), asked: false, answer: 0, asides: 0, ready: 0 }
     }
 
     pub fn get_ref(&self) -> &S {
@@ -126,15 +130,19 @@ impl<S> Guarded<S> {
     fn count(&mut self, kind: u8, length: u32) -> io::Result<()> {
         self.answer += u64::from(length);
         match kind {
-            b'Z' => (self.answer, self.asides) = (0, 0),
+            b'Z' => {
+                (self.answer, self.asides) = (0, 0);
+                self.ready = self.ready.saturating_add(1);
+            }
             b'N' | b'S' | b'A' => self.asides += 1,
             _ => {}
         }
         if self.asides > MAX_ASIDES {
             return absurd(format!("refused more than {MAX_ASIDES} notices in one answer"));
         }
-        if self.answer > MAX_ANSWER {
-            return absurd(format!("refused an answer of more than {MAX_ANSWER} bytes"));
+        let most = if self.ready < 2 { MAX_FIRST } else { MAX_ANSWER };
+        if self.answer > most {
+            return absurd(format!("refused an answer of more than {most} bytes"));
         }
         Ok(())
     }
@@ -231,7 +239,9 @@ mod tests {
         let with_rest = [notice.repeat(900), b"Z\0\0\0\x05I".to_vec(), notice.repeat(900)].concat();
         assert!(fed(&with_rest, 64).is_ok(), "each answer counts for itself");
         let row = [&b"D\0\x10\0\0"[..], &vec![0; (1 << 20) - 4]].concat();
-        assert!(fed(&row.repeat(63), 1 << 16).is_ok() && fed(&row.repeat(65), 1 << 16).is_err());
+        let later = |rows: usize| [&b"Z\0\0\0\x05I".repeat(2)[..], &row.repeat(rows)].concat();
+        assert!(fed(&later(63), 1 << 16).is_ok() && fed(&later(65), 1 << 16).is_err());
+        assert!(fed(&row.repeat(2), 1 << 16).is_err(), "the first answer is short");
     }
 
     #[test]

@@ -57,6 +57,15 @@ async fn hostile_servers_cost_little_and_say_why() {
         let target = targets.as_array().unwrap().iter().find(|target| target["name"] == **name).unwrap();
         let why = target["down_because"].as_str().unwrap_or_default();
         eprintln!("{malice:?}: {} connections, {why}", server.opened());
+        let word = match malice {
+            Malice::Length(_) | Malice::HugeRow => "message of",
+            Malice::Columns(65_535, _) => "message of",
+            Malice::Columns(..) => "unknown type",
+            Malice::EndlessRows => "refused an answer",
+            Malice::CleartextPassword => "require_auth",
+            _ => "",
+        };
+        assert!(why.contains(word), "{malice:?}: {why}");
         assert!(target["up"] == false && !why.is_empty(), "{malice:?}: {target}");
         assert!(why.len() < 400 && !why.contains(|c: char| c.is_control()), "{malice:?}: {why:?}");
         // Three lanes, a back-off that doubles from one second, and a cancel for each query given up.
