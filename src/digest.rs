@@ -9,6 +9,7 @@
 
 mod feed;
 pub mod histogram;
+mod innodb;
 pub mod locks;
 pub mod names;
 pub mod plans;
@@ -16,6 +17,7 @@ pub mod report;
 pub mod run;
 pub mod statements;
 pub mod sum;
+mod unpack;
 pub mod upkeep;
 
 pub use feed::Progress;

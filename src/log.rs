@@ -28,10 +28,12 @@ pub enum Format {
     PostgresCsv,
     PostgresJson,
     MysqlSlow,
+    MysqlError,
 }
 
 impl Format {
-    pub const ALL: [Self; 4] = [Self::PostgresStderr, Self::PostgresCsv, Self::PostgresJson, Self::MysqlSlow];
+    pub const ALL: [Self; 5] =
+        [Self::PostgresStderr, Self::PostgresCsv, Self::PostgresJson, Self::MysqlSlow, Self::MysqlError];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -39,13 +41,14 @@ impl Format {
             Self::PostgresCsv => "postgres-csv",
             Self::PostgresJson => "postgres-json",
             Self::MysqlSlow => "mysql-slow",
+            Self::MysqlError => "mysql-error",
         }
     }
 
     pub fn dialect(self) -> Dialect {
         match self {
             Self::PostgresStderr | Self::PostgresCsv | Self::PostgresJson => Dialect::Postgres,
-            Self::MysqlSlow => Dialect::MYSQL,
+            Self::MysqlSlow | Self::MysqlError => Dialect::MYSQL,
         }
     }
 }
@@ -161,6 +164,8 @@ pub struct Slow<'a> {
 pub struct Notice<'a> {
     /// `MY-010926`, where the server tells.
     pub code: &'a [u8],
+    /// `InnoDB`, `Server`, `Repl`, where the server tells.
+    pub subsystem: &'a [u8],
     pub text: &'a [u8],
 }
 

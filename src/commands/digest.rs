@@ -8,9 +8,12 @@ use crate::digest::report::Report;
 use crate::digest::{self, Filter, Job, Progress};
 use crate::log::{Format, Micros};
 use crate::logs::moment;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
 
 /// How the result is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -35,7 +38,7 @@ pub struct Args {
     /// The logs; - is standard input
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// What they are: auto, postgres-stderr, postgres-csv, postgres-json or mysql-slow
+    /// What they are: auto, postgres-stderr, postgres-csv, postgres-json, mysql-slow or mysql-error
     #[arg(long, default_value = "auto", value_parser = input, env = "DBSONDE_INPUT", hide_env_values = true)]
     input: Input,
     /// The log_line_prefix of a plain PostgreSQL log; without it, it is inferred
@@ -74,7 +77,7 @@ fn time(text: &str) -> Result<Micros, String> {
 }
 
 pub fn execute(args: Args) -> io::Result<Exit> {
-    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
     let job = Job {
         files: args.files,
         format: match args.input {
@@ -85,7 +88,7 @@ pub fn execute(args: Args) -> io::Result<Exit> {
         filter: Filter { since: args.since, until: args.until, database: args.database, user: args.user },
         threads: if args.threads == 0 { processors } else { args.threads.min(MAX_THREADS) },
     };
-    match digest::digest(&job, &Progress::default()) {
+    match showing(&job) {
         Ok(sum) => {
             let report = Report::of(&sum, job.files.len(), args.top);
             show(&report, args.format)?;
@@ -96,6 +99,24 @@ pub fn execute(args: Args) -> io::Result<Exit> {
             Ok(Exit::Failed)
         }
     }
+}
+
+/// Reads, and tells a terminal how far it is.
+fn showing(job: &Job) -> Result<digest::Sum, digest::DigestError> {
+    const STEP: Duration = Duration::from_millis(200);
+    let progress = Progress::default();
+    if !io::stderr().is_terminal() {
+        return digest::digest(job, &progress);
+    }
+    thread::scope(|scope| {
+        let reading = scope.spawn(|| digest::digest(job, &progress));
+        while !reading.is_finished() {
+            thread::sleep(STEP);
+            eprint!("\r\x1b[K{} read", figures::bytes(progress.load(Ordering::Relaxed)));
+        }
+        eprint!("\r\x1b[K");
+        reading.join().unwrap_or(Err(digest::DigestError::Panicked))
+    })
 }
 
 /// More threads than this only wait for the disk.

@@ -2,15 +2,21 @@
 
 use super::feed::{Progress, feed};
 use super::sum::{Filter, Sum};
+use super::unpack::{is_packed, unpack};
 use crate::log::{Format, Reader};
-use crate::logs::{self, recognise};
+use crate::logs::envelope::{Envelope, Opened};
+use crate::logs::{self, moment, recognise};
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::thread;
 
 /// The beginning of a log, by which its format and prefix are recognised.
 const SAMPLE: usize = 256 << 10;
+/// What tells how a file is packed.
+const HEAD: usize = 16;
+/// What programs of Windows put before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// A file is not cut into smaller pieces than this: starting a thread would cost more.
 const MIN_PIECE: u64 = 4 << 20;
 /// How far behind a cut the beginning of an entry is looked for.
@@ -37,6 +43,8 @@ pub enum DigestError {
     Unknown(String),
     #[error("{0}: a {1} log cannot be added to one of another dialect")]
     Mixed(String, Format),
+    #[error("the reading has ended by a fault of our own")]
+    Panicked,
 }
 
 /// All files, one after the other.
@@ -74,7 +82,7 @@ struct Input {
 impl Input {
     /// `None` if there is nothing in it.
     fn open(path: &Path) -> io::Result<Option<Self>> {
-        let (mut source, plain): (Box<dyn Read>, _) = if path == Path::new("-") {
+        let (mut source, plain): (Box<dyn Read>, Option<(PathBuf, u64)>) = if path == Path::new("-") {
             (Box::new(io::stdin()), None)
         } else {
             let file = File::open(path)?;
@@ -84,10 +92,29 @@ impl Input {
             }
             (Box::new(file), about.is_file().then(|| (path.to_owned(), about.len())))
         };
-        let mut sample = Vec::new();
-        source.by_ref().take(SAMPLE as u64).read_to_end(&mut sample)?;
+        let head = beginning(&mut source, HEAD)?;
+        let packed = is_packed(&head);
+        let mut source = unpack(head, source);
+        let mut sample = beginning(&mut source, SAMPLE)?;
+        let envelope = Envelope::of(&sample);
+        if let Some(envelope) = envelope {
+            let wrapped = BufReader::new(io::Cursor::new(sample).chain(source));
+            source = Box::new(Opened::new(wrapped, envelope, moment::this_year()));
+            sample = beginning(&mut source, SAMPLE)?;
+        }
+        let marked = sample.starts_with(BYTE_ORDER_MARK);
+        if marked {
+            sample.drain(..BYTE_ORDER_MARK.len());
+        }
+        let plain = plain.filter(|_| !packed && !marked && envelope.is_none());
         Ok((!sample.is_empty()).then_some(Self { source, sample, plain }))
     }
+}
+
+fn beginning(source: &mut dyn Read, length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source.take(length as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn one(input: Input, job: &Job, progress: &Progress) -> io::Result<Option<(Format, Sum)>> {
@@ -127,7 +154,8 @@ impl Task<'_> {
     fn threads(&self, length: u64) -> usize {
         let inherits = self.format == Format::MysqlSlow && self.job.filter.database.is_some();
         let most = usize::try_from(length / MIN_PIECE).unwrap_or(usize::MAX);
-        if inherits { 1 } else { self.job.threads.min(most).max(1) }
+        // A deadlock is told over several entries.
+        if inherits || self.format == Format::MysqlError { 1 } else { self.job.threads.min(most).max(1) }
     }
 
     fn in_pieces(&self, path: &Path, length: u64) -> io::Result<Sum> {

@@ -1,5 +1,6 @@
 //! What a log, or a piece of one, adds up to.
 
+use super::innodb::Innodb;
 use super::locks::Locks;
 use super::names::{self, ByHash, Name, Names};
 use super::plans::Plans;
@@ -64,6 +65,7 @@ pub struct Sum {
     /// Entries and time by minute.
     pub minutes: BTreeMap<i64, (u64, u64)>,
     sessions: Sessions,
+    innodb: Innodb,
     last_database: Option<Name>,
     filter: Filter,
 }
@@ -104,6 +106,7 @@ impl Sum {
             unjoined: 0,
             minutes: BTreeMap::new(),
             sessions: Sessions::default(),
+            innodb: Innodb::default(),
             last_database: None,
             filter,
         }
@@ -125,6 +128,10 @@ impl Sum {
         self.count(&fact, entry);
         let message = match &entry.body {
             crate::log::Body::Message(message) => *message,
+            crate::log::Body::Notice(notice) => {
+                self.innodb.entry(notice.text, entry.time, &mut self.statements, &mut self.locks);
+                Message::default()
+            }
             _ => Message::default(),
         };
         match fact.kind {

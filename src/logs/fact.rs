@@ -128,7 +128,12 @@ pub fn fact<'a>(entry: &'a Entry<'a>) -> Option<Fact<'a>> {
         Body::Message(message) => Some(message::fact(message, entry.severity, entry.sqlstate)),
         Body::Slow(slow) => Some(slow_fact(slow)),
         Body::Notice(notice) => {
-            let class = Class::of(notice.text, entry.severity, entry.sqlstate, true);
+            let by_text = Class::of(notice.text, entry.severity, None, true);
+            let class = by_text.or(match notice.subsystem {
+                b"InnoDB" => Some(Class::MysqlInnodb),
+                b"Repl" => Some(Class::MysqlReplication),
+                _ => None,
+            });
             Some(Fact { class, kind: Kind::Plain })
         }
     }

@@ -53,31 +53,39 @@ impl Found {
 impl Json {
     fn object(&mut self, line: &[u8]) -> Option<Found> {
         let mut found = Found::default();
-        let mut at = skip_blanks(line, 0);
-        if line.get(at) != Some(&b'{') {
-            return None;
-        }
-        at = skip_blanks(line, at + 1);
-        while line.get(at) == Some(&b'"') {
-            let length = memchr(b'"', line.get(at + 1..)?)?;
-            let key = line.get(at + 1..at + 1 + length)?;
-            at = skip_blanks(line, at + length + 2);
-            if line.get(at) != Some(&b':') {
-                return None;
-            }
-            let (place, after) = value(line, skip_blanks(line, at + 1), &mut self.kept)?;
+        each(line, &mut self.kept, |key, place| {
             if let Some(known) = found.place(key) {
                 *known = place;
             }
-            at = skip_blanks(line, after);
-            match line.get(at) {
-                Some(b',') => at = skip_blanks(line, at + 1),
-                Some(b'}') => return Some(found),
-                _ => return None,
-            }
-        }
-        None
+        })?;
+        Some(found)
     }
+}
+
+/// Calls `see` for every key of the object on a line. `None` if it is none.
+pub(super) fn each(line: &[u8], kept: &mut Vec<u8>, mut see: impl FnMut(&[u8], Place)) -> Option<()> {
+    let mut at = skip_blanks(line, 0);
+    if line.get(at) != Some(&b'{') {
+        return None;
+    }
+    at = skip_blanks(line, at + 1);
+    while line.get(at) == Some(&b'"') {
+        let length = memchr(b'"', line.get(at + 1..)?)?;
+        let key = line.get(at + 1..at + 1 + length)?;
+        at = skip_blanks(line, at + length + 2);
+        if line.get(at) != Some(&b':') {
+            return None;
+        }
+        let (place, after) = value(line, skip_blanks(line, at + 1), kept)?;
+        see(key, place);
+        at = skip_blanks(line, after);
+        match line.get(at) {
+            Some(b',') => at = skip_blanks(line, at + 1),
+            Some(b'}') => return Some(()),
+            _ => return None,
+        }
+    }
+    None
 }
 
 fn skip_blanks(line: &[u8], mut at: usize) -> usize {
@@ -88,7 +96,7 @@ fn skip_blanks(line: &[u8], mut at: usize) -> usize {
 }
 
 /// A value and where it ends. Numbers and words are given as written, of arrays and objects only the end.
-pub fn value(line: &[u8], at: usize, kept: &mut Vec<u8>) -> Option<(Place, usize)> {
+fn value(line: &[u8], at: usize, kept: &mut Vec<u8>) -> Option<(Place, usize)> {
     match line.get(at)? {
         b'"' => string(line, at + 1, kept),
         b'{' | b'[' => nested(line, at).map(|after| (Place::Nowhere, after)),

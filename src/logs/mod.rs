@@ -3,6 +3,8 @@
 
 pub mod classes;
 pub mod csv;
+pub mod envelope;
+pub mod error;
 pub mod fact;
 mod fields;
 pub mod json;
@@ -34,6 +36,7 @@ pub fn open(
         Format::PostgresCsv => Box::<csv::Csv>::default(),
         Format::PostgresJson => Box::<json::Json>::default(),
         Format::MysqlSlow => Box::new(slow::SlowLog::new(at_start)),
+        Format::MysqlError => Box::<error::ErrorLog>::default(),
     }
 }
 

@@ -163,6 +163,12 @@ pub fn show(at: Micros) -> String {
     )
 }
 
+/// For times that are written without one.
+pub fn this_year() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    date(since.as_secs() as i64 / 86400).0
+}
+
 fn date(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);

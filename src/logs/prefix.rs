@@ -208,13 +208,13 @@ fn take_field(field: u8, rest: &[Part], line: &[u8], at: usize, clock: &mut Cloc
 fn take_name(field: u8, rest: &[Part], line: &[u8], at: usize, clock: &mut Clock, head: &mut Head) -> bool {
     let tail = line.get(at..).unwrap_or_default();
     let room = tail.get(..MAX_NAME.min(tail.len())).unwrap_or_default();
-    for length in 0..=room.len() {
-        let fits = match rest.first() {
-            Some(Part::Literal(literal)) => tail.get(length..).is_some_and(|tail| tail.starts_with(literal)),
-            _ => true,
-        };
+    let room = match field {
+        b'h' | b'r' => room.get(..room.iter().take_while(|b| in_host(**b)).count()).unwrap_or_default(),
+        _ => room,
+    };
+    for length in ends(tail, room.len(), rest.first()) {
         let name = room.get(..length).unwrap_or_default();
-        if !fits || (matches!(field, b'h' | b'r') && !is_host(name)) {
+        if matches!(field, b'h' | b'r') && !is_host(name) {
             continue;
         }
         if take(rest, line, at + length, clock, head) {
@@ -230,6 +230,22 @@ fn take_name(field: u8, rest: &[Part], line: &[u8], at: usize, clock: &mut Clock
         }
     }
     false
+}
+
+/// Where a name of at most `most` bytes may end: before the literal that follows, or anywhere.
+fn ends<'a>(tail: &'a [u8], most: usize, next: Option<&'a Part>) -> Box<dyn Iterator<Item = usize> + 'a> {
+    match next {
+        Some(Part::Literal(literal)) => {
+            let room = tail.get(..tail.len().min(most + literal.len())).unwrap_or_default();
+            Box::new(memmem::find_iter(room, literal))
+        }
+        _ => Box::new(0..=most),
+    }
+}
+
+fn in_host(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'.' | b':' | b'-' | b'_' | b'%' | b'[' | b']' | b'(' | b')')
 }
 
 /// `[local]`, a name, an address; of `%r` with the port in parentheses. Nothing for a process of the server.

@@ -1,7 +1,7 @@
 //! What a log is, told by its beginning.
 
 use super::prefix::{Prefix, infer};
-use super::{csv, json, moment, slow};
+use super::{csv, error, json, moment, slow};
 use crate::log::{Body, End, Entry, Format, Reader};
 
 /// How many entries are tried.
@@ -14,6 +14,7 @@ pub fn format(sample: &[u8], line_prefix: Option<&str>) -> Option<Format> {
     // Of equals the last is taken: a time followed by anything may also be a plain log.
     let formats = [
         (Format::PostgresStderr, plain(sample, line_prefix)),
+        understood(Format::MysqlError, Box::<error::ErrorLog>::default()),
         understood(Format::MysqlSlow, Box::new(slow::SlowLog::new(true))),
         understood(Format::PostgresCsv, Box::<csv::Csv>::default()),
         understood(Format::PostgresJson, Box::<json::Json>::default()),

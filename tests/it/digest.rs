@@ -204,3 +204,86 @@ fn two_threads_find_what_one_finds() {
     }
     std::fs::remove_dir_all(directory).unwrap();
 }
+
+#[test]
+fn an_error_log_tells_of_its_deadlocks() {
+    let Some(corpora) = corpora() else { return };
+    let report = digest(&corpora.join("mariadb1011_zoo.error.log"), &[]);
+    assert!(entries(&report) > 50);
+    let deadlock = &report["deadlocks"][0];
+    let participants = deadlock["participants"].as_array().unwrap();
+    assert_eq!(participants.len(), 2, "{deadlock}");
+    for one in participants {
+        assert_eq!(one["fingerprint"], "update z set n = n + ? where id = ?");
+        assert_eq!(one["object"], "sb.z");
+    }
+    assert_eq!(report["events"]["mysql_access_denied"], 2);
+}
+
+/// What is packed says the same, whatever packed it; what the machine cannot pack is skipped and said.
+#[test]
+fn packed_logs_say_the_same() {
+    let log = own("canaries.stderr.log");
+    let plain = digest(&log, &[]);
+    let directory = std::env::temp_dir().join(format!("dbsonde-packed-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    for (program, ending) in [("gzip", "gz"), ("zstd", "zst"), ("bzip2", "bz2"), ("xz", "xz"), ("lz4", "lz4")]
+    {
+        let Ok(packed) = Command::new(program).arg("-c").arg(&log).output() else {
+            eprintln!("skip: no {program}");
+            continue;
+        };
+        let file = directory.join(format!("log.{ending}"));
+        // Two members, one behind the other, are one log twice as long.
+        std::fs::write(&file, packed.stdout.repeat(2)).unwrap();
+        let twice = digest(&file, &[]);
+        assert_eq!(entries(&twice), 2 * entries(&plain), "{ending}");
+        assert_eq!(twice["bytes"].as_u64(), plain["bytes"].as_u64().map(|n| 2 * n), "{ending}");
+    }
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
+/// A file may end anywhere. No cut, at any byte, makes a reader fail, and none makes an entry that was not there.
+#[test]
+fn a_cut_anywhere_makes_no_entry() {
+    use dbsonde::log::{Body, End, Entry, Format};
+    let Some(corpora) = corpora() else { return };
+    let zoos = [
+        ("mariadb1011_zoo.slow.log", Format::MysqlSlow),
+        ("mariadb1011_zoo.error.log", Format::MysqlError),
+        ("pg15_zoo.stderr.log", Format::PostgresStderr),
+        ("pg15_zoo.csv", Format::PostgresCsv),
+        ("pg15_zoo.json", Format::PostgresJson),
+    ];
+    let is_entry = |entry: &Entry| !matches!(entry.body, Body::Noise | Body::Banner);
+    for (name, format) in zoos {
+        let whole = std::fs::read(corpora.join(name)).unwrap();
+        let mut reader = dbsonde::logs::open(format, Some(ZOO_PREFIX), &whole, true);
+        let mut bounds = Vec::new();
+        let mut at = 0;
+        while at < whole.len() {
+            let (length, entry) = reader.next(&whole[at..], End::Closed).unwrap();
+            bounds.push((at, is_entry(&entry)));
+            at += length;
+        }
+        bounds.push((whole.len(), false));
+        for pair in bounds.windows(2) {
+            let ((from, counts), (to, _)) = (pair[0], pair[1]);
+            // Of a long one every seventh byte.
+            for end in (from + 1..to).step_by(1 + (to - from) / 3000 * 6) {
+                let bytes = &whole[from..end];
+                let open = reader.next(bytes, End::Open).map(|(length, _)| length);
+                assert!(open.is_none_or(|length| length <= bytes.len()), "{name}: {from} to {end}");
+                let (length, entry) = reader.next(bytes, End::Closed).unwrap();
+                assert!(length > 0 && length <= bytes.len(), "{name}: {from} to {end}");
+                assert!(counts || !is_entry(&entry), "{name}: noise from {from} to {end} became an entry");
+                if let Body::Slow(slow) = &entry.body {
+                    assert!(slow.query_time < 90_000_000, "{name}: a forged entry was believed");
+                }
+                let rest = reader.next(&bytes[length..], End::Closed);
+                let forged = rest.is_some_and(|(_, entry)| is_entry(&entry)) && length < bytes.len();
+                assert!(!forged || format == Format::MysqlSlow, "{name}: two entries from {from} to {end}");
+            }
+        }
+    }
+}

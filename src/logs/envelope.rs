@@ -1,0 +1,314 @@
+//! What collectors and providers wrap around the lines of a log: containers, syslog, journald, clouds. Taking an
+//! envelope off gives the bytes that the server wrote, so the formats need not know of any.
+
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+use std::io::{self, BufRead, Read};
+
+/// The longest line in an envelope. What is longer is cut.
+const MAX_LINE: u64 = 16 << 20;
+/// Processes whose message syslog has not told to its end: more than a server has connections.
+const MAX_OPEN: usize = 10_000;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Envelope {
+    /// One object a line: Docker, journald, Cloud SQL, Azure, CloudNativePG.
+    Json,
+    /// `2026-11-20T22:17:12.9Z stderr F text`.
+    Cri,
+    /// `Nov 20 22:17:12 host postgres[18120]: [5-1] text`, and Heroku's.
+    Syslog,
+}
+
+impl Envelope {
+    /// The envelope of a log, told by its first line.
+    pub fn of(sample: &[u8]) -> Option<Self> {
+        let line = sample.split(|b| *b == b'\n').find(|line| !line.trim_ascii().is_empty())?;
+        if line.starts_with(b"{") {
+            let value: Value = serde_json::from_slice(line).ok()?;
+            return payload(&value).map(|_| Self::Json);
+        }
+        if cri(line).is_some() {
+            return Some(Self::Cri);
+        }
+        numbered(line).map(|_| Self::Syslog)
+    }
+}
+
+/// Takes the envelope off, line by line.
+#[derive(Debug)]
+pub struct Opened<R> {
+    source: R,
+    envelope: Envelope,
+    /// For times without one.
+    year: i64,
+    line: Vec<u8>,
+    out: Vec<u8>,
+    given: usize,
+    /// By process: the message that syslog has told so far.
+    open: HashMap<Vec<u8>, Vec<u8>>,
+}
+
+impl<R: BufRead> Opened<R> {
+    pub fn new(source: R, envelope: Envelope, year: i64) -> Self {
+        let (line, out, open) = (Vec::new(), Vec::new(), HashMap::new());
+        Self { source, envelope, year, line, out, given: 0, open }
+    }
+
+    /// False at the end.
+    fn fill(&mut self) -> io::Result<bool> {
+        self.out.clear();
+        self.given = 0;
+        self.line.clear();
+        let read = self.source.by_ref().take(MAX_LINE).read_until(b'\n', &mut self.line)?;
+        if read == 0 {
+            // What was never told to its end.
+            let mut open: Vec<_> = self.open.drain().collect();
+            open.sort_unstable();
+            open.into_iter().for_each(|(_, text)| self.out.extend_from_slice(&text));
+            return Ok(!self.out.is_empty());
+        }
+        let line = self.line.trim_ascii_end();
+        match self.envelope {
+            Envelope::Json => {
+                let value = serde_json::from_slice::<Value>(line).ok();
+                let text = value.as_ref().and_then(payload).unwrap_or_default();
+                self.out.extend_from_slice(&text);
+            }
+            Envelope::Cri => {
+                let (text, whole) = cri(line).unwrap_or_default();
+                self.out.extend_from_slice(text);
+                if whole {
+                    self.out.push(b'\n');
+                }
+            }
+            Envelope::Syslog => {
+                if let Some(piece) = numbered(line) {
+                    collect(&mut self.open, &mut self.out, &piece, self.year);
+                }
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl<R: BufRead> Read for Opened<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        while self.given >= self.out.len() {
+            if !self.fill()? {
+                return Ok(0);
+            }
+        }
+        let rest = self.out.get(self.given..).unwrap_or_default();
+        let length = rest.len().min(into.len());
+        if let (Some(into), Some(from)) = (into.get_mut(..length), rest.get(..length)) {
+            into.copy_from_slice(from);
+        }
+        self.given += length;
+        Ok(length)
+    }
+}
+
+/// The bytes of the server in an object of any of those that wrap so.
+fn payload(value: &Value) -> Option<Vec<u8>> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    if value.get("error_severity").is_some() {
+        return None;
+    }
+    if let Some(log) = value.get("log").and_then(text) {
+        return Some(log.into_bytes());
+    }
+    if let Some(record) = value.get("record").and_then(Value::as_object) {
+        return Some(cloud_native(record));
+    }
+    let wrapped = value.get("textPayload").or_else(|| value.get("MESSAGE")).or_else(|| value.get("message"));
+    let message = wrapped.or_else(|| value.get("properties")?.get("message")).and_then(text)?;
+    // A message of several lines comes as one: as the server writes it, the others begin with a tab.
+    let tabbed = message.trim_end_matches('\n').replace('\n', "\n\t").replace("\n\t\t", "\n\t");
+    Some((tabbed + "\n").into_bytes())
+}
+
+/// CloudNativePG has the columns of csvlog as keys; the names are those of its table, not those of jsonlog.
+fn cloud_native(record: &Map<String, Value>) -> Vec<u8> {
+    let keys = [
+        ("log_time", "timestamp"),
+        ("user_name", "user"),
+        ("database_name", "dbname"),
+        ("connection_from", "remote_host"),
+        ("session_id", "session_id"),
+        ("error_severity", "error_severity"),
+        ("sql_state_code", "state_code"),
+        ("message", "message"),
+        ("detail", "detail"),
+        ("hint", "hint"),
+        ("context", "context"),
+        ("query", "statement"),
+        ("application_name", "application_name"),
+    ];
+    let known =
+        keys.iter().filter_map(|(theirs, ours)| Some(((*ours).to_owned(), record.get(*theirs)?.clone())));
+    let mut line = Value::Object(known.collect()).to_string().into_bytes();
+    line.push(b'\n');
+    line
+}
+
+/// The text of a line of a container's log, and whether the line ends with it.
+fn cri(line: &[u8]) -> Option<(&[u8], bool)> {
+    let mut parts = line.splitn(4, |b| *b == b' ');
+    let (time, stream, tag) = (parts.next()?, parts.next()?, parts.next()?);
+    let is_time = time.len() > 19 && time.get(10) == Some(&b'T');
+    let known = matches!(stream, b"stdout" | b"stderr") && matches!(tag, b"F" | b"P");
+    (is_time && known).then(|| (parts.next().unwrap_or_default(), tag == b"F"))
+}
+
+/// A line of syslog.
+#[derive(Debug)]
+struct Piece<'a> {
+    time: &'a [u8],
+    process: &'a [u8],
+    /// The first of its message.
+    first: bool,
+    text: &'a [u8],
+}
+
+/// `… postgres[18120]: [5-1] text`. What stands before is the time, and the host.
+fn numbered(line: &[u8]) -> Option<Piece<'_>> {
+    let bracket = memchr::memmem::find(line, b"]: [")?;
+    let before = line.get(..bracket)?;
+    let open = memchr::memrchr(b'[', before)?;
+    let process = before.get(open + 1..)?;
+    // `postgres[7]: [5-1]`; a plain log may have `[7]: [5-1]`.
+    if !before.get(..open)?.last()?.is_ascii_alphanumeric() {
+        return None;
+    }
+    let mut rest = line.get(bracket + 4..)?;
+    // Heroku names the database first.
+    if !rest.first()?.is_ascii_digit() {
+        rest = rest.get(memchr::memmem::find(rest, b"] [")? + 3..)?;
+    }
+    let close = memchr::memchr(b']', rest)?;
+    let (_, nth) = std::str::from_utf8(rest.get(..close)?).ok()?.split_once('-')?;
+    let first = nth.parse::<u32>().ok()? == 1;
+    let text = rest.get(close + 1..)?;
+    let text = text.strip_prefix(b" ").unwrap_or(text);
+    Some(Piece { time: before, process, first, text })
+}
+
+/// Puts the pieces of a message together. A piece that begins with a tab is a line of its own, any other goes on
+/// where the one before was broken.
+fn collect(open: &mut HashMap<Vec<u8>, Vec<u8>>, out: &mut Vec<u8>, piece: &Piece, year: i64) {
+    let text = unescape(piece.text);
+    if piece.first {
+        if open.len() >= MAX_OPEN {
+            open.drain().for_each(|(_, text)| out.extend_from_slice(&text));
+        }
+        let mut message = stamp(piece, &text, year);
+        message.extend_from_slice(&text);
+        message.push(b'\n');
+        if let Some(before) = open.insert(piece.process.to_vec(), message) {
+            out.extend_from_slice(&before);
+        }
+    } else if let Some(message) = open.get_mut(piece.process) {
+        if message.len() as u64 > MAX_LINE {
+            return;
+        }
+        if !text.starts_with(b"\t") {
+            message.pop();
+        }
+        message.extend_from_slice(&text);
+        message.push(b'\n');
+    }
+}
+
+/// rsyslog writes control characters as `#011`.
+fn unescape(text: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = memchr::memmem::find(rest, b"#0") {
+        let code = rest.get(at + 1..at + 4).and_then(|code| std::str::from_utf8(code).ok());
+        let byte = code.and_then(|code| u8::from_str_radix(code, 8).ok()).filter(|byte| *byte < 32);
+        let (length, byte) = match byte {
+            Some(byte) => (4, byte),
+            None => (1, b'#'),
+        };
+        plain.extend_from_slice(rest.get(..at).unwrap_or_default());
+        plain.push(byte);
+        rest = rest.get(at + length..).unwrap_or_default();
+    }
+    plain.extend_from_slice(rest);
+    plain
+}
+
+/// Syslog keeps time and process; where the server does not write them again, they are put before its text.
+fn stamp(piece: &Piece, text: &[u8], year: i64) -> Vec<u8> {
+    let known = text.first_chunk::<4>().is_some_and(|head| head.iter().all(u8::is_ascii_digit));
+    if known {
+        return Vec::new();
+    }
+    const MONTHS: [&[u8]; 12] =
+        [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
+    let mut words = piece.time.split(|b| *b == b' ').filter(|word| !word.is_empty());
+    let first = words.next().unwrap_or_default();
+    let mut stamp = match MONTHS.iter().position(|month| *month == first) {
+        Some(month) => {
+            let day = String::from_utf8_lossy(words.next().unwrap_or_default()).into_owned();
+            let time = String::from_utf8_lossy(words.next().unwrap_or_default()).into_owned();
+            format!("{year}-{:02}-{day:0>2} {time} UTC", month + 1).into_bytes()
+        }
+        None => first.to_vec(),
+    };
+    stamp.extend_from_slice(b" [");
+    stamp.extend_from_slice(piece.process);
+    stamp.extend_from_slice(b"] ");
+    stamp
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opened(text: &str) -> String {
+        let envelope = Envelope::of(text.as_bytes()).unwrap();
+        let mut out = String::new();
+        Opened::new(text.as_bytes(), envelope, 2026).read_to_string(&mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn syslog_is_put_together_by_process() {
+        let text = "Nov  2 22:17:12 db1 postgres[7]: [5-1] app@shop LOG:  duration: 1.0 ms  statement: select\n\
+                    Nov  2 22:17:12 db1 postgres[8]: [9-1] app@shop LOG:  x\n\
+                    Nov  2 22:17:12 db1 postgres[7]: [5-2] #011 1 from\n\
+                    Nov  2 22:17:12 db1 postgres[7]: [5-3]  t\n";
+        let expected = "2026-11-02 22:17:12 UTC [7] app@shop LOG:  duration: 1.0 ms  statement: select\n\t 1 from t\n\
+                        2026-11-02 22:17:12 UTC [8] app@shop LOG:  x\n";
+        assert_eq!(opened(text), expected);
+    }
+
+    #[test]
+    fn containers_and_clouds() {
+        let line = "2026-11-20 22:17:12 UTC [7] LOG:  x";
+        let expected = format!("{line}\n\ty\n");
+        let docker = format!(
+            "{{\"log\":\"{line}\\n\",\"stream\":\"stderr\",\"time\":\"2026\"}}\n{{\"log\":\"\\ty\\n\"}}\n"
+        );
+        assert_eq!(opened(&docker), expected);
+        let cri = format!(
+            "2026-11-20T22:17:12.1Z stderr F {line}\n2026-11-20T22:17:12.1Z stderr P \ty\n2026-11-20T22:17:12.1Z stderr F \n"
+        );
+        assert_eq!(opened(&cri), expected);
+        for wrap in [
+            "{\"textPayload\":\"TEXT\"}",
+            "{\"properties\":{\"message\":\"TEXT\"}}",
+            "{\"MESSAGE\":\"TEXT\"}",
+        ] {
+            assert_eq!(opened(&wrap.replace("TEXT", &format!("{line}\\ny"))), expected);
+        }
+        let cnpg = r#"{"logger":"postgres","record":{"log_time":"2026-11-20 22:17:12.9 UTC","error_severity":"LOG","message":"x","query":"select 1"}}"#;
+        let expected = r#"{"error_severity":"LOG","message":"x","statement":"select 1","timestamp":"2026-11-20 22:17:12.9 UTC"}"#;
+        let value = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        assert_eq!(value(&opened(cnpg)), value(expected));
+        assert_eq!(Envelope::of(br#"{"timestamp":"x","error_severity":"LOG","message":"y"}"#), None);
+        assert_eq!(Envelope::of(line.as_bytes()), None);
+    }
+}
