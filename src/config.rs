@@ -23,7 +23,6 @@ mod target;
 mod terminal;
 mod url;
 mod words;
-mod yaml;
 
 pub use diagnostic::{ConfigError, nearest};
 pub use discovery::{Discovery, Shard};

@@ -335,8 +335,7 @@ impl Edits {
         // A mounted directory is switched by one link; files of targets may have any name.
         let ours = move |path: &PathBuf| {
             let name = path.file_name();
-            let lists =
-                path.extension().is_some_and(|ending| ["json", "yml", "yaml"].iter().any(|e| ending == *e));
+            let lists = path.extension().is_some_and(|ending| ending == "json");
             lists || name.is_some_and(|name| name == "..data") || (name.is_some() && name == file.as_deref())
         };
         let told = move |event: notify::Result<notify::Event>| {

@@ -20,7 +20,7 @@ pub struct Args {
     #[arg(long, value_name = "URL", env = "DBSONDE_TARGET", hide_env_values = true)]
     target: Vec<String>,
     /// Which part of the targets is ours, where several dbsondes share them: 1/3 is the first of three
-    #[arg(long, value_name = "N/M", env = "DBSONDE_SHARD")]
+    #[arg(long, value_name = "N/M", env = "DBSONDE_SHARD", hide_env_values = true)]
     shard: Option<Shard>,
     /// Address to serve on; may be repeated [default: 127.0.0.1:9909]
     #[arg(

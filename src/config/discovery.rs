@@ -1,7 +1,6 @@
 //! Targets that another program writes down, in the files that Prometheus's `file_sd` reads: lists of addresses with
-//! labels, in JSON or YAML. Here an address is the URL of a target.
+//! labels, in JSON. Here an address is the URL of a target.
 
-use super::yaml::{self, Node, Value};
 use super::{ConfigError, MAX_FILE_BYTES, MAX_TARGETS, Target, TargetUrl, password};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,9 +16,9 @@ const PASSWORD_FILE: &str = "__password_file";
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Discovery {
-    /// Files with further targets, as Prometheus's file_sd has them: JSON, or YAML by the ending, where each of
-    /// `targets` is a URL. A * in the name of a file stands for any run of characters. The labels __name and
-    /// __password_file say what they are called. Files that come, change or go are noticed.
+    /// Files with further targets, as Prometheus's file_sd has them in JSON, where each of `targets` is a URL. A * in
+    /// the name of a file stands for any run of characters. The labels __name and __password_file say what they are
+    /// called. Files that come, change or go are noticed.
     pub files: Vec<PathBuf>,
 }
 
@@ -80,29 +79,11 @@ fn matching(pattern: &Path) -> Vec<PathBuf> {
 }
 
 fn groups(path: &Path, text: &str) -> Result<Vec<Group>, ConfigError> {
-    let file = path.display().to_string();
-    let is_yaml = path.extension().is_some_and(|ending| ending == "yml" || ending == "yaml");
-    let value = if is_yaml {
-        let read =
-            yaml::read(text).map_err(|(at, said)| ConfigError::at(file.clone(), at.line, at.column, &said));
-        plain(read?)
-    } else {
-        let wrong = |error: &serde_json::Error| {
-            ConfigError::at(file.clone(), error.line(), error.column(), "this is not JSON")
-        };
-        serde_json::from_str(text).map_err(|error| wrong(&error))?
-    };
     let hint = "write [{\"targets\": [\"postgres://user@host/postgres\"], \"labels\": {\"team\": \"shop\"}}]";
-    serde_json::from_value(value).map_err(|error| ConfigError::plain(file, &format!("{error}\n{hint}")))
-}
-
-fn plain(node: Node) -> serde_json::Value {
-    match node.value {
-        Value::Nothing => serde_json::Value::Null,
-        Value::Text(text) => text.into(),
-        Value::List(list) => list.into_iter().map(plain).collect(),
-        Value::Map(map) => map.into_iter().map(|(key, _, value)| (key, plain(value))).collect(),
-    }
+    serde_json::from_str(text).map_err(|error| {
+        let said = format!("{}\n{hint}", error.to_string().split(" at line ").next().unwrap_or_default());
+        ConfigError::at(path.display().to_string(), error.line(), error.column(), &said)
+    })
 }
 
 impl Group {
@@ -177,17 +158,14 @@ mod tests {
     }
 
     #[test]
-    fn json_and_yaml_say_the_same() {
+    fn groups_become_targets() {
         let json = r#"[{"targets": ["postgres://sonde@db1/shop", "postgres://sonde@db2/shop"], "labels": {"team": "shop"}},
                        {"targets": ["postgres://sonde@db3/x"], "labels": {"__name": "archive", "__password_file": "pw"}}]"#;
-        let yaml = "- targets:\n  - postgres://sonde@db1/shop\n  - postgres://sonde@db2/shop\n  labels:\n    team: shop\n\
-                    - targets: [\"postgres://sonde@db3/x\"]\n  labels:\n    __name: archive\n    __password_file: pw\n";
-        for found in [found("a.json", json).unwrap(), found("b.yml", yaml).unwrap()] {
-            let names: Vec<&str> = found.iter().map(|target| &*target.name).collect();
-            assert_eq!(names, ["db1", "db2", "archive"]);
-            assert_eq!(&*found[0].labels["team"], "shop");
-            assert!(found[2].labels.is_empty() && found[2].password_file.as_ref().unwrap().ends_with("pw"));
-        }
+        let found = found("a.json", json).unwrap();
+        let names: Vec<&str> = found.iter().map(|target| &*target.name).collect();
+        assert_eq!(names, ["db1", "db2", "archive"]);
+        assert_eq!(&*found[0].labels["team"], "shop");
+        assert!(found[2].labels.is_empty() && found[2].password_file.as_ref().unwrap().ends_with("pw"));
     }
 
     #[test]
@@ -200,7 +178,6 @@ mod tests {
                 "d.json",
                 "[{\"targets\": [\"postgres://a/d\", \"postgres://b/d\"], \"labels\": {\"__name\": \"x\"}}]",
             ),
-            ("e.yml", "- targets: &a [x]\n"),
         ] {
             let said = found(name, text).unwrap_err();
             assert!(said.contains(name) && !said.contains("s3cret"), "{said}");

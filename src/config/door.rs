@@ -3,6 +3,7 @@
 
 mod settings;
 mod tls;
+mod yaml;
 
 use super::{ConfigError, Web, password};
 use rustls::ServerConfig;

@@ -24,9 +24,19 @@ use serde_json::json;
 /// ## When this page is wrong
 ///
 /// On a machine whose memory is too small for it. Then skip this page.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct ServerInstrumentsOff {}
+pub struct ServerInstrumentsOff {
+    /// Consumers that have to be on. Calibrated by us: without these two dbsonde is blind to statements; the others
+    /// are a matter of taste.
+    consumers: Vec<String>,
+}
+
+impl Default for ServerInstrumentsOff {
+    fn default() -> Self {
+        Self { consumers: ["statements_digest", "events_statements_current"].map(str::to_owned).into() }
+    }
+}
 
 /// What performance_schema takes with its default sizes, by SHOW ENGINE PERFORMANCE_SCHEMA STATUS of MySQL 9.7 and
 /// MariaDB 11.8.
@@ -34,15 +44,13 @@ const MYSQL_BYTES: f64 = 215_434_352.0;
 const MARIADB_BYTES: f64 = 98_192_328.0;
 
 const WHOLE: &str = "performance_schema";
-/// Consumers without which dbsonde is blind to statements; the others are a matter of taste.
-const CONSUMERS: [&str; 2] = ["statements_digest", "events_statements_current"];
 
 impl Rule for ServerInstrumentsOff {
     const ID: &'static str = "server-instruments-off";
     const NEEDS: &'static [Topic] = &[Topic::Sessions];
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
-        let is_switch = |lack: &&Lack| lack.what == WHOLE || CONSUMERS.contains(&lack.what.as_str());
+        let is_switch = move |lack: &&Lack| lack.what == WHOLE || self.consumers.contains(&lack.what);
 
         seen.lacks.iter().filter(is_switch).map(|lack| finding(lack, seen.flavour).into())
     }

@@ -1,9 +1,9 @@
 //! The keys of a `web-config.yml`, with the place of each for complaints.
 
 use super::tls::{Client, Tls};
+use super::yaml::{Node, Place, Value, Wrong, read as read_yaml};
 use super::{Door, Rate, User, tls};
 use crate::config::nearest;
-use crate::config::yaml::{Node, Place, Value, Wrong, read as read_yaml};
 use std::str::FromStr;
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
 use super::*;
 use crate::sql::normalise;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use std::collections::HashMap;
 
 fn of(dialect: Dialect, text: &str) -> Option<Vec<u8>> {
@@ -106,7 +107,8 @@ fn pieces() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
+    // The same texts each time: what chance finds belongs to fuzzing, not to somebody else's build.
+    #![proptest_config(ProptestConfig { cases: 3000, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default() })]
     /// The promise: what has one outline has one normal form. Texts that differ in their literals only are
     /// made on purpose, since chance seldom makes two texts of one outline.
     #[test]

@@ -1,4 +1,4 @@
-//! As much YAML as a `web-config.yml` or a file of targets needs: maps and lists by indentation, plain and quoted texts, `[a, b]`, `{}` and
+//! As much YAML as a `web-config.yml` needs: maps and lists by indentation, plain and quoted texts, `[a, b]`, `{}` and
 //! `|` blocks. What else YAML knows (anchors, tags, merges, several documents) is refused by its line, so that no
 //! file means something else to us than to whoever wrote it.
 
