@@ -275,10 +275,15 @@ fn query(row: &Row, sum: &Sum) -> Query {
         applications: names(&row.applications),
         first_seen: time(row.first),
         last_seen: time(row.last),
-        fields: fields.map(|(name, value)| (name.clone(), *value)).collect(),
+        fields: fields.map(|(name, value)| (name.clone(), rounded(*value))).collect(),
         partial: row.partial,
         octaves: row.histogram.octaves(),
     }
+}
+
+/// To the millionth that logs are written to: what is added up in another order differs behind that.
+fn rounded(sum: f64) -> f64 {
+    (sum * 1e6).round() / 1e6
 }
 
 fn other(rest: &[&Row], sum: &Sum) -> Other {

@@ -364,9 +364,9 @@ impl Sum {
                     }
                 }
                 Some(Err(why)) => self.statements.other(why, 1, micros),
-                None => {
-                    self.sessions.orphans.entry(session).or_insert(micros);
-                }
+                // As within one piece: only the first of a session may still find its statement.
+                None if self.sessions.orphans.contains_key(&session) => self.unjoined += 1,
+                None => drop(self.sessions.orphans.insert(session, micros)),
             }
         }
         self.sessions.pending.extend(later.sessions.pending);

@@ -1,7 +1,7 @@
 //! What the server did for itself: vacuum, checkpoints; and how long sessions lasted.
 
 use crate::logs::fact::{Checkpoint, Vacuum};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 
 /// Tables that are told apart; a schema with more has its busiest among the first seen.
@@ -34,8 +34,8 @@ pub struct Table {
     pub buffer_misses: u64,
     pub buffer_dirtied: u64,
     pub wal_bytes: u64,
-    pub elapsed_seconds: f64,
-    pub elapsed_seconds_max: f64,
+    pub elapsed_seconds: Elapsed,
+    pub elapsed_seconds_max: Elapsed,
 }
 
 #[derive(Debug, Default, Clone, Serialize)]
@@ -45,15 +45,31 @@ pub struct Checkpoints {
     pub wal_added: u64,
     pub wal_removed: u64,
     pub wal_recycled: u64,
-    pub write_seconds: f64,
-    pub sync_seconds: f64,
-    pub total_seconds: f64,
-    pub total_seconds_max: f64,
+    pub write_seconds: Elapsed,
+    pub sync_seconds: Elapsed,
+    pub total_seconds: Elapsed,
+    pub total_seconds_max: Elapsed,
     pub distance_bytes: u64,
 }
 
-fn seconds(micros: u64) -> f64 {
-    micros as f64 / 1e6
+/// Whole microseconds, shown as seconds: a sum of them is the same in whatever order it was made.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Elapsed(u64);
+
+impl Elapsed {
+    pub fn seconds(self) -> f64 {
+        self.0 as f64 / 1e6
+    }
+
+    fn plus(self, more: Self) -> Self {
+        Self(self.0.saturating_add(more.0))
+    }
+}
+
+impl Serialize for Elapsed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(self.seconds())
+    }
 }
 
 impl Upkeep {
@@ -64,7 +80,7 @@ impl Upkeep {
             self.tables_dropped += 1;
             return;
         }
-        let elapsed = seconds(run.elapsed);
+        let elapsed = Elapsed(run.elapsed);
         self.tables.entry(name).or_default().add(&Table {
             vacuums: u64::from(!run.analyze),
             aggressive_vacuums: u64::from(run.aggressive && !run.analyze),
@@ -83,15 +99,15 @@ impl Upkeep {
     }
 
     pub fn checkpoint(&mut self, one: &Checkpoint) {
-        let total = seconds(one.total);
+        let total = Elapsed(one.total);
         self.checkpoints.add(&Checkpoints {
             completed: 1,
             buffers_written: one.buffers,
             wal_added: one.wal_added,
             wal_removed: one.wal_removed,
             wal_recycled: one.wal_recycled,
-            write_seconds: seconds(one.write),
-            sync_seconds: seconds(one.sync),
+            write_seconds: Elapsed(one.write),
+            sync_seconds: Elapsed(one.sync),
             total_seconds: total,
             total_seconds_max: total,
             distance_bytes: one.distance_bytes,
@@ -131,7 +147,7 @@ impl Table {
         self.buffer_misses = self.buffer_misses.saturating_add(more.buffer_misses);
         self.buffer_dirtied = self.buffer_dirtied.saturating_add(more.buffer_dirtied);
         self.wal_bytes = self.wal_bytes.saturating_add(more.wal_bytes);
-        self.elapsed_seconds += more.elapsed_seconds;
+        self.elapsed_seconds = self.elapsed_seconds.plus(more.elapsed_seconds);
         self.elapsed_seconds_max = self.elapsed_seconds_max.max(more.elapsed_seconds_max);
     }
 }
@@ -143,9 +159,9 @@ impl Checkpoints {
         self.wal_added += more.wal_added;
         self.wal_removed += more.wal_removed;
         self.wal_recycled += more.wal_recycled;
-        self.write_seconds += more.write_seconds;
-        self.sync_seconds += more.sync_seconds;
-        self.total_seconds += more.total_seconds;
+        self.write_seconds = self.write_seconds.plus(more.write_seconds);
+        self.sync_seconds = self.sync_seconds.plus(more.sync_seconds);
+        self.total_seconds = self.total_seconds.plus(more.total_seconds);
         self.total_seconds_max = self.total_seconds_max.max(more.total_seconds_max);
         self.distance_bytes = self.distance_bytes.saturating_add(more.distance_bytes);
     }

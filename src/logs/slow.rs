@@ -82,6 +82,9 @@ impl SlowLog {
     }
 }
 
+/// What may stand between `# Time:` and `# User@Host:` on one line.
+const MAX_TIME: usize = 64;
+
 /// Whether an entry begins here. `None` if there are too few bytes to tell.
 fn is_head(bytes: &[u8]) -> Option<bool> {
     const TIME: &[u8] = b"# Time: ";
@@ -89,7 +92,12 @@ fn is_head(bytes: &[u8]) -> Option<bool> {
     if bytes.len() <= USER.len() && (USER.starts_with(bytes) || TIME.starts_with(bytes)) {
         return None;
     }
-    let time = bytes.strip_prefix(TIME).is_some_and(|rest| rest.first().is_some_and(u8::is_ascii_digit));
+    let time = bytes.strip_prefix(TIME).is_some_and(|rest| {
+        // Whatever stands for the time there, whoever it was that asked follows on the same line.
+        let line = rest.iter().take(MAX_TIME).position(|b| *b == b'\n').unwrap_or(MAX_TIME);
+        let line = rest.get(..line.min(rest.len())).unwrap_or_default();
+        line.first().is_some_and(u8::is_ascii_digit) || memmem::find(line, USER).is_some()
+    });
     Some(time || bytes.starts_with(USER))
 }
 

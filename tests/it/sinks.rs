@@ -28,7 +28,7 @@ fn config(server: &Server, sink: &str) -> String {
     let url = server.url("postgres");
     format!(
         "{PACES}[[target]]\nname = \"db\"\nurl = \"{url}\"\nlabels = {{ team = \"shop\" }}\n\
-         [rules]\nskip = [\"index-unused\"]\n[[sink]]\n{sink}\n"
+         [rules]\nskip = [\"index-unused\", \"setting-loses-data\", \"server-watched-with-write-rights\"]\n[[sink]]\n{sink}\n"
     )
 }
 

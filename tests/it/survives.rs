@@ -55,12 +55,15 @@ async fn a_recording_replays_to_the_same_findings_and_holds_no_literal() {
     let directory = directory.to_str().unwrap();
     let recorded = dbsonde(&["record", &server.url("postgres"), directory, "--for", "25s"], &[]).await;
     assert_eq!(recorded.code, 0, "{}", recorded.stderr);
-    assert!(recorded.stdout.contains("1 finding"), "{}", recorded.stdout);
     let replayed = dbsonde(&["replay", directory, "--format", "json"], &[]).await;
-    assert_eq!(replayed.code, 0, "{}", replayed.stderr);
+    // To run without fsync is urgent.
+    assert_eq!(replayed.code, 1, "{}", replayed.stderr);
     let seen: Value = serde_json::from_str(&replayed.stdout).unwrap();
-    assert_eq!(seen["findings"].as_array().unwrap().len(), 1, "{seen:#}");
-    assert_eq!(seen["findings"][0]["rule"], "index-duplicate");
+    // What the rig is blamed for comes on top: it runs without fsync, and lets us in as superuser.
+    let findings = seen["findings"].as_array().unwrap();
+    assert!(recorded.stdout.contains(&format!("{} findings", findings.len())), "{}", recorded.stdout);
+    let about = |rule: &str| findings.iter().filter(|finding| finding["rule"] == rule).count();
+    assert_eq!(about("index-duplicate"), 1, "{seen:#}");
     let packed = std::fs::File::open(std::path::Path::new(directory).join("recording.jsonl.gz")).unwrap();
     let text = std::io::read_to_string(flate2::read::GzDecoder::new(packed)).unwrap();
     assert!(text.contains("orders_note") && !text.contains("canary-4711"));

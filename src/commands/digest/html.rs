@@ -225,7 +225,7 @@ fn upkeep(report: &Report) -> String {
             escape(name),
             count(table.vacuums),
             count(table.analyzes),
-            duration(table.elapsed_seconds),
+            duration(table.elapsed_seconds.seconds()),
         )
     };
     let rows: String = report.autovacuum.iter().take(50).map(row).collect();

@@ -226,7 +226,7 @@ fn deadlock(deadlock: &DeadlockReport, width: usize) -> String {
 
 fn autovacuum(report: &Report) -> String {
     let mut tables: Vec<_> = report.autovacuum.iter().collect();
-    tables.sort_by(|a, b| b.1.elapsed_seconds.total_cmp(&a.1.elapsed_seconds));
+    tables.sort_by_key(|(_, table)| std::cmp::Reverse(table.elapsed_seconds));
     let rows: Vec<Vec<String>> = tables
         .into_iter()
         .take(LISTED)
@@ -235,7 +235,7 @@ fn autovacuum(report: &Report) -> String {
                 name.clone(),
                 format!("{} vacuums", count(table.vacuums)),
                 format!("{} analyzes", count(table.analyzes)),
-                duration(table.elapsed_seconds),
+                duration(table.elapsed_seconds.seconds()),
                 format!(
                     "{} rows removed, at most {} could not be",
                     count(table.tuples_removed),
@@ -257,8 +257,8 @@ fn checkpoints(report: &Report) -> String {
         count(all.completed),
         count(all.buffers_written),
         bytes(all.distance_bytes),
-        duration(all.total_seconds),
-        duration(all.total_seconds_max),
+        duration(all.total_seconds.seconds()),
+        duration(all.total_seconds_max.seconds()),
     )
 }
 

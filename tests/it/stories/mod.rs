@@ -14,6 +14,7 @@ mod session_metadata_lock;
 mod statements;
 mod table_key_exhaustion;
 mod table_wraparound;
+mod upkeep;
 
 use crate::rig::daemon::Daemon;
 use crate::rig::mysql::{self, Version};
