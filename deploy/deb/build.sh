@@ -40,14 +40,11 @@ mkdir -p "$share"/{man/man1,bash-completion/completions,zsh/vendor-completions,f
 "$program" completions bash >"$share/bash-completion/completions/dbsonde"
 "$program" completions zsh >"$share/zsh/vendor-completions/_dbsonde"
 "$program" completions fish >"$share/fish/vendor_completions.d/dbsonde.fish"
-cat >"$share/doc/dbsonde/copyright" <<TEXT
-Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
-Upstream-Name: dbsonde
-
-Files: *
+cat >"$share/doc/dbsonde/copyright" <<'TEXT'
 Copyright: 2026 the authors of dbsonde
-License: Apache-2.0
- On Debian systems the text of the licence is in /usr/share/common-licenses/Apache-2.0
+
+Licensed under the Apache License, Version 2.0. On Debian systems its text is in
+/usr/share/common-licenses/Apache-2.0
 TEXT
 gzip -9nc CHANGELOG.md >"$share/doc/dbsonde/changelog.gz"
 gzip -9n >"$share/doc/dbsonde/changelog.Debian.gz" <<TEXT
