@@ -3,7 +3,7 @@
 use super::spool::Spool;
 use crate::clock;
 use crate::ledger::Change;
-use crate::sink::{Sink, SinkError};
+use crate::sink::{Delivery, Sink, SinkError};
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
@@ -163,8 +163,7 @@ impl Queue {
 
     /// What fails is tried again with the next reminder.
     async fn remind(&self, sink: &dyn Sink) {
-        let late = |_| Err(SinkError::Retry(format!("no answer within {DEADLINE:?}")));
-        if let Err(why) = timeout(DEADLINE, sink.remind()).await.unwrap_or_else(late) {
+        if let Err(why) = in_time(sink.remind()).await {
             tracing::warn!(sink = self.name, %why, "cannot be reminded of what is open");
         }
     }
@@ -172,8 +171,7 @@ impl Queue {
     async fn deliver(&self, sink: &dyn Sink, change: &Change) -> Result<(), String> {
         let (begun, mut pause, mut troubled) = (Instant::now(), FIRST_RETRY, false);
         loop {
-            let late = |_| Err(SinkError::Retry(format!("no answer within {DEADLINE:?}")));
-            match timeout(DEADLINE, sink.deliver(change)).await.unwrap_or_else(late) {
+            match in_time(sink.deliver(change)).await {
                 Ok(()) => return Ok(()),
                 Err(SinkError::GiveUp(why)) => return Err(why),
                 Err(SinkError::Retry(why)) if begun.elapsed() >= MAX_AGE => return Err(why),
@@ -190,6 +188,12 @@ impl Queue {
     }
 }
 
+/// A sink that does not answer is one that may answer later.
+async fn in_time(delivery: Delivery<'_>) -> Result<(), SinkError> {
+    let late = |_| Err(SinkError::Retry(format!("no answer within {DEADLINE:?}")));
+    timeout(DEADLINE, delivery).await.unwrap_or_else(late)
+}
+
 /// Between half and all of it, so that many of us do not knock together.
 fn jittered(pause: Duration) -> Duration {
     // Every RandomState has keys of its own.
@@ -203,7 +207,6 @@ mod tests {
     use crate::ledger::Ledger;
     use crate::ledger::tests::finding;
     use crate::model::Severity;
-    use crate::sink::Delivery;
 
     fn change(subject: &str) -> Change {
         Ledger::default()

@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 /// Where installed servers, templates and running servers live.
 pub fn root() -> PathBuf {
@@ -76,6 +77,24 @@ impl Drop for Dir {
 /// A port that nobody listens on just now. Whoever binds it later may come too late, and has to be able to retry.
 pub fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr()).expect("a free port").port()
+}
+
+/// Asks again until the first value of the answer is as wanted, for at most the given time.
+async fn until_it_is(
+    wanted: &str,
+    query: &str,
+    limit: Duration,
+    ask: impl AsyncFn() -> Vec<Vec<Option<String>>>,
+) {
+    let end = Instant::now() + limit;
+    loop {
+        let rows = ask().await;
+        if rows.first().and_then(|row| row.first()).is_some_and(|value| value.as_deref() == Some(wanted)) {
+            return;
+        }
+        assert!(Instant::now() < end, "not within {limit:?}: {query}\nlast answer: {rows:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// Holds an exclusive lock on a file until dropped: between threads and between processes.

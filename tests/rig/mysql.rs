@@ -14,7 +14,7 @@ use mysql_async::{Conn, Error, Opts, OptsBuilder, Value};
 
 use super::postgres::{Row, Stop};
 use super::process::{self, Process, copy, give};
-use super::{Dir, free_port};
+use super::{Dir, free_port, until_it_is};
 use version::Version::{MySql56, MySql97};
 
 /// What every data directory has.
@@ -173,15 +173,7 @@ impl Server {
 
     /// Waits until the first value of the query is `1`, for at most the given time.
     pub async fn wait_for(&self, db: &str, query: &str, limit: Duration) {
-        let end = Instant::now() + limit;
-        loop {
-            let rows = self.sql(db, query).await;
-            if rows.first().and_then(|r| r.first()).is_some_and(|v| v.as_deref() == Some("1")) {
-                return;
-            }
-            assert!(Instant::now() < end, "not within {limit:?}: {query}\nlast answer: {rows:?}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        until_it_is("1", query, limit, async || self.sql(db, query).await).await;
     }
 
     /// Ends it and starts it again, on the same port and data. `Immediate` is a crash; `Fast` takes MySQL ten seconds as

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio_postgres::{Client, Error, NoTls, SimpleQueryMessage};
 
 use super::process::{self, Process, copy, give};
-use super::{Dir, free_port, kill, root};
+use super::{Dir, free_port, kill, root, until_it_is};
 
 /// What every cluster has.
 const PROOF: &str = "postgresql.conf";
@@ -200,15 +200,7 @@ impl Server {
 
     /// Waits until the first value of the query is `t`, for at most the given time.
     pub async fn wait_for(&self, db: &str, query: &str, limit: Duration) {
-        let end = Instant::now() + limit;
-        loop {
-            let rows = self.sql(db, query).await;
-            if rows.first().and_then(|r| r.first()).is_some_and(|v| v.as_deref() == Some("t")) {
-                return;
-            }
-            assert!(Instant::now() < end, "not within {limit:?}: {query}\nlast answer: {rows:?}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        until_it_is("t", query, limit, async || self.sql(db, query).await).await;
     }
 
     /// Ends it and starts it again, on the same port and data.
