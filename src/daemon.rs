@@ -28,6 +28,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Changes on their way to the sinks; each sink has a queue of its own behind it.
@@ -86,6 +87,8 @@ struct Daemon {
 
 /// Runs until it is told to stop by a signal.
 pub async fn run(source: ConfigSource) -> Result<(), DaemonError> {
+    // From before it is read: what changes while we start is a change.
+    let mut edits = Edits::of(&source);
     let config = source.load()?;
     let mut front = Front::open(&config.web)?;
     let listeners = listen(&config).await?;
@@ -117,7 +120,6 @@ pub async fn run(source: ConfigSource) -> Result<(), DaemonError> {
     let server = tokio::spawn(web::serve(listeners, boards, gate, telemetry.clone(), reload, stop.clone()));
     let mut hangup = signal(SignalKind::hangup())?;
     let mut ends = [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?];
-    let mut edits = Edits::of(&source);
     let mut count = tokio::time::interval(COUNT);
     // Told from the loop that does the work: a watchdog fed from elsewhere would see a stuck loop as well.
     let mut alive = sd_notify::watchdog_enabled().map(|limit| tokio::time::interval(limit / 2));
@@ -318,7 +320,10 @@ impl Daemon {
 /// The configuration file as an editor or a mounted secret changes it: the directory is watched, because both
 /// replace the file instead of writing to it.
 struct Edits {
+    tell: watch::Sender<()>,
     changed: watch::Receiver<()>,
+    /// When what has changed is complete. Kept here, because waiting for it is broken off by whatever else happens.
+    settled: Option<Instant>,
     watcher: Option<notify::RecommendedWatcher>,
     watched: BTreeSet<PathBuf>,
 }
@@ -338,19 +343,22 @@ impl Edits {
             let lists = path.extension().is_some_and(|ending| ending == "json");
             lists || name.is_some_and(|name| name == "..data") || (name.is_some() && name == file.as_deref())
         };
+        let teller = tell.clone();
         let told = move |event: notify::Result<notify::Event>| {
             if event.is_ok_and(|event| !event.kind.is_access() && event.paths.iter().any(&ours)) {
-                tell.send_replace(());
+                teller.send_replace(());
             }
         };
         let watcher = notify::recommended_watcher(told).ok();
-        let mut edits = Edits { changed, watcher, watched: BTreeSet::new() };
+        let mut edits = Edits { tell, changed, settled: None, watcher, watched: BTreeSet::new() };
         let home = source.file().and_then(Path::parent);
         edits.follow(home.map(|home| if home == Path::new("") { Path::new(".") } else { home }.to_owned()));
+        edits.changed.mark_unchanged();
         edits
     }
 
-    /// Directories that are watched from now on. None is ever let go: a stray reload costs nothing.
+    /// Directories that are watched from now on. None is ever let go: a stray reload costs nothing. A new one counts
+    /// as a change, since nobody looked between its being read and its being watched.
     fn follow(&mut self, directories: impl IntoIterator<Item = PathBuf>) {
         let Some(watcher) = &mut self.watcher else { return };
         for directory in directories {
@@ -358,16 +366,39 @@ impl Edits {
                 && watcher.watch(&directory, RecursiveMode::NonRecursive).is_ok()
             {
                 self.watched.insert(directory);
+                self.tell.send_replace(());
             }
         }
     }
 
+    /// May be dropped at any time, and goes on where it was.
     async fn changed(&mut self) {
-        if self.changed.changed().await.is_err() {
-            // Nothing to watch: signals and requests remain.
-            std::future::pending::<()>().await;
-        }
-        tokio::time::sleep(SETTLE).await;
-        self.changed.borrow_and_update();
+        let settled = match self.settled {
+            Some(settled) => settled,
+            None => {
+                // Never an error: one who tells is ours.
+                self.changed.changed().await.ok();
+                *self.settled.insert(Instant::now() + SETTLE)
+            }
+        };
+        tokio::time::sleep_until(settled).await;
+        self.settled = None;
+        self.changed.mark_unchanged();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_edit_is_not_forgotten_when_something_else_happens_meanwhile() {
+        let (tell, changed) = watch::channel(());
+        let mut edits = Edits { tell, changed, settled: None, watcher: None, watched: BTreeSet::new() };
+        assert!(tokio::time::timeout(SETTLE * 3, edits.changed()).await.is_err(), "nothing was edited");
+        edits.tell.send_replace(());
+        assert!(tokio::time::timeout(SETTLE / 2, edits.changed()).await.is_err(), "not yet settled");
+        assert!(tokio::time::timeout(SETTLE, edits.changed()).await.is_ok());
+        assert!(tokio::time::timeout(SETTLE * 3, edits.changed()).await.is_err(), "told once");
     }
 }
