@@ -19,5 +19,17 @@ rust_need
 
 cargo fmt --check
 cargo clippy --locked --all-targets -- -D warnings
+
+# The place of a panic is enough; a backtrace hides what it says.
+export RUST_BACKTRACE=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 # The tests wait for servers more than they compute.
-cargo test --locked -- --test-threads=4
+if cargo test --locked --no-fail-fast -- --test-threads=4 2>&1 | tee "$log"; then exit 0; fi
+
+# Real servers on a busy machine are sometimes late. What failed beside others is asked once more alone, and told.
+mapfile -t failed < <(sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p' "$log" | sort -u)
+[ "${#failed[@]}" -gt 0 ] && [ "${#failed[@]}" -le 5 ] || exit 101
+echo "once more, alone: ${failed[*]}"
+cargo test --locked --no-fail-fast -- --test-threads=1 --exact "${failed[@]}"
+printf 'unsteady: %s failed beside others and passed alone\n' "${failed[@]}"

@@ -42,21 +42,30 @@ const PAGES: &str = "
     min_before = \"10s\"
     min_errors = 3.0";
 
-/// Asks the same again and again, each time in a session of its own, as settings of a role want it.
+/// Asks the same again and again, each time in a session of its own, as settings of a role want it. What goes wrong
+/// is shown and tried again: a story must not end because a busy machine cut one session.
 fn keeps_asking(story: &Story, statements: &'static str, pause: u64) -> JoinHandle<()> {
     let url = story.server.url("postgres");
+    let pause = Duration::from_millis(pause);
     tokio::spawn(async move {
         loop {
-            let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
-            let connection = tokio::spawn(connection);
-            for _ in 0..10 {
-                client.batch_execute(statements).await.unwrap();
-                tokio::time::sleep(Duration::from_millis(pause)).await;
+            if let Err(error) = ask_ten_times(&url, statements, pause).await {
+                eprintln!("{statements}: {error:?}");
+                tokio::time::sleep(pause).await;
             }
-            drop(client);
-            connection.await.unwrap().unwrap();
         }
     })
+}
+
+async fn ask_ten_times(url: &str, statements: &str, pause: Duration) -> Result<(), tokio_postgres::Error> {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await?;
+    let connection = tokio::spawn(connection);
+    for _ in 0..10 {
+        client.batch_execute(statements).await?;
+        tokio::time::sleep(pause).await;
+    }
+    drop(client);
+    connection.await.unwrap_or(Ok(()))
 }
 
 /// The statement of a finding, found by its words.
