@@ -146,6 +146,7 @@ impl Shard {
 mod tests {
     use super::*;
 
+    /// Each name is a file in a directory of its own, so no two tests may use the same.
     fn found(name: &str, text: &str) -> Result<Vec<Target>, String> {
         let dir = std::env::temp_dir().join(format!("dbsonde-sd-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
@@ -161,7 +162,7 @@ mod tests {
     fn groups_become_targets() {
         let json = r#"[{"targets": ["postgres://sonde@db1/shop", "postgres://sonde@db2/shop"], "labels": {"team": "shop"}},
                        {"targets": ["postgres://sonde@db3/x"], "labels": {"__name": "archive", "__password_file": "pw"}}]"#;
-        let found = found("a.json", json).unwrap();
+        let found = found("groups.json", json).unwrap();
         let names: Vec<&str> = found.iter().map(|target| &*target.name).collect();
         assert_eq!(names, ["db1", "db2", "archive"]);
         assert_eq!(&*found[0].labels["team"], "shop");
