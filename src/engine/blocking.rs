@@ -14,6 +14,7 @@ pub struct Tree {
     /// What the first direct victim waits for.
     pub lock: String,
     pub relation: Option<i64>,
+    pub object: Option<Name>,
 }
 
 /// The trees of all waits, by the pid of their root. A ring (a deadlock that the server has yet to see) has no
@@ -64,6 +65,7 @@ fn grow(root: i64, waiting_for: &BTreeMap<i64, Vec<&Blocking>>) -> Tree {
                 let kind = wait.lock_type.as_deref().unwrap_or("lock");
                 tree.lock = format!("{kind} {}", wait.mode.as_deref().unwrap_or_default());
                 tree.relation = wait.relation_oid;
+                tree.object = wait.object.clone();
             }
             open.push((wait.pid, format!("{path}<{}", wait.pid)));
         }
@@ -99,6 +101,7 @@ mod tests {
             mode: Some(Name::new("AccessShareLock")),
             dbid: Some(5),
             relation_oid: Some(42),
+            object: None,
             wait_start: None,
             asked: None,
         }

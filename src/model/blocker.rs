@@ -18,10 +18,14 @@ noun! {
             digest: Option<Digest>,
             /// When its transaction began.
             transaction_start: Option<Timestamp>,
+            /// Rows that its transaction has locked. MySQL and MariaDB only.
+            locked_rows: Option<i64>,
             /// What its direct victims wait for, as lock type and mode.
             lock: Name,
             /// The table, by oid in its database, where the wait is about one.
             relation: Option<i64>,
+            /// The same by name. MySQL and MariaDB only.
+            object: Option<Name>,
             /// Everybody who waits for it, directly or through others, as pids with `<` before the one waited for.
             tree: Name,
         }

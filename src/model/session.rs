@@ -28,6 +28,8 @@ noun! {
             /// The server's own digest of what it runs or ran last. PostgreSQL 14 and later.
             server_digest: Option<i64>,
             transaction_start: Option<Timestamp>,
+            /// Rows that its transaction has locked. MySQL and MariaDB only.
+            locked_rows: Option<i64>,
             query_start: Option<Timestamp>,
             state_change: Option<Timestamp>,
             /// Transactions begun since its own.
@@ -53,6 +55,8 @@ noun! {
             mode: Option<Name>,
             dbid: Option<i64>,
             relation_oid: Option<i64>,
+            /// The table or the like by name. MySQL and MariaDB only.
+            object: Option<Name>,
             /// Since when it waits. PostgreSQL 14 and later.
             wait_start: Option<Timestamp>,
             asked: Option<Timestamp>,

@@ -1,5 +1,5 @@
 use crate::config::Span;
-use crate::model::{Blocker, Confidence, Finding, Fix, Flavour, Name, Severity, Topic, evidence};
+use crate::model::{Blocker, Confidence, Finding, Fix, Flavour, Name, Severity, Timestamp, Topic, evidence};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use schemars::JsonSchema;
@@ -21,6 +21,10 @@ use serde_json::json;
 /// Look at the root, not at those who complain. If it is idle in a transaction, end it; if it is working, decide
 /// whether its work is worth the wait, and cancel it if not. A prepared transaction has no session any more: ask its
 /// transaction manager, and commit it or roll it back by hand only when that has forgotten it.
+///
+/// On MySQL and MariaDB this is about locks of rows and of metadata alike: a chain goes through both. Where the server is
+/// managed, a procedure stands for `KILL`: on Amazon RDS and Aurora `CALL mysql.rds_kill(id)` and
+/// `CALL mysql.rds_kill_query(id)`, on Azure `CALL mysql.az_kill(id)` and `CALL mysql.az_kill_query(id)`.
 ///
 /// ## When this page is wrong
 ///
@@ -86,6 +90,9 @@ impl SessionBlocking {
                 ("longest_wait_seconds", json!(waited(blocker).round())),
                 ("lost_seconds", json!(blocker.lost_seconds.float().round())),
                 ("lock", json!(blocker.lock.as_str())),
+                ("object", json!(blocker.object.as_deref())),
+                ("locked_rows", json!(blocker.locked_rows)),
+                ("transaction_started", json!(blocker.transaction_start.map(Timestamp::get))),
                 ("tree", json!(blocker.tree.as_str())),
                 ("digest", json!(blocker.digest.map(|digest| digest.to_string()))),
             ]),
@@ -107,7 +114,8 @@ struct Root {
 impl Root {
     fn of(blocker: &Blocker, flavour: Flavour) -> Root {
         match blocker.prepared() {
-            Some(id) => Root::prepared(id),
+            Some(id) if flavour == Flavour::Postgres => Root::prepared(id),
+            Some(id) => Root::prepared_xa(id, flavour),
             None => Root::session(blocker, flavour),
         }
     }
@@ -133,6 +141,27 @@ impl Root {
                 vec![way(flavour, blocker.pid)],
                 "nobody; the session's own transaction is rolled back",
                 "What it did in its transaction is lost; its program must be ready to try again.",
+            ),
+        }
+    }
+
+    /// InnoDB's own number of it is not the name by which it is ended.
+    fn prepared_xa(id: i64, flavour: Flavour) -> Root {
+        let list = if flavour == Flavour::Mariadb { "XA RECOVER FORMAT='SQL';" } else { "XA RECOVER CONVERT XID;" };
+        let which =
+            if id > 0 { format!("prepared transaction {id}") } else { "a prepared transaction".to_owned() };
+        Root {
+            named: format!("{which}, which belongs to no session"),
+            subject: which,
+            advice: "Ask its transaction manager first; commit it or roll it back by hand when that has forgotten it.",
+            fix: harmless(
+                vec![
+                    list.to_owned(),
+                    "-- then, with what it lists: XA COMMIT 'gtrid','bqual',formatID; or XA ROLLBACK the same;"
+                        .to_owned(),
+                ],
+                "nobody",
+                "The other halves of it may have been committed elsewhere: both ways can tear it apart.",
             ),
         }
     }

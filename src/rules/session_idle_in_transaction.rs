@@ -14,12 +14,14 @@ use serde_json::json;
 /// ## Why it hurts
 ///
 /// Its locks stay, so others wait for it. Vacuum cannot remove any row that died after its snapshot, in any
-/// table of the database, so tables and indexes swell and queries slow down until it ends.
+/// table of the database, so tables and indexes swell and queries slow down until it ends. With InnoDB the
+/// history of changed rows grows instead, and no schema change of a table that it has read gets through.
 ///
 /// ## What to do
 ///
 /// Find the program that forgot to commit. Until it is mended, end the session, and give its role a limit so
-/// that the server does so by itself.
+/// that the server does so by itself. Where the server is managed, a procedure stands for `KILL`: `CALL mysql.rds_kill(id)`
+/// on Amazon RDS and Aurora, `CALL mysql.az_kill(id)` on Azure.
 ///
 /// ## When this page is wrong
 ///
@@ -103,6 +105,7 @@ impl SessionIdleInTransaction {
                 ("pid", json!(session.pid)),
                 ("idle_seconds", json!(idle.round())),
                 ("xmin_age_transactions", json!(session.xmin_age)),
+                ("locked_rows", json!(session.locked_rows)),
                 ("waiting_sessions", json!(waiting)),
                 ("application", json!(application)),
             ]),

@@ -1,5 +1,5 @@
 use crate::config::Span;
-use crate::model::{Blocker, Blocking, Confidence, Finding, Fix, Name, Session, Severity, Topic, evidence};
+use crate::model::{Blocker, Confidence, Finding, Fix, Name, Session, Severity, Topic, evidence};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use schemars::JsonSchema;
@@ -100,11 +100,10 @@ impl Queue<'_> {
     }
 }
 
-/// Does this one want the lock for itself alone, so that it keeps others out while it waits?
-fn wants_all(session: &Session, seen: &Seen<'_>) -> bool {
-    let mut waits = seen.now.rows::<Blocking>().filter(|wait| wait.pid == session.pid);
+/// Does who stands behind this one want the lock for itself alone, so that it keeps others out while it waits?
+fn wants_all(root: &Blocker) -> bool {
     // Where the mode is not told: who waits first waits for one who was let in, and readers let each other in.
-    waits.next().and_then(|wait| wait.mode.clone()).is_none_or(|mode| !mode.starts_with("SHARED_READ"))
+    !root.lock.ends_with("SHARED_READ")
 }
 
 impl SessionMetadataLock {
@@ -130,6 +129,7 @@ impl SessionMetadataLock {
                 ("waiting_sessions", json!(count)),
                 ("longest_wait_seconds", json!(longest.round())),
                 ("holder_pid", json!(queue.root.map(|root| root.pid))),
+                ("object", json!(queue.root.and_then(|root| root.object.as_deref()))),
                 ("first_in_queue_pid", json!(first.map(|session| session.pid))),
                 ("tree", json!(queue.root.map(|root| root.tree.as_str()))),
             ]),
@@ -157,7 +157,7 @@ fn fix(root: Option<&Blocker>, first: &Session, seen: &Seen<'_>) -> Fix {
             "What it did in its transaction is lost; its program must be ready to try again.",
         ),
         // The schema change is the one that is at work.
-        Some(root) if !wants_all(first, seen) => (
+        Some(root) if !wants_all(root) => (
             script::cancel(seen.flavour, root.pid),
             "nobody; what the statement did is rolled back, which can take as long as it has run",
             "Only if its work is not worth the wait.",

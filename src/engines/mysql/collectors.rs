@@ -18,6 +18,8 @@ pub const TOOLS: &[Tool] = &[
     ("running", sql_files!["running"]),
     ("waits", sql_files!["waits"]),
     ("transactions", sql_files!["transactions"]),
+    ("row_waits", sql_files!["row_waits" "row_waits.list"]),
+    ("metadata_locks", sql_files!["metadata_locks"]),
     ("statement_texts", sql_files!["statement_texts"]),
     ("schemas", sql_files!["schemas"]),
 ];

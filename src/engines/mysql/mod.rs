@@ -1,9 +1,10 @@
 //! MySQL 5.7 to 9, MariaDB 10.5 to 11.8, Percona Server. To follow one sample: `door`, `handshake`, `connect`
 //! (limits) → `known`, `lacks` (probing) → `collectors` (the table) → `link` (a lane's connection) → `beat`,
-//! `pulse`, `roam` (the lanes) → `answer`, `pivot` (cells become nouns), `scene`, `meaning` (what they say).
+//! `pulse`, `roam` (the lanes) → `answer`, `pivot` (cells become nouns), `scene`, `blocking`, `meaning` (what they say).
 
 mod answer;
 mod beat;
+mod blocking;
 mod collectors;
 mod connect;
 mod door;

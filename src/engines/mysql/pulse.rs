@@ -1,5 +1,6 @@
 //! The pulse: who is connected and what they wait for, every second; who blocks whom, only when somebody waits.
 
+use super::blocking;
 use super::collectors::COLLECTORS;
 use super::link::Link;
 use super::meaning::ask_identity;
@@ -50,7 +51,10 @@ impl Pulse {
         let seen = visit.sample.parts.iter().find(|(topic, ..)| *topic == Topic::Sessions);
         let Some(rows) = seen.map(|(.., part)| part.rows.clone()) else { return Ok(visit) };
         let sessions = Session::of(&rows);
-        self.crowd.look(sessions);
+        if let Some(waiting) = self.crowd.look(sessions) {
+            let waits = blocking::look(&mut self.link, sessions, &waiting, &mut visit).await?;
+            self.crowd.learn(&waits);
+        }
         let shared = &self.link.server.shared;
         let texts = shared.texts();
         for rows in self.crowd.tell(sessions, &texts) {

@@ -15,8 +15,9 @@ pub struct Scene {
     /// By number of the thread.
     running: HashMap<i64, Running>,
     waiting: HashMap<i64, String>,
-    /// By number of the connection.
-    transactions: HashMap<i64, Transaction>,
+    transactions: Vec<Transaction>,
+    /// Their places by number of the connection.
+    by_session: HashMap<i64, usize>,
 }
 
 #[derive(Debug)]
@@ -25,10 +26,30 @@ struct Running {
     seconds: f64,
 }
 
+/// A transaction of InnoDB.
 #[derive(Debug)]
-struct Transaction {
+pub struct Transaction {
+    /// MariaDB has none for one that has changed nothing yet.
+    id: i64,
+    /// 0 for one that has no session: it was prepared for a commit in two phases.
+    pub pid: i64,
     started: f64,
+    pub wait_started: Option<f64>,
+    locked_rows: Option<i64>,
     waits_for_row: bool,
+}
+
+impl Transaction {
+    fn read(row: &Named) -> Option<Transaction> {
+        Some(Transaction {
+            id: row.whole("id").unwrap_or_default(),
+            pid: row.whole("pid")?,
+            started: row.number("started")?,
+            wait_started: row.number("wait_started"),
+            locked_rows: row.whole("locked_rows"),
+            waits_for_row: row.text("state") == Some("LOCK WAIT"),
+        })
+    }
 }
 
 impl Scene {
@@ -45,19 +66,31 @@ impl Scene {
                 scene.waiting.insert(thread, event.to_owned());
             }
         }
-        for row in seen(link, "transactions").await? {
-            if let (Some(pid), Some(started)) = (row.whole("pid"), row.number("started")) {
-                let waits_for_row = row.text("state") == Some("LOCK WAIT");
-                scene.transactions.insert(pid, Transaction { started, waits_for_row });
-            }
-        }
+        scene.transactions = seen(link, "transactions").await?.iter().filter_map(Transaction::read).collect();
+        let places = scene.transactions.iter().enumerate().map(|(nth, transaction)| (transaction.pid, nth));
+        scene.by_session = places.collect();
         Ok(scene)
+    }
+
+    /// The transaction that InnoDB's locks name so. Of those without a number it is the only one that holds any.
+    pub fn transaction(&self, id: i64) -> Option<&Transaction> {
+        let holds = |it: &&Transaction| it.id == id && (id != 0 || it.locked_rows > Some(0));
+        let mut found = self.transactions.iter().filter(holds);
+        found.next().filter(|_| found.next().is_none())
+    }
+
+    /// The number of the transaction that has no session, if there is but one.
+    pub fn only_prepared(&self) -> Option<i64> {
+        let mut found = self.transactions.iter().filter(|it| it.pid == 0);
+        found.next().filter(|_| found.next().is_none()).map(|it| it.id)
     }
 
     /// What the pulse knows of a session beyond the list of sessions.
     pub fn complete(&self, session: &mut Session) {
-        let transaction = self.transactions.get(&session.pid);
+        let place = self.by_session.get(&session.pid);
+        let transaction = place.and_then(|nth| self.transactions.get(*nth));
         session.transaction_start = transaction.map(|transaction| Timestamp::new(transaction.started));
+        session.locked_rows = transaction.and_then(|transaction| transaction.locked_rows);
         let state = std::mem::take(&mut session.wait_event);
         let doing = state.as_deref().unwrap_or_default();
         let command = session.state.as_deref().unwrap_or_default();
@@ -68,19 +101,22 @@ impl Scene {
             | "Connect" => "background",
             _ => "active",
         }));
-        if session.state.as_deref() != Some("active") {
-            return;
-        }
-        let thread = session.thread_id;
-        if let Some(running) = thread.and_then(|thread| self.running.get(&thread)) {
-            session.server_digest = running.digest;
-            session.query_start = session.asked.map(|asked| Timestamp::new(asked.get() - running.seconds));
-        }
-        let waits = thread.and_then(|thread| self.waiting.get(&thread));
-        let wait = match transaction {
+        // Those of the server's own, that play what a source has sent, wait for locks like everybody.
+        let lock = match transaction {
             Some(transaction) if transaction.waits_for_row => Some(("Lock", "row")),
-            _ => lock_in(doing).map(|lock| ("Lock", lock)).or_else(|| waits.and_then(|event| class(event))),
+            _ => lock_in(doing).map(|lock| ("Lock", lock)),
         };
+        let mut wait = lock;
+        let thread = session.thread_id;
+        if session.state.as_deref() == Some("active") {
+            if let Some(running) = thread.and_then(|thread| self.running.get(&thread)) {
+                session.server_digest = running.digest;
+                session.query_start =
+                    session.asked.map(|asked| Timestamp::new(asked.get() - running.seconds));
+            }
+            let event = thread.and_then(|thread| self.waiting.get(&thread));
+            wait = lock.or_else(|| event.and_then(|event| class(event)));
+        }
         if let Some((class, event)) = wait {
             session.wait_class = Some(Name::new(class));
             session.wait_event = Some(Name::new(event));
@@ -94,6 +130,9 @@ async fn seen(link: &mut Link, file: &'static str) -> Result<Vec<Named>, EngineE
 
 /// The lock that a session's state speaks of: `Waiting for table metadata lock`.
 fn lock_in(state: &str) -> Option<&str> {
+    if state == "User lock" {
+        return Some("user level");
+    }
     let what = state.strip_prefix("Waiting for ")?;
     match what.strip_suffix(" lock") {
         Some("global read") => Some("global read"),

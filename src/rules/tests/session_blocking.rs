@@ -1,5 +1,5 @@
 use super::made_up::*;
-use crate::model::{Blocker, Scope};
+use crate::model::{Blocker, Flavour, Scope};
 use serde_json::{Value, json};
 
 fn blocker(changes: Value) -> Blocker {
@@ -56,4 +56,9 @@ fn a_prepared_transaction_that_keeps_others_waiting() {
     assert!(world(-815).fix("session-blocking").unwrap().sql[0].contains("WHERE transaction = '815' "));
     assert!(world(0).said("session-blocking")[0].starts_with("Warning a prepared transaction: 1 session"));
     assert!(!world(0).fix("session-blocking").unwrap().sql[0].contains("WHERE"));
+    for flavour in [Flavour::Mysql, Flavour::Mariadb] {
+        let xa = World { flavour, ..world(-815) };
+        assert!(xa.said("session-blocking")[0].starts_with(known));
+        assert!(xa.fix("session-blocking").unwrap().sql[0].starts_with("XA RECOVER "));
+    }
 }

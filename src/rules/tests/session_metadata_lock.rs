@@ -1,5 +1,5 @@
 use super::made_up::*;
-use crate::model::{Blocker, Blocking, Flavour, Session};
+use crate::model::{Blocker, Flavour, Session};
 use serde_json::{Value, json};
 
 const RULE: &str = "session-metadata-lock";
@@ -14,17 +14,14 @@ fn waiter(pid: i64, seconds: f64) -> Session {
 /// Some who wait behind 7, the holder, who is in this state; none if the server does not tell.
 fn queue(waiting: Vec<Session>, holder: Option<&str>, mode: &str) -> World {
     let pids: Vec<i64> = waiting.iter().map(|session| session.pid).collect();
-    let first = pids.first().copied();
     let mut now = snapshot(0.0, crate::model::Scope::Server, waiting);
     if let Some(state) = holder {
         let tree: Vec<String> = pids.iter().map(|pid| format!("7<{pid}")).collect();
         let root: Blocker = row(json!({
             "pid": 7, "database": "shop", "user": "report", "state": state, "tree": tree.join(" "), "victims": pids.len(),
+            "lock": format!("metadata {mode}"),
         }));
         now.parts.extend(snapshot(0.0, crate::model::Scope::Server, vec![root]).parts);
-        let wait: Blocking =
-            row(json!({"pid": first, "blockers": "7", "lock_type": "metadata", "mode": mode}));
-        now.parts.extend(snapshot(0.0, crate::model::Scope::Server, vec![wait]).parts);
     }
     World { now, flavour: Flavour::Mysql, ..World::default() }
 }
