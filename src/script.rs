@@ -39,7 +39,7 @@ pub fn concurrently(definition: &str) -> String {
 /// Takes an index away without holding up readers or writers; the way back builds it again.
 pub fn drop_index(flavour: Flavour, index: &Index, definition: &str, caution: &str) -> Fix {
     if flavour != Flavour::Postgres {
-        return mysql::drop_index(index, definition, caution);
+        return mysql::drop_index(flavour, index, definition, caution);
     }
     let name = qualified(&index.schema, &index.index);
     Fix {

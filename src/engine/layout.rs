@@ -42,6 +42,8 @@ enum Unit {
     Times(f64),
     /// A text that stands for a number: of two servers' ids the one that is no number.
     Hash,
+    /// One or zero, from a server that has no other truth.
+    Bool,
 }
 
 impl Layout {
@@ -84,6 +86,7 @@ fn unit_named(name: &str, block_size: f64) -> Option<Unit> {
     Some(match name {
         "" => Unit::Same,
         "hash" => Unit::Hash,
+        "bool" => Unit::Bool,
         "ms" => Unit::Times(1e-3),
         "us" => Unit::Times(1e-6),
         "ps" => Unit::Times(1e-12),
@@ -97,6 +100,7 @@ fn unit_named(name: &str, block_size: f64) -> Option<Unit> {
 fn converted(cell: Cell<'_>, unit: Unit) -> Cell<'_> {
     match (cell, unit) {
         (Cell::Text(text), Unit::Hash) => Cell::Int(hash(&text)),
+        (Cell::Int(value), Unit::Bool) => Cell::Bool(value != 0),
         // Whole numbers stay whole: blocks and kilobytes become bytes without a detour through floats.
         (Cell::Int(value), Unit::Times(factor)) if factor > 1.0 => {
             Cell::Int(value.saturating_mul(factor as i64))

@@ -20,7 +20,7 @@ noun! {
             /// `p` permanent, `u` unlogged, `t` temporary.
             persistence: Name,
             /// Changes when the index is rebuilt.
-            file_node: i64,
+            file_node: Option<i64>,
             access_method: Name,
             /// The index of the partitioned table that it belongs to.
             parent_oid: Option<i64>,
@@ -43,6 +43,10 @@ noun! {
             key_columns: Option<i64>,
             /// Column numbers, 0 for an expression.
             columns: Name,
+            /// As a person writes them, parts of columns and directions told. MySQL and MariaDB.
+            column_list: Option<Name>,
+            /// May queries use it? MySQL 8 and MariaDB 10.6, and later.
+            is_visible: Option<bool>,
             operator_classes: Name,
             collations: Name,
             /// Of each column: 1 descending, 2 nulls first.
@@ -98,7 +102,18 @@ impl Index {
     /// Usable, and described whole: what has more columns than a name has room for is like nothing else.
     pub fn is_comparable(&self) -> bool {
         let lists = [&self.columns, &self.operator_classes, &self.collations, &self.column_options];
-        self.is_usable() && !lists.iter().any(|list| list.may_be_cut())
+        let is_described = !self.columns.is_empty();
+        self.is_usable() && is_described && !lists.iter().any(|list| list.may_be_cut())
+    }
+
+    /// How often it was read, as its server counts: searches, or entries where those are not counted.
+    pub fn uses(&self) -> Option<f64> {
+        self.scans.or(self.read_entries).map(|uses| uses.float())
+    }
+
+    /// Its columns, by name where we know them.
+    pub fn columns_told(&self) -> &str {
+        self.column_list.as_deref().unwrap_or(&self.columns)
     }
 
     /// Something else than queries needs it by name.

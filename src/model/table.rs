@@ -17,16 +17,18 @@ noun! {
             kind: Name,
             /// `p` permanent, `u` unlogged, `t` temporary.
             persistence: Name,
-            owner_oid: i64,
+            owner_oid: Option<i64>,
             /// Changes when the table is rewritten or truncated.
-            file_node: i64,
+            file_node: Option<i64>,
+            /// The storage engine. MySQL and MariaDB.
+            engine: Option<Name>,
             is_partition: bool,
             parent_oid: Option<i64>,
             /// Storage parameters, `name=value`, comma-joined.
             options: Option<Name>,
-            row_security: bool,
+            row_security: Option<bool>,
             /// `d` primary key, `n` nothing, `f` whole row, `i` an index.
-            replica_identity: Name,
+            replica_identity: Option<Name>,
             /// Storage parameters of its TOAST table.
             toast_options: Option<Name>,
             toast_last_autovacuum: Option<Timestamp>,
@@ -38,7 +40,7 @@ noun! {
             last_sequential_scan: Option<Timestamp>,
         }
         facts {
-            /// Size without indexes and TOAST when it was last vacuumed or analysed.
+            /// Size without indexes and TOAST when it was last vacuumed or analysed. InnoDB: of the clustered index.
             size_bytes: Option<Level<Bytes>>,
             /// Rows when it was last vacuumed or analysed; absent if it never was.
             rows: Option<Level<Count>>,
@@ -70,6 +72,12 @@ noun! {
             sequential_rows: Option<Total<Count>>,
             /// Rows fetched by bitmap scans.
             fetched_rows: Option<Total<Count>>,
+            /// Rows read, whatever way they were found. MySQL and MariaDB with performance_schema.
+            returned_rows: Option<Total<Count>>,
+            /// Time spent reading its rows. MySQL and MariaDB with performance_schema.
+            row_read_seconds: Option<Total<Seconds>>,
+            /// Time spent writing its rows. MySQL and MariaDB with performance_schema.
+            row_write_seconds: Option<Total<Seconds>>,
             /// Rows inserted.
             inserted_rows: Option<Total<Count>>,
             /// Rows updated.

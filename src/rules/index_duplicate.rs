@@ -89,7 +89,7 @@ fn shape(index: &Index) -> impl Ord + use<> {
 
 /// What keeps an index: the constraint on it, then that it is unique, then its use, then its age.
 fn worth(index: &Index) -> (bool, bool, f64, i64) {
-    (index.is_bound(), index.is_unique, index.scans.map_or(0.0, |scans| scans.float()), -index.key().0)
+    (index.is_bound(), index.is_unique, index.uses().unwrap_or(0.0), -index.key().0)
 }
 
 /// Uniqueness that goes with it: the kept one has none, or checks it only when the transaction ends.
@@ -121,7 +121,7 @@ fn finding(pair: Pair<'_>, seen: &Seen<'_>) -> Word {
             ("size_bytes", json!(spare.size())),
             ("kept", json!(format!("{}.{}", kept.schema, kept.index))),
             ("table", json!(format!("{}.{}", spare.schema, spare.table))),
-            ("columns", json!(spare.columns.as_str())),
+            ("columns", json!(spare.columns_told())),
         ]),
         advice: format!("Keep {}, drop the other.", kept.index),
         fix: definition.map(|definition| {

@@ -1,5 +1,5 @@
 use crate::config::ByteSize;
-use crate::model::{Confidence, Finding, Fix, InTopic, Index, Name, Severity, Topic, evidence};
+use crate::model::{Confidence, Finding, Fix, Flavour, InTopic, Index, Name, Severity, Topic, evidence};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use schemars::JsonSchema;
@@ -21,6 +21,9 @@ use std::collections::BTreeMap;
 /// Drop the shorter one, unless the longer one is much bigger and the shorter one serves many scans of ranges.
 ///
 /// ## When this page is wrong
+///
+/// In InnoDB every index ends in the primary key: a query that looks up by the shorter one and sorts by that key finds
+/// its rows sorted there, but not in the longer one.
 ///
 /// When the shorter one is so much smaller that it stays in memory and the longer one does not: `max_growth`
 /// bounds that. When a query is served from the shorter one alone and sorts by something after its columns.
@@ -108,7 +111,13 @@ fn includes(longer: &Index, index: &Index) -> bool {
 
 fn finding(longer: &Index, index: &Index, seen: &Seen<'_>) -> Word {
     let Some(database) = &index.database else { return unnamed(longer, index, None).into() };
-    let caution = "Scans of long ranges read more from the bigger index. Standbys lose it as well.";
+    let caution = match seen.flavour {
+        Flavour::Postgres => "Scans of long ranges read more from the bigger index. Standbys lose it as well.",
+        Flavour::Mysql | Flavour::Mariadb => {
+            "Scans of long ranges read more from the bigger index, and its rows do not come in the order of the primary \
+             key. Replicas lose it as well."
+        }
+    };
     let fix = |definition| script::drop_index(seen.flavour, index, definition, caution);
     match seen.definition(database, index) {
         Ok(definition) => unnamed(longer, index, definition.map(fix)).into(),
@@ -135,7 +144,7 @@ fn unnamed(longer: &Index, index: &Index, fix: Option<Fix>) -> Finding {
             ("longer_size_bytes", json!(longer.size())),
             ("longer", json!(longer.full_name())),
             ("table", json!(format!("{}.{}", index.schema, index.table))),
-            ("columns", json!(index.columns.as_str())),
+            ("columns", json!(index.columns_told())),
         ]),
         advice: format!("Drop it; {} serves its queries.", longer.index),
         fix,

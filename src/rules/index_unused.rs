@@ -68,7 +68,7 @@ impl Rule for IndexUnused {
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
         let long_enough =
             |watched: &Watched<'_>| watched.stretch.seconds >= self.min_window.get().as_secs_f64();
-        let unused = |watched: &Watched<'_>| watched.index.scans.is_some_and(|scans| scans.float() == 0.0);
+        let unused = |watched: &Watched<'_>| watched.index.uses() == Some(0.0);
         let droppable = |index: &Index| enforces_nothing(index) && stands_alone(index);
         let worth_it = |index: &Index| index.size() >= self.min_bytes.get() as f64;
 
@@ -95,7 +95,7 @@ fn watched<'a>(seen: &Seen<'a>, min_seconds: f64, matters: impl Fn(&Index) -> bo
                 let candidate = Watched { database, stretch, index, by_hearsay };
                 let known = longest.entry(key).or_insert(candidate);
                 let ours_says_nothing = known.stretch.seconds < min_seconds
-                    && known.index.scans.is_some_and(|scans| scans.float() == 0.0);
+                    && known.index.uses() == Some(0.0);
                 let better = known.by_hearsay == by_hearsay || ours_says_nothing;
                 if known.stretch.seconds < stretch.seconds && better {
                     *known = candidate;

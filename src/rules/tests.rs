@@ -157,6 +157,17 @@ fn a_fix_speaks_the_language_of_its_server() {
             ["ALTER TABLE `t` ADD INDEX `x` (`note`), ALGORITHM=INPLACE, LOCK=NONE;"]
         );
 
+        let hidden = speaking(unused(30.0, json!({"is_visible": true})).told(7, definition));
+        let hidden = hidden.fix("index-unused").unwrap();
+        let word = if flavour == Flavour::Mariadb { "IGNORED" } else { "INVISIBLE" };
+        let back = if flavour == Flavour::Mariadb { "NOT IGNORED" } else { "VISIBLE" };
+        assert_eq!(hidden.sql[1], format!("ALTER TABLE `public`.`orders` ALTER INDEX `note_idx` {word};"));
+        assert_eq!(
+            hidden.rollback[1],
+            format!("ALTER TABLE `public`.`orders` ALTER INDEX `note_idx` {back};")
+        );
+        assert_eq!((hidden.sql.len(), hidden.rollback.len()), (3, 2));
+
         let sql = |id, world: World| speaking(world).fix(id).unwrap().sql;
         let blocked_by = |state| blocked(json!({"victims": 10, "pid": 7, "state": state}));
         assert_eq!(sql("session-blocking", blocked_by("idle in transaction")), ["KILL 7;"]);

@@ -1,6 +1,6 @@
 //! The SQL of fixes as MySQL and MariaDB take it.
 
-use crate::model::{Fix, Index};
+use crate::model::{Fix, Flavour, Index};
 
 /// A name as SQL writes it, whatever is in it.
 pub fn identifier(name: &str) -> String {
@@ -28,17 +28,29 @@ fn online(definition: &str) -> String {
     format!("{definition}{comma} ALGORITHM=INPLACE{comma} LOCK=NONE;")
 }
 
-/// Takes an index away without holding up readers or writers; the way back builds it again.
-pub(super) fn drop_index(index: &Index, definition: &str, caution: &str) -> Fix {
-    let deed = format!("DROP INDEX {}", identifier(&index.index));
+/// Takes an index away without holding up readers or writers; the way back builds it again. Where the server can
+/// hide it from queries first, that comes first: its way back is a moment, not a read of the whole table.
+pub(super) fn drop_index(flavour: Flavour, index: &Index, definition: &str, caution: &str) -> Fix {
+    let name = identifier(&index.index);
+    let drop = alter_online(&index.schema, &index.table, &format!("DROP INDEX {name}"));
+    let (hide, show) =
+        if flavour == Flavour::Mariadb { ("IGNORED", "NOT IGNORED") } else { ("INVISIBLE", "VISIBLE") };
+    let turn =
+        |to: &str| format!("ALTER TABLE {} ALTER INDEX {name} {to};", qualified(&index.schema, &index.table));
+    let first = (index.is_visible == Some(true)).then(|| (turn(hide), turn(show)));
+    let (hide, show) = first.unzip();
+    let wait = hide.as_ref().map_or("", |_| {
+        " Between the first step and the second, wait as long as your slowest report; the last step of the way back \
+         is the way back from the first."
+    });
     Fix {
-        sql: vec![patience(2), alter_online(&index.schema, &index.table, &deed)],
-        rollback: vec![online(definition)],
+        sql: [patience(2)].into_iter().chain(hide).chain([drop]).collect(),
+        rollback: [online(definition)].into_iter().chain(show).collect(),
         lock: "an exclusive metadata lock on the table, for a moment".into(),
         blocks: "until it has that lock, everybody who comes to the table after it, for 2 s at most".into(),
         transactional: false,
         caution: format!(
-            "{caution} Queries that name it in a hint will fail. Building it again takes a read of the whole table."
+            "{caution} Queries that name it in a hint will fail. Building it again takes a read of the whole table.{wait}"
         ),
     }
 }

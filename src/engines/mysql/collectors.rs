@@ -10,6 +10,8 @@ collectors! {
     StatementsInfo  Beat  Server   Process    "statements_info" ["statements_info"];
     Activity        Beat  Server   Process    "activity"        ["activity"];
     Innodb          Beat  Server   Process    "innodb"          ["innodb"];
+    Tables          Slow  Database Process    "tables"          ["tables"];
+    Indexes         Slow  Database Process    "indexes"         ["indexes"];
 }
 
 /// SQL that serves no topic of its own: what the engine asks to understand the rest.
@@ -22,4 +24,8 @@ pub const TOOLS: &[Tool] = &[
     ("metadata_locks", sql_files!["metadata_locks"]),
     ("statement_texts", sql_files!["statement_texts"]),
     ("schemas", sql_files!["schemas"]),
+    ("index_io", sql_files!["index_io"]),
+    ("index_columns", sql_files!["index_columns"]),
+    ("foreign_keys", sql_files!["foreign_keys" "foreign_keys.sys"]),
+    ("foreign_key_columns", sql_files!["foreign_key_columns" "foreign_key_columns.sys"]),
 ];

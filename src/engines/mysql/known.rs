@@ -54,6 +54,8 @@ pub struct Known {
     pub facts: ServerFacts,
     pub repertoire: Repertoire,
     pub page_size: f64,
+    /// It knows its tables without opening them: MySQL 8 and later.
+    pub has_dictionary: bool,
     /// Who answers: what no two servers share, and where we reached it.
     pub server: String,
 }
@@ -123,6 +125,7 @@ impl Known {
             facts,
             repertoire,
             page_size: variables.number("innodb_page_size").unwrap_or(16_384.0),
+            has_dictionary: variables.0.contains_key("information_schema_stats_expiry"),
             server: server(&variables, address),
         })
     }

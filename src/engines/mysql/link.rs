@@ -8,13 +8,15 @@ use super::life::Life;
 use super::meaning::understand;
 use super::pivot::Pivot;
 use super::scene::Scene;
+use super::survey::Survey;
 use crate::clock::Clock;
 use crate::engine::collector::TAG;
 use crate::engine::layout::{Decode, Layout, Read, decoder};
 use crate::engine::reading::{Failure, Source};
 use crate::engine::shared::{Shared, locked};
 use crate::engine::{EngineError, Lane, Visit};
-use crate::model::{Names, Rows, Scope, Topic};
+use crate::model::{Name, Names, Rows, Scope, Topic};
+use crate::script::mysql::identifier;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -30,6 +32,8 @@ pub struct Link {
     pub server: Arc<Server>,
     /// What the pulse sees beside the sessions themselves.
     pub scene: Scene,
+    /// What the roaming lane knows of a schema beside the statistics of its tables.
+    pub survey: Survey,
     lane: Lane,
     open: Option<Open>,
 }
@@ -43,7 +47,7 @@ struct Open {
 
 impl Link {
     pub fn new(server: Arc<Server>, lane: Lane) -> Self {
-        Self { server, scene: Scene::default(), lane, open: None }
+        Self { server, scene: Scene::default(), survey: Survey::default(), lane, open: None }
     }
 
     /// A connection, and what is known of the server.
@@ -99,19 +103,70 @@ impl Link {
     /// Runs a tool's SQL.
     pub async fn ask(&mut self, file: &'static str) -> Result<Vec<Named>, Failure> {
         let mut rows = Vec::new();
-        self.run(&mut rows, file, &Scope::Server).await?;
+        self.run_in(&mut rows, file, &Scope::Server).await?;
         Ok(rows)
     }
 
+    /// Does the server know its tables without opening them?
+    pub fn has_dictionary(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.known.has_dictionary)
+    }
+
+    /// The tables of a schema that are open and used by nobody now: to ask about these opens none.
+    pub async fn open_tables(&mut self, schema: &str) -> Result<Vec<String>, Failure> {
+        let mut rows: Vec<Named> = Vec::new();
+        // Some 0.1 ms, at most `table_open_cache` rows; the lock of the cache is held while they are copied.
+        let sql = format!(
+            "show open tables from {} where in_use = 0 and (select 0 as dbsonde_{}) = 0",
+            identifier(schema),
+            self.lane.name()
+        );
+        self.send(&mut rows, &sql).await?;
+        Ok(rows.iter().filter_map(|row| row.text("Table").map(str::to_owned)).collect())
+    }
+
     /// Runs a file's SQL in a scope.
-    async fn run(&mut self, sink: &mut impl Sink, file: &'static str, scope: &Scope) -> Result<(), Failure> {
-        let Some(open) = &mut self.open else { return Err(Failure::closed()) };
-        let sql = open.known.repertoire.sql(file).map_err(Failure::refused)?;
-        let sql = match scope {
-            Scope::Server => sql.replace(TAG, &tag(self.lane)),
-            Scope::Database(name) => sql.replace(TAG, &tag(self.lane)).replace("{database}", &literal(name)),
+    pub async fn run_in(
+        &mut self,
+        sink: &mut impl Sink,
+        file: &'static str,
+        scope: &Scope,
+    ) -> Result<(), Failure> {
+        let sql = self.sql(file, scope)?.replace("{of_table}", "");
+        self.send(sink, &sql).await
+    }
+
+    /// Runs a file's SQL for some tables of a schema, each by its name: servers without a dictionary understand
+    /// only an equality, else they open every table.
+    pub async fn run_of_tables(
+        &mut self,
+        sink: &mut impl Sink,
+        file: &'static str,
+        schema: &Name,
+        tables: &[String],
+    ) -> Result<(), Failure> {
+        let sql = self.sql(file, &Scope::Database(schema.clone()))?;
+        let of = |table: &String| {
+            let condition = format!("and table_name = {}", literal(table));
+            format!("({})", sql.replace("{of_table}", &condition))
         };
-        let result = open.connection.run(sink, &sql).await;
+        let each: Vec<String> = tables.iter().map(of).collect();
+        self.send(sink, &each.join(" union all ")).await
+    }
+
+    fn sql(&self, file: &'static str, scope: &Scope) -> Result<String, Failure> {
+        let Some(open) = &self.open else { return Err(Failure::closed()) };
+        let sql = open.known.repertoire.sql(file).map_err(Failure::refused)?;
+        let sql = sql.replace(TAG, &tag(self.lane));
+        Ok(match scope {
+            Scope::Server => sql,
+            Scope::Database(name) => sql.replace("{database}", &literal(name)),
+        })
+    }
+
+    async fn send(&mut self, sink: &mut impl Sink, sql: &str) -> Result<(), Failure> {
+        let Some(open) = &mut self.open else { return Err(Failure::closed()) };
+        let result = open.connection.run(sink, sql).await;
         match &result {
             Err(Failure::Lost(_)) => self.open = None,
             Err(Failure::Refused { changed: true, .. }) => self.server.shared.note_change(),
@@ -134,14 +189,14 @@ impl Link {
             Scope::Database(name) => name,
         };
         if let Some(mut pivot) = Pivot::of(open.known.repertoire.fields(file)) {
-            self.run(&mut pivot, file, scope).await?;
+            self.run_in(&mut pivot, file, scope).await?;
             return pivot.read(topic, block_size, &mut locked(&self.server.shared.names));
         }
         let layout = open.layouts.remove(file);
         let server = self.server.clone();
         let names = &server.shared.names;
         let mut reader = Reader { topic, block_size, database, layout, decoder: decoder(topic), names };
-        self.run(&mut reader, file, scope).await?;
+        self.run_in(&mut reader, file, scope).await?;
         let Reader { layout, decoder, .. } = reader;
         if let (Some(open), Some(layout)) = (&mut self.open, layout) {
             open.layouts.insert(file, layout);
@@ -188,6 +243,9 @@ impl Sink for Reader<'_> {
 
 impl Source for Link {
     async fn read(&mut self, topic: Topic, file: &'static str, scope: &Scope) -> Result<Read, Failure> {
+        if let (Topic::Tables | Topic::Indexes, Scope::Database(schema)) = (topic, scope) {
+            Survey::look(self, schema).await?;
+        }
         self.read_in(topic, file, scope).await
     }
 

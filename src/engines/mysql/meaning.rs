@@ -6,7 +6,9 @@ use crate::engine::EngineError;
 use crate::engine::Visit;
 use crate::engine::reading::Identity;
 use crate::engine::shared::{locked, name_statements};
-use crate::model::{Count, InTopic, Level, Name, Rows, Statement, StatementsInfo, Timestamp, Topic, Total};
+use crate::model::{
+    Count, InTopic, Level, Name, Rows, Statement, StatementsInfo, Table, Timestamp, Topic, Total, Unit,
+};
 use tokio::time::Instant;
 
 pub fn understand(rows: &mut Rows, link: &Link, visit: &mut Visit) {
@@ -17,8 +19,38 @@ pub fn understand(rows: &mut Rows, link: &Link, visit: &mut Visit) {
             rows.retain(|row| !shared.is_own(row.pid));
             rows.iter_mut().for_each(|row| link.scene.complete(row));
         }
+        Rows::Tables(rows) => {
+            rows.dedup_by(|next, table| is_partition_of(next, table));
+            rows.iter_mut().for_each(|row| link.survey.complete_table(row));
+        }
+        Rows::Indexes(rows) => {
+            rows.dedup_by(|next, index| {
+                let is_same = next.oid == index.oid;
+                index.size_bytes = sum(index.size_bytes, next.size_bytes.filter(|_| is_same));
+                is_same
+            });
+            rows.iter_mut().for_each(|row| link.survey.complete_index(row));
+        }
         Rows::StatementsInfo(rows) => rows.iter_mut().for_each(|row| count(row, visit)),
         _ => {}
+    }
+}
+
+/// Adds the next row to a table if it is another partition of it. Rows come sorted by the ids of tables.
+fn is_partition_of(next: &Table, table: &mut Table) -> bool {
+    let is_same = next.oid == table.oid;
+    if is_same {
+        table.size_bytes = sum(table.size_bytes, next.size_bytes);
+        table.rows = sum(table.rows, next.rows);
+        table.last_autoanalyze = table.last_autoanalyze.max(next.last_autoanalyze);
+    }
+    is_same
+}
+
+fn sum<U: Unit>(a: Option<Level<U>>, b: Option<Level<U>>) -> Option<Level<U>> {
+    match (a, b) {
+        (Some(a), Some(b)) => U::from_float(a.float() + b.float()).map(Level::new),
+        (a, b) => a.or(b),
     }
 }
 

@@ -1,6 +1,7 @@
 //! MySQL 5.7 to 9, MariaDB 10.5 to 11.8, Percona Server. To follow one sample: `door`, `handshake`, `connect`
 //! (limits) → `known`, `lacks` (probing) → `collectors` (the table) → `link` (a lane's connection) → `beat`,
-//! `pulse`, `roam` (the lanes) → `answer`, `pivot` (cells become nouns), `scene`, `blocking`, `meaning` (what they say).
+//! `pulse`, `roam` (the lanes) → `answer`, `pivot` (cells become nouns), `scene`, `blocking`, `survey`, `shapes`,
+//! `meaning` (what they say).
 
 mod answer;
 mod beat;
@@ -19,6 +20,8 @@ mod pulse;
 mod roam;
 mod scene;
 mod scramble;
+mod shapes;
+mod survey;
 mod wire;
 
 use crate::clock::Clock;

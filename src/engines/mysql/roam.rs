@@ -3,10 +3,13 @@
 use super::collectors::COLLECTORS;
 use super::link::Link;
 use super::meaning::ask_identity;
-use crate::engine::reading::Failure;
+use crate::engine::reading::{Failure, gap};
 use crate::engine::round::Round;
 use crate::engine::{Async, Due, EngineError, Probe, Visit};
-use crate::model::Name;
+use crate::model::question::{Answer, Question};
+use crate::model::{InTopic, Index, Name, Scope, Topic};
+use crate::script::mysql::identifier;
+use std::collections::{BTreeSet, HashMap};
 
 /// What is the server's own, and no place for tables of users.
 const SYSTEM: [&str; 4] = ["information_schema", "mysql", "performance_schema", "sys"];
@@ -16,6 +19,8 @@ pub struct Roam {
     link: Link,
     round: Round,
     here: Option<Name>,
+    /// The statements that build the indexes of each schema as it was read last.
+    definitions: HashMap<Name, HashMap<i64, String>>,
 }
 
 impl Probe for Roam {
@@ -26,7 +31,7 @@ impl Probe for Roam {
 
 impl Roam {
     pub fn new(link: Link) -> Self {
-        Self { link, round: Round::new(COLLECTORS), here: None }
+        Self { link, round: Round::new(COLLECTORS), here: None, definitions: HashMap::new() }
     }
 
     async fn stop(&mut self, due: &Due) -> Result<Visit, EngineError> {
@@ -37,17 +42,60 @@ impl Roam {
         let Some(next) = self.round.next(&schemas, self.here.as_ref(), due) else { return Ok(visit) };
         let identity = ask_identity(&mut self.link, &known).await?;
         self.round.stop(&mut self.link, &next, &identity, due, &mut visit).await?;
+        self.take_stock(&next, &mut visit);
+        self.answer(&next, due, &mut visit);
         self.round.not_seen(&schemas, &mut visit);
         visit.paces = self.round.paces(schemas.len(), due);
         self.here = Some(next);
         Ok(visit)
     }
 
-    /// The schemas that the operator wants watched and the login may see.
+    /// The schemas that the operator wants watched and that there are.
     async fn schemas(&mut self) -> Result<Vec<Name>, EngineError> {
         let rows = Failure::forgive(self.link.ask("schemas").await)?.unwrap_or_default();
-        let names = rows.iter().filter_map(|row| row.text("name"));
-        let users = names.filter(|name| !SYSTEM.contains(&name.to_lowercase().as_str())).map(Name::new);
+        let names: BTreeSet<&str> = rows.iter().filter_map(|row| row.text("name")).collect();
+        let users =
+            names.into_iter().filter(|name| !SYSTEM.contains(&name.to_lowercase().as_str())).map(Name::new);
         Ok(Round::databases(&self.link.server.shared.target.databases, None, users))
+    }
+
+    /// What the reading of indexes left unknown, and how each could be built again.
+    fn take_stock(&mut self, schema: &Name, visit: &mut Visit) {
+        let scope = Scope::Database(schema.clone());
+        let of =
+            |topic: Topic| visit.sample.parts.iter().find(|(read, at, _)| *read == topic && *at == scope);
+        let Some(rows) = of(Topic::Indexes).map(|(.., part)| part.rows.clone()) else { return };
+        let indexes = Index::of(&rows);
+        let survey = &mut self.link.survey;
+        let strangers = survey.note_strangers(schema, indexes);
+        let definition = |index: &Index| Some((index.oid, survey.definition(index)?));
+        self.definitions.insert(schema.clone(), indexes.iter().filter_map(definition).collect());
+        let lack = survey.lack.take();
+        survey.forget_numbers();
+        if let Some(why) = strangers {
+            let how = if self.link.has_dictionary() {
+                format!("GRANT SELECT, SHOW VIEW ON {}.*", identifier(schema))
+            } else {
+                "tables that are not open are not opened for us; those that are want a right to read them"
+                    .into()
+            };
+            gap(visit, Topic::Indexes, &scope, format!("{why}: {how}"));
+        }
+        if let Some(why) = lack {
+            gap(visit, Topic::Tables, &scope, format!("how tables and indexes are read is not known: {why}"));
+        }
+    }
+
+    fn answer(&self, schema: &Name, due: &Due, visit: &mut Visit) {
+        let here = due.questions.iter().filter(|question| question.database() == schema);
+        for question in here {
+            let Question::IndexDefinition { id, .. } = question;
+            let known = self.definitions.get(schema).and_then(|definitions| definitions.get(id));
+            let answer = match known {
+                Some(definition) => Answer::Text(definition.clone()),
+                None => Answer::Unknown("the index is gone, or what it is made of is hidden".into()),
+            };
+            visit.answers.push((question.clone(), answer));
+        }
     }
 }

@@ -4,6 +4,7 @@
 mod index_duplicate;
 mod index_unused;
 mod indexes;
+mod indexes_mysql;
 mod server_digests_lost;
 mod server_instruments_off;
 mod server_statements_evicting;
@@ -90,6 +91,17 @@ impl Story<mysql::Server> {
     ) -> Story<mysql::Server> {
         let server = mysql::Server::start(version, settings).await;
         Story::of(server, rule, prepare, &format!("[rules.{rule}]\n{rules}\n")).await
+    }
+
+    /// One server for the stories of several pages; `rule` is the first of them.
+    pub async fn of_several_on(
+        version: Version,
+        rule: &'static str,
+        prepare: &[&str],
+        rules: &str,
+    ) -> Story<mysql::Server> {
+        let server = mysql::Server::start(version, &[]).await;
+        Story::of(server, rule, prepare, rules).await
     }
 }
 

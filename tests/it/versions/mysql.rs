@@ -1,8 +1,9 @@
 //! The same for MySQL and MariaDB.
 
 use super::{engine, rows, topics, unexpected_gaps, visits};
-use crate::rig::mysql::{Server, Version, versions};
-use dbsonde::model::{Activity, InTopic, Innodb, Session, Statement, StatementsInfo, Topic};
+use crate::rig::mysql::{Server, Version, run, versions};
+use dbsonde::engine::Visit;
+use dbsonde::model::{Activity, InTopic, Index, Innodb, Session, Statement, StatementsInfo, Table, Topic};
 
 /// What the documentation tells operators to grant.
 const GRANTS: &str = "
@@ -18,7 +19,8 @@ fn supported() -> Vec<Version> {
 
 async fn prepared(version: Version) -> Server {
     let server = Server::start(version, &[]).await;
-    let setup = "create database shop;
+    let setup = "drop database test;
+        create database shop;
         create table shop.orders (id int primary key auto_increment, note varchar(20), key note (note)) engine=innodb;
         insert into shop.orders (note) values ('a'), ('b'), ('17');
         create user sonde identified by 'sesame'";
@@ -38,7 +40,10 @@ async fn every_version_is_read_whole() {
             let engine = engine(&url);
             visits(&engine).await;
             let seen = visits(&engine).await;
-            assert_eq!(unexpected_gaps(&seen, &[]), Vec::<String>::new(), "{version}");
+            // Who may not read a table does not see what its indexes are made of.
+            let hidden = if url.contains("sonde") { &[Topic::Indexes][..] } else { &[] };
+            assert_eq!(unexpected_gaps(&seen, hidden), Vec::<String>::new(), "{version}");
+            tables_and_indexes(&seen, version, hidden.is_empty());
             let facts = seen[0].server.clone().unwrap();
             assert_eq!((facts.engine, facts.role, facts.tier), ("mysql", "primary", "stats"), "{version}");
             assert!(facts.since > 1e9, "{version}: {}", facts.since);
@@ -79,6 +84,60 @@ async fn every_version_is_read_whole() {
             let busy = Session::of(&sessions).iter().find(|row| row.state.as_deref() == Some("active"));
             assert_eq!(busy, None, "{version}: our own do not count");
         }
+    }
+}
+
+fn tables_and_indexes(seen: &[Visit], version: Version, is_described: bool) {
+    let found = rows(seen, Topic::Tables);
+    let orders = &Table::of(&found)[0];
+    assert_eq!(
+        (&*orders.schema, &*orders.table, orders.database.as_deref()),
+        ("shop", "orders", Some("shop"))
+    );
+    assert_eq!(orders.rows.map(|rows| rows.last.get()), Some(3), "{version}");
+    assert_eq!(orders.size_bytes.map(|size| size.last.get()), Some(16_384), "{version}");
+    assert_eq!(orders.inserted_rows.map(|rows| rows.0.get()), Some(3), "{version}");
+    assert!(orders.last_autoanalyze.is_some(), "{version}");
+    let found = rows(seen, Topic::Indexes);
+    let [key, note] = Index::of(&found) else { panic!("{version}: {found:?}") };
+    let (key, note) = if key.is_primary { (key, note) } else { (note, key) };
+    assert_eq!((&*key.index, &*note.index, key.is_unique), ("PRIMARY", "note", true), "{version}");
+    assert_eq!(note.size_bytes.map(|size| size.last.get()), Some(16_384), "{version}");
+    assert!(note.read_entries.is_some(), "{version}");
+    assert_eq!(note.column_list.as_deref(), is_described.then_some("note"), "{version}");
+    assert_eq!((note.is_comparable(), note.is_unique), (is_described, !is_described), "{version}");
+}
+
+/// Whoever looks at a table must not open it: with ten thousand of them that would put out those in use.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_table_is_opened_for_us() {
+    const TABLES: usize = 300;
+    for version in supported() {
+        let server = prepared(version).await;
+        let tables: String = (0..TABLES)
+            .map(|nth| format!("create table shop.t{nth} (id int primary key auto_increment, a int, key a (a)) engine=innodb;"))
+            .collect();
+        let mut session = server.connect("").await;
+        for table in tables.split(';').filter(|table| !table.is_empty()) {
+            run(&mut session, table).await.unwrap();
+        }
+        run(&mut session, "flush tables").await.unwrap();
+        let opened = async || {
+            let rows = server.sql("", "show global status like 'Opened_tables'").await;
+            rows[0][1].as_deref().unwrap().parse::<usize>().unwrap()
+        };
+        let before = opened().await;
+        for url in [server.url(""), server.url_as("sonde", "sesame", "")] {
+            let engine = engine(&url);
+            visits(&engine).await;
+            let seen = visits(&engine).await;
+            assert_eq!(Table::of(&rows(&seen, Topic::Tables)).len(), TABLES + 1, "{version}");
+        }
+        let open = server.sql("", "show open tables from shop").await;
+        assert_eq!(open, Vec::<Vec<Option<String>>>::new(), "{version}");
+        // What the server opens of its own to answer.
+        let ours = opened().await - before;
+        assert!(ours < TABLES, "{version}: {ours} tables were opened");
     }
 }
 

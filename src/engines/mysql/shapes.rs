@@ -1,0 +1,187 @@
+//! What indexes are made of, as the server tells it: what two of them must share to be duplicates, and the
+//! statement that builds one.
+
+use super::answer::{Named, TextRow};
+use super::connect::Sink;
+use crate::engine::layout::hash;
+use crate::model::{Index, Name};
+use crate::script::mysql::{identifier, qualified};
+use std::collections::HashMap;
+
+/// A name may not be longer, so a part that is told is not cut either.
+const EXPRESSION: &str = "(expression)";
+
+#[derive(Debug, Clone, Default)]
+pub struct Shape {
+    is_unique: bool,
+    is_visible: Option<bool>,
+    /// What is said of it when it is built, if queries may not use it.
+    hidden: String,
+    method: String,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone)]
+struct Part {
+    /// None for an expression.
+    column: Option<String>,
+    expression: String,
+    /// How many letters of the column, if not all.
+    prefix: Option<i64>,
+    is_descending: bool,
+}
+
+impl Part {
+    fn of(row: &Named) -> Part {
+        Part {
+            column: row.text("column").map(str::to_owned),
+            // The server writes quotes within it as it would within a text.
+            expression: row.text("expression").unwrap_or_default().replace("\\'", "'"),
+            prefix: row.whole("prefix"),
+            is_descending: row.whole("is_descending") == Some(1),
+        }
+    }
+
+    /// A number for the column that is the same in every index of its table; 0 for an expression.
+    fn number(&self) -> u32 {
+        self.column.as_deref().map_or(0, number)
+    }
+
+    fn sql(&self) -> String {
+        let what = match &self.column {
+            Some(column) => identifier(column),
+            None => format!("({})", self.expression),
+        };
+        let prefix = self.prefix.map(|letters| format!("({letters})")).unwrap_or_default();
+        format!("{what}{prefix}{}", if self.is_descending { " DESC" } else { "" })
+    }
+
+    /// For people. What an expression says may be a text of somebody's.
+    fn told(&self) -> String {
+        let prefix = self.prefix.map(|letters| format!("({letters})")).unwrap_or_default();
+        let direction = if self.is_descending { " desc" } else { "" };
+        format!("{}{prefix}{direction}", self.column.as_deref().unwrap_or(EXPRESSION))
+    }
+}
+
+fn number(column: &str) -> u32 {
+    // Names of columns have no case.
+    (hash(&column.to_lowercase()).cast_unsigned() >> 32) as u32 | 1
+}
+
+impl Shape {
+    /// Does it begin with these columns, whatever their order, each of them whole?
+    pub fn begins_with(&self, columns: &[String]) -> bool {
+        let first: Vec<&Part> = self.parts.iter().take(columns.len()).collect();
+        let has = |column: &String| {
+            let is_it = |name: &String| name.eq_ignore_ascii_case(column);
+            first.iter().any(|part| part.prefix.is_none() && part.column.as_ref().is_some_and(is_it))
+        };
+        first.len() == columns.len() && columns.iter().all(has)
+    }
+
+    /// Fills in what only the server's own description tells. Every index of InnoDB ends in the primary key.
+    pub fn describe(&self, index: &mut Index, primary: Option<&Shape>) {
+        let numbers: Vec<u32> = self.parts.iter().map(Part::number).collect();
+        let end = primary.into_iter().flat_map(|primary| primary.parts.iter().map(Part::number));
+        let end: Vec<u32> = end.filter(|number| !numbers.contains(number)).collect();
+        let all: Vec<String> = numbers.iter().chain(&end).map(u32::to_string).collect();
+        let each = |tell: &dyn Fn(&Part) -> String| -> Vec<String> { self.parts.iter().map(tell).collect() };
+        index.columns = Name::new(&all.join(" "));
+        index.key_columns = i64::try_from(self.parts.len()).ok();
+        index.column_list = Some(Name::new(&each(&Part::told).join(", ")));
+        index.operator_classes = Name::new(&each(&|part| part.prefix.unwrap_or(0).to_string()).join(" "));
+        index.column_options = Name::new(&each(&|part| u8::from(part.is_descending).to_string()).join(" "));
+        index.is_unique = self.is_unique;
+        index.is_visible = self.is_visible;
+        index.access_method = Name::new(&self.method);
+        let expressions: Vec<&str> = self
+            .parts
+            .iter()
+            .filter(|part| part.column.is_none())
+            .map(|part| part.expression.as_str())
+            .collect();
+        index.has_expressions = !expressions.is_empty();
+        index.expressions_hash =
+            index.has_expressions.then(|| Name::new(&hash(&expressions.join("\0")).to_string()));
+    }
+
+    /// The statement that builds it: the way back from dropping it.
+    pub fn definition(&self, schema: &str, table: &str, index: &str) -> String {
+        let parts: Vec<String> = self.parts.iter().map(Part::sql).collect();
+        let kind = match (&*self.method, self.is_unique) {
+            ("fulltext", _) => "FULLTEXT ",
+            ("spatial", _) => "SPATIAL ",
+            (_, true) => "UNIQUE ",
+            (_, false) => "",
+        };
+        format!(
+            "ALTER TABLE {} ADD {kind}INDEX {} ({}){}",
+            qualified(schema, table),
+            identifier(index),
+            parts.join(", "),
+            self.hidden
+        )
+    }
+}
+
+/// The indexes of tables, by their names.
+pub type OfTable = HashMap<String, Shape>;
+
+/// Reads an answer, a row for each part of an index, in their order.
+#[derive(Debug, Default)]
+pub struct Reader(pub HashMap<String, OfTable>);
+
+impl Sink for Reader {
+    fn row(&mut self, row: &TextRow<'_>) {
+        let row = Named::of(row);
+        let (Some(table), Some(index)) = (row.text("table"), row.text("index")) else { return };
+        let shape = self.0.entry(table.to_owned()).or_default().entry(index.to_owned()).or_default();
+        shape.is_unique = row.whole("is_unique") == Some(1);
+        shape.is_visible = row.whole("is_visible").map(|visible| visible == 1);
+        shape.hidden = row.text("hidden").unwrap_or_default().to_owned();
+        shape.method = row.text("method").unwrap_or_default().to_owned();
+        shape.parts.push(Part::of(&row));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(column: &str, prefix: Option<i64>, is_descending: bool) -> Part {
+        Part { column: Some(column.into()), expression: String::new(), prefix, is_descending }
+    }
+
+    #[test]
+    fn an_index_can_be_built_again_whatever_it_is_called() {
+        let expression =
+            Part { column: None, expression: "(`a` + 1)".into(), prefix: None, is_descending: false };
+        let shape = Shape {
+            is_unique: true,
+            hidden: " INVISIBLE".into(),
+            method: "btree".into(),
+            parts: vec![part("o`dd", Some(10), false), part("b", None, true), expression],
+            ..Shape::default()
+        };
+        assert_eq!(
+            shape.definition("s", "t`", "i`"),
+            "ALTER TABLE `s`.`t``` ADD UNIQUE INDEX `i``` (`o``dd`(10), `b` DESC, ((`a` + 1))) INVISIBLE"
+        );
+        let text =
+            Shape { method: "fulltext".into(), parts: vec![part("a", None, false)], ..Shape::default() };
+        assert_eq!(text.definition("s", "t", "i"), "ALTER TABLE `s`.`t` ADD FULLTEXT INDEX `i` (`a`)");
+    }
+
+    #[test]
+    fn a_foreign_key_is_served_by_whole_columns_at_the_beginning() {
+        let shape = Shape { parts: vec![part("A", None, false), part("b", None, false)], ..Shape::default() };
+        let columns = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert!(shape.begins_with(&columns(&["a"])));
+        assert!(shape.begins_with(&columns(&["b", "a"])));
+        assert!(!shape.begins_with(&columns(&["b"])));
+        assert!(!shape.begins_with(&columns(&["a", "b", "c"])));
+        let beginning = Shape { parts: vec![part("a", Some(4), false)], ..Shape::default() };
+        assert!(!beginning.begins_with(&columns(&["a"])));
+    }
+}

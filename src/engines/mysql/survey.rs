@@ -1,0 +1,286 @@
+//! What the roaming lane knows of a schema beside InnoDB's statistics: how its tables and indexes are read, what
+//! indexes are made of, which foreign keys stand on them. Laid over the rows by the client, since joins would cost
+//! a server without indexes on its own tables the square of them.
+
+use super::answer::{Named, TextRow, number};
+use super::connect::Sink;
+use super::link::Link;
+use super::shapes::{OfTable, Reader};
+use crate::engine::layout::Record;
+use crate::engine::reading::Failure;
+use crate::engine::template::is_absent;
+use crate::model::{Cell, Count, Index, Name, Scope, Seconds, Table, Total};
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+/// What was read for the tables of a schema serves its indexes, which are read right after.
+const FRESH: Duration = Duration::from_secs(2);
+/// What indexes are made of changes seldom, and when one is new or gone we see it at once.
+const SHAPES_EVERY: Duration = Duration::from_secs(900);
+/// Tables asked about at one stop where the server has no dictionary: ~0.05 ms each.
+const TABLES_AT_ONCE: usize = 50;
+
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// How a schema's tables are read, by index; what needed none by an empty name.
+    io: HashMap<String, HashMap<String, Io>>,
+    io_of: Option<(Name, Instant)>,
+    /// None where we may not know: then every index may be needed by one.
+    keys: Option<Vec<ForeignKey>>,
+    schemas: HashMap<Name, Known>,
+    /// What could not be read of the schema we are in, and why.
+    pub lack: Option<String>,
+}
+
+/// What is known of a schema for longer than one stop.
+#[derive(Debug, Default)]
+struct Known {
+    tables: HashMap<String, (OfTable, Instant)>,
+    asked: Option<Instant>,
+    /// Tables with an index that we know nothing of.
+    strange: HashSet<String>,
+}
+
+/// Counts and picoseconds, as the server has them.
+#[derive(Debug, Clone, Copy, Default)]
+struct Io {
+    fetched: f64,
+    inserted: f64,
+    updated: f64,
+    deleted: f64,
+    fetch_time: f64,
+    write_time: f64,
+}
+
+#[derive(Debug)]
+struct ForeignKey {
+    child: String,
+    parent: String,
+    child_columns: Vec<String>,
+    parent_columns: Vec<String>,
+}
+
+impl Survey {
+    /// Looks at a schema before its tables or indexes are read.
+    pub async fn look(link: &mut Link, schema: &Name) -> Result<(), Failure> {
+        let is_fresh = |(of, asked): &(Name, Instant)| of == schema && asked.elapsed() < FRESH;
+        if link.survey.io_of.as_ref().is_some_and(is_fresh) {
+            return Ok(());
+        }
+        let mut io = IoSink::default();
+        let read = link.run_in(&mut io, "index_io", &Scope::Database(schema.clone())).await;
+        link.survey.lack = said(read)?;
+        link.survey.io = io.0;
+        link.survey.io_of = Some((schema.clone(), Instant::now()));
+        link.survey.keys = foreign_keys(link).await?;
+        shapes_of(link, schema).await
+    }
+
+    /// What was done to a table.
+    pub fn complete_table(&self, table: &mut Table) {
+        let Some(indexes) = self.io.get(&*table.table) else { return };
+        let sum = |of: fn(&Io) -> f64| indexes.values().map(of).sum::<f64>();
+        table.returned_rows = count(sum(|io| io.fetched));
+        table.inserted_rows = count(sum(|io| io.inserted));
+        table.updated_rows = count(sum(|io| io.updated));
+        table.deleted_rows = count(sum(|io| io.deleted));
+        table.row_read_seconds = seconds(sum(|io| io.fetch_time));
+        table.row_write_seconds = seconds(sum(|io| io.write_time));
+        table.sequential_rows = count(indexes.get("").map_or(0.0, |io| io.fetched));
+    }
+
+    /// How an index is read, what it is made of, whether a foreign key stands on it.
+    pub fn complete_index(&self, index: &mut Index) {
+        let io = self.io.get(&*index.table).and_then(|indexes| indexes.get(&*index.index));
+        index.read_entries = io.and_then(|io| count(io.fetched));
+        let known = self.schemas.get(&*index.schema).and_then(|known| known.tables.get(&*index.table));
+        let shape = known.and_then(|(indexes, _)| indexes.get(&*index.index));
+        match (known, shape) {
+            (Some((indexes, _)), Some(shape)) => {
+                shape.describe(index, indexes.get("PRIMARY"));
+                index.backs_foreign_key = self.is_needed(index, indexes);
+            }
+            // What is not known to be free to go is taken as needed.
+            _ => {
+                index.is_unique = true;
+                index.backs_foreign_key = true;
+            }
+        }
+    }
+
+    /// Does a foreign key of its table, or one that points at it, stand on this index alone?
+    fn is_needed(&self, index: &Index, indexes: &OfTable) -> bool {
+        let Some(own) = indexes.get(&*index.index) else { return true };
+        let serves = |columns: &Vec<String>| {
+            let others = indexes.iter().filter(|(name, _)| **name != *index.index);
+            own.begins_with(columns) && !others.into_iter().any(|(_, other)| other.begins_with(columns))
+        };
+        self.keys.as_ref().is_none_or(|keys| {
+            keys.iter().any(|key| {
+                (is_named(&key.child, index) && serves(&key.child_columns))
+                    || (is_named(&key.parent, index) && serves(&key.parent_columns))
+            })
+        })
+    }
+
+    /// The statement that builds an index.
+    pub fn definition(&self, index: &Index) -> Option<String> {
+        let (indexes, _) = self.schemas.get(&*index.schema)?.tables.get(&*index.table)?;
+        Some(indexes.get(&*index.index)?.definition(&index.schema, &index.table, &index.index))
+    }
+
+    /// Notes which indexes nobody has described yet, for the next stop, and says how many.
+    pub fn note_strangers(&mut self, schema: &Name, indexes: &[Index]) -> Option<String> {
+        let known = self.schemas.entry(schema.clone()).or_default();
+        let tables: HashSet<&str> = indexes.iter().map(|index| index.table.as_str()).collect();
+        known.tables.retain(|table, _| tables.contains(table.as_str()));
+        let strange = indexes.iter().filter(|index| index.columns.is_empty());
+        known.strange = strange.clone().map(|index| index.table.to_string()).collect();
+        let count = strange.count();
+        (count > 0).then(|| format!("what {count} of {} indexes are made of is not known", indexes.len()))
+    }
+
+    /// Numbers are of one stop only.
+    pub fn forget_numbers(&mut self) {
+        (self.io, self.io_of) = (HashMap::new(), None);
+    }
+}
+
+/// Names in InnoDB's own dictionary are those of files where the server has no other.
+fn is_named(key: &str, index: &Index) -> bool {
+    let Some((schema, table)) = key.split_once('/') else { return true };
+    let is = |stored: &str, name: &str| {
+        // A letter beyond ASCII is written in more ways than we know: then it may be this one.
+        let encoded = if name.is_ascii() { file_name(name) == stored } else { stored.contains('@') };
+        stored == name || encoded
+    };
+    is(schema, &index.schema) && is(table, &index.table)
+}
+
+fn file_name(name: &str) -> String {
+    let plain = |char: char| char.is_ascii_alphanumeric() || char == '_';
+    name.chars()
+        .map(|char| if plain(char) { char.to_string() } else { format!("@{:04x}", u32::from(char)) })
+        .collect()
+}
+
+/// Why it could not be read, unless the server never had it.
+fn said(read: Result<(), Failure>) -> Result<Option<String>, Failure> {
+    match read {
+        Ok(()) => Ok(None),
+        Err(Failure::Refused { message, .. }) => Ok(Some(message).filter(|message| !is_absent(message))),
+        Err(lost) => Err(lost),
+    }
+}
+
+fn count(value: f64) -> Option<Total<Count>> {
+    Some(Total(Count::new(value as u64)))
+}
+
+fn seconds(picoseconds: f64) -> Option<Total<Seconds>> {
+    Some(Total(Seconds::new(picoseconds * 1e-12)))
+}
+
+#[derive(Default)]
+struct IoSink(HashMap<String, HashMap<String, Io>>);
+
+impl Sink for IoSink {
+    fn row(&mut self, row: &TextRow<'_>) {
+        let text = |nth| match row.cell(nth) {
+            Cell::Text(text) => text.into_owned(),
+            _ => String::new(),
+        };
+        let number = |nth| match row.cell(nth) {
+            Cell::Int(value) => value as f64,
+            Cell::Float(value) => value,
+            Cell::Text(text) => match number(&text) {
+                Cell::Int(value) => value as f64,
+                Cell::Float(value) => value,
+                _ => 0.0,
+            },
+            _ => 0.0,
+        };
+        // The first column is our mark.
+        let io = Io {
+            fetched: number(3),
+            inserted: number(4),
+            updated: number(5),
+            deleted: number(6),
+            fetch_time: number(7),
+            write_time: number(8),
+        };
+        self.0.entry(text(1)).or_default().insert(text(2), io);
+    }
+}
+
+async fn foreign_keys(link: &mut Link) -> Result<Option<Vec<ForeignKey>>, Failure> {
+    let (keys, columns) =
+        match (asked(link, "foreign_keys").await?, asked(link, "foreign_key_columns").await?) {
+            (Some(keys), Some(columns)) => (keys, columns),
+            _ => return Ok(None),
+        };
+    let mut of: HashMap<&str, Vec<(i64, String, String)>> = HashMap::new();
+    for row in &columns {
+        if let (Some(id), Some(child), Some(parent)) = (row.text("id"), row.text("child"), row.text("parent"))
+        {
+            let position = row.whole("position").unwrap_or_default();
+            of.entry(id).or_default().push((position, child.to_owned(), parent.to_owned()));
+        }
+    }
+    let key = |row: &Named| {
+        let mut columns = of.get(row.text("id")?)?.clone();
+        columns.sort();
+        let (child_columns, parent_columns) =
+            columns.into_iter().map(|(_, child, parent)| (child, parent)).unzip();
+        let (child, parent) = (row.text("child")?.to_owned(), row.text("parent")?.to_owned());
+        Some(ForeignKey { child, parent, child_columns, parent_columns })
+    };
+    Ok(Some(keys.iter().filter_map(key).collect()))
+}
+
+async fn asked(link: &mut Link, file: &'static str) -> Result<Option<Vec<Named>>, Failure> {
+    match link.ask(file).await {
+        Ok(rows) => Ok(Some(rows)),
+        Err(Failure::Refused { .. }) => Ok(None),
+        Err(lost) => Err(lost),
+    }
+}
+
+/// Learns what indexes are made of: of the whole schema where the server has a dictionary, else of some tables that
+/// are open anyway, so that none is opened for us.
+async fn shapes_of(link: &mut Link, schema: &Name) -> Result<(), Failure> {
+    let now = Instant::now();
+    let scope = Scope::Database(schema.clone());
+    let has_dictionary = link.has_dictionary();
+    let known = link.survey.schemas.entry(schema.clone()).or_default();
+    let mut shapes = Reader::default();
+    if has_dictionary {
+        let is_due = known.asked.is_none_or(|asked| asked.elapsed() >= SHAPES_EVERY);
+        if !is_due && known.strange.is_empty() {
+            return Ok(());
+        }
+        link.run_in(&mut shapes, "index_columns", &scope).await?;
+    } else {
+        let open = link.open_tables(schema).await?;
+        let Some(known) = link.survey.schemas.get(schema) else { return Ok(()) };
+        let age = |table: &String| {
+            let asked = known.tables.get(table).map(|(_, asked)| *asked);
+            (!known.strange.contains(table), asked)
+        };
+        let is_due = |table: &String| {
+            let asked = known.tables.get(table).map(|(_, asked)| asked.elapsed() >= SHAPES_EVERY);
+            known.strange.contains(table) || asked.unwrap_or(true)
+        };
+        let mut due: Vec<String> = open.into_iter().filter(is_due).collect();
+        due.sort_by_key(age);
+        due.truncate(TABLES_AT_ONCE);
+        if due.is_empty() {
+            return Ok(());
+        }
+        link.run_of_tables(&mut shapes, "index_columns", schema, &due).await?;
+    }
+    let known = link.survey.schemas.entry(schema.clone()).or_default();
+    known.asked = Some(now);
+    known.tables.extend(shapes.0.into_iter().map(|(table, indexes)| (table, (indexes, now))));
+    Ok(())
+}
