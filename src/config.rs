@@ -10,6 +10,7 @@ mod libpq;
 mod mask;
 mod measure;
 mod mysql;
+mod option_file;
 mod password;
 mod password_command;
 mod pgpass;

@@ -1,7 +1,7 @@
 //! Where a password comes from, in libpq's order: what was given, the environment, the password file. A command or
 //! a file of one's own goes before all of them.
 
-use super::{Place, Target, password_command, pgpass};
+use super::{Place, Target, mysql, option_file, password_command, pgpass};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 use std::fmt;
@@ -63,7 +63,12 @@ impl Target {
         if let Some(given) = self.url.password().or(self.url.kept_password()) {
             return Ok(Some(given.clone()));
         }
-        if self.url.scheme() == "mysql" {
+        if self.url.scheme() == mysql::SCHEME {
+            if let Some(file) = self.url.param("defaults_file")
+                && let Some(kept) = option_file::password(Path::new(file), self.url.param("defaults_group"))?
+            {
+                return Ok(Some(kept));
+            }
             return Ok(variable("MYSQL_PWD").map(Secret::new));
         }
         if let Some(given) = variable("PGPASSWORD") {

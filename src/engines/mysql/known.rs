@@ -101,9 +101,7 @@ impl Known {
         switches.mark(&mut catalogue);
         let globals = variables.0.keys().cloned().collect();
         catalogue.insert("@@global".to_owned(), Object { columns: globals, readable: true, off: None });
-        // MariaDB has its status where it always was, MySQL where it moved to.
-        let status = ["information_schema.global_status", "performance_schema.global_status"];
-        let status = status.into_iter().find(|name| catalogue.contains_key(*name)).unwrap_or_default();
+        let status = status_table(connection, &mut catalogue).await?;
         if let Some(object) = catalogue.get(status).cloned() {
             catalogue.insert("{status}".to_owned(), object);
         }
@@ -128,6 +126,31 @@ impl Known {
             has_dictionary: variables.0.contains_key("information_schema_stats_expiry"),
             server: server(&variables, address),
         })
+    }
+}
+
+/// MariaDB has its status where it always was, MySQL where it moved to. There everybody may read it, though who has
+/// no rights does not see it among the tables.
+async fn status_table(
+    connection: &mut Connection,
+    catalogue: &mut Catalogue,
+) -> Result<&'static str, Failure> {
+    const MOVED: &str = "performance_schema.global_status";
+    const LOOK: &str = "select /* dbsonde beat */ 0 as dbsonde_beat, variable_name, variable_value \
+                        from performance_schema.global_status limit 0";
+    let listed =
+        ["information_schema.global_status", MOVED].into_iter().find(|name| catalogue.contains_key(*name));
+    if let Some(listed) = listed {
+        return Ok(listed);
+    }
+    match connection.run(&mut Vec::<Named>::new(), LOOK).await {
+        Ok(()) => {
+            let columns = ["variable_name", "variable_value"].map(str::to_owned).into();
+            catalogue.insert(MOVED.to_owned(), Object { columns, readable: true, off: None });
+            Ok(MOVED)
+        }
+        Err(Failure::Lost(error)) => Err(Failure::Lost(error)),
+        Err(Failure::Refused { .. }) => Ok(""),
     }
 }
 

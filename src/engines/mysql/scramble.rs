@@ -1,7 +1,8 @@
 //! How a password is proven to a MySQL server without being shown to whoever listens.
 
+use curve25519_dalek::{EdwardsPoint, Scalar};
 use num_bigint::BigUint;
-use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
+use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA512};
 use ring::rand::{SecureRandom, SystemRandom};
 use rustls::pki_types::SubjectPublicKeyInfoDer;
 use rustls::pki_types::pem::PemObject;
@@ -40,6 +41,30 @@ pub fn caching_sha2(password: &str, nonce: &[u8]) -> Vec<u8> {
     let once = sha256(&[password.as_bytes()]);
     let twice = sha256(&[&once]);
     masked(&once, &sha256(&[&twice, nonce]))
+}
+
+/// `client_ed25519`: the nonce signed as Ed25519 does, with a key that is the hash of the password, however long.
+pub fn ed25519(password: &str, nonce: &[u8]) -> Option<Vec<u8>> {
+    let key = hash(&SHA512, &[password.as_bytes()]);
+    let (half, prefix) = key.split_first_chunk::<32>()?;
+    let secret = Scalar::from_bytes_mod_order(clamped(*half));
+    let public = EdwardsPoint::mul_base(&secret).compress();
+    let number = |parts: &[&[u8]]| {
+        let wide: [u8; 64] = hash(&SHA512, parts).try_into().ok()?;
+        Some(Scalar::from_bytes_mod_order_wide(&wide))
+    };
+    let once = number(&[prefix, nonce])?;
+    let point = EdwardsPoint::mul_base(&once).compress();
+    let proof = once + number(&[point.as_bytes(), public.as_bytes(), nonce])? * secret;
+    Some([point.to_bytes(), proof.to_bytes()].concat())
+}
+
+/// RFC 8032: a multiple of eight of a fixed length.
+fn clamped(mut key: [u8; 32]) -> [u8; 32] {
+    let [first, .., last] = &mut key;
+    *first &= 0xF8;
+    *last = *last & 0x7F | 0x40;
+    key
 }
 
 /// The password for a server whose key came over an open line: masked with the nonce, then RSA with OAEP.
@@ -121,6 +146,18 @@ Yb8nTz2gVq0B1yZ0r9Zc5R0mJqz8q0l5u0mQWJ3oJ7YQ6f5oVq3q2t8CAwEAAQ==
         let stored = sha256(&[&sha256(&[b"sesame"])]);
         let once = masked(&caching_sha2("sesame", nonce), &sha256(&[&stored, nonce]));
         assert_eq!(sha256(&[&once]), stored);
+    }
+
+    /// What signs with the hash of a seed is Ed25519 itself, so anybody's implementation can check it.
+    #[test]
+    fn a_signature_of_the_nonce_is_one_of_ed25519() {
+        use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
+        let password = "thirty-two letters as a password";
+        let pair = Ed25519KeyPair::from_seed_unchecked(password.as_bytes()).unwrap();
+        let proof = ed25519(password, b"0123456789abcdef0123456789abcdef").unwrap();
+        let key = UnparsedPublicKey::new(&ED25519, pair.public_key().as_ref());
+        key.verify(b"0123456789abcdef0123456789abcdef", &proof).unwrap();
+        key.verify(b"another nonce", &proof).unwrap_err();
     }
 
     #[test]

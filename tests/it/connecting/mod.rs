@@ -1,5 +1,6 @@
 //! Connecting as libpq does: the same strings, environment and files, to psql and to us, and what became of them.
 
+mod mysql;
 mod pooler;
 mod secrets;
 mod table;

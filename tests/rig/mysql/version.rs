@@ -73,6 +73,15 @@ impl Version {
         command
     }
 
+    /// Another program of its package, with the loader and the libraries that start its server.
+    pub fn tool(self, name: &str) -> Command {
+        let starter = fs::read_to_string(self.program()).expect("a script that starts the server");
+        let program = self.home().join("usr/bin").join(name).display().to_string();
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(starter.replace("$0.elf", &program)).arg(name);
+        command
+    }
+
     /// The settings without which it does not find itself.
     pub(super) fn places(self) -> Vec<(&'static str, String)> {
         let show = |path: PathBuf| path.display().to_string();
