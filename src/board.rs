@@ -3,6 +3,7 @@
 use crate::engine::{Lane, Pace, Reading, ServerFacts};
 use crate::ledger::Entry;
 use crate::model::{Name, Scope, Snapshot, Topic, When, Window};
+use crate::plans::Plans;
 use crate::tally::Tally;
 use crate::texts::Texts;
 use std::collections::BTreeMap;
@@ -35,6 +36,8 @@ pub struct Report {
     pub findings: Arc<Vec<Entry>>,
     /// Pages that have not seen enough yet, and how far back they look.
     pub longer_look: Arc<[(&'static str, Duration)]>,
+    /// Plans of the statements that matter.
+    pub plans: Arc<Plans>,
     /// The pace in force for each topic; a part older than three of them is withheld.
     pub paces: BTreeMap<Topic, Duration>,
     pub readings: BTreeMap<(Topic, Scope), Reading>,

@@ -7,6 +7,7 @@ use crate::engine::{Due, EngineError, Lane, ServerFacts};
 use crate::engines;
 use crate::ledger::{Change, Entry};
 use crate::model::{Gap, Name};
+use crate::plans::Plans;
 use crate::recording::Recorded;
 use crate::rules::Handbook;
 use crate::store::Keeper;
@@ -28,6 +29,8 @@ pub struct Inspection {
     pub gaps: Vec<Gap>,
     /// Pages that look further back than this could, and how far.
     pub longer_look: Vec<(&'static str, Duration)>,
+    /// Of the statements that matter.
+    pub plans: Arc<Plans>,
 }
 
 /// A plan with short paces: a look is short.
@@ -90,5 +93,6 @@ pub fn conclude(report: &Report) -> Inspection {
         findings: report.findings.to_vec(),
         gaps: gaps.collect(),
         longer_look: report.longer_look.to_vec(),
+        plans: report.plans.clone(),
     }
 }

@@ -26,6 +26,7 @@ pub mod ledger;
 pub mod log;
 pub mod logs;
 pub mod model;
+pub mod plans;
 pub mod recording;
 pub mod rule;
 pub mod rules;

@@ -1,10 +1,13 @@
 //! A rule is a page of the handbook that can also read a window.
 
+pub mod catalogue;
+pub mod plan;
 pub mod statement;
 
 use crate::engine::Lack;
 use crate::model::question::{Answer, Question};
 use crate::model::{Finding, Flavour, Index, Name, Scope, Snapshot, Topic, Window};
+use crate::plans::Plans;
 use crate::texts::Texts;
 use crate::workload::Workload;
 use std::collections::HashMap;
@@ -46,6 +49,10 @@ pub struct Seen<'a> {
     /// The wording of statements, without their literals.
     pub texts: &'a Texts,
     pub answers: &'a HashMap<Question, Answer>,
+    /// The plans of the statements that matter.
+    pub plans: &'a Plans,
+    /// May plans be asked for?
+    pub explains: bool,
     /// What the login or the server does not give.
     pub lacks: &'a [Lack],
     /// Whose SQL fixes are written in.
@@ -66,7 +73,7 @@ impl<'a> Seen<'a> {
         let question = Question::IndexDefinition { database: database.clone(), id: index.oid };
         match self.answer(&question) {
             Some(Answer::Text(definition)) => Ok(Some(definition)),
-            Some(Answer::Unknown(_)) => Ok(None),
+            Some(_) => Ok(None),
             None => Err(question),
         }
     }
@@ -129,6 +136,7 @@ macro_rules! rules {
                         reading.words.extend(self.$file.check(seen));
                     }
                 })+
+                reading.words.extend($crate::rule::plan::questions(seen));
                 reading
             }
 

@@ -162,6 +162,25 @@ fn digest64(text: &str) -> u64 {
     xxhash_rust::xxh3::xxh3_64(text.as_bytes())
 }
 
+/// The longest expression of a plan that is kept: nobody reads a longer one.
+const MAX_EXPRESSION: usize = 2_000;
+
+/// An expression as PostgreSQL words it in a plan, with a `?` for each value. None where that cannot be told.
+pub fn without_literals(expression: &str) -> Option<String> {
+    if expression.len() > MAX_EXPRESSION {
+        return None;
+    }
+    let normal = normalise(Dialect::Postgres, &format!("select {expression}")).ok()?;
+    let is_whole = !normal.truncated;
+    normal.fingerprint.strip_prefix("select ").filter(|_| is_whole).map(str::to_owned)
+}
+
+/// A text of pg_stat_statements as it can be planned: `$1` where values were, without comments, and with
+/// `$1::interval` for the `interval $1` that pg_stat_statements makes of a literal with a type before it.
+pub fn plannable(text: &str) -> Result<String, Refused> {
+    postgres::plannable(text)
+}
+
 /// Whether the text is one of our own statements. Asked of the raw text: comments are gone later.
 pub fn is_ours(text: &str) -> bool {
     text.contains(TAG)

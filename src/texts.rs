@@ -3,7 +3,7 @@
 
 use crate::engine::Lane;
 use crate::sql::Digest;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Server ids remembered; above pg_stat_statements' largest sensible setting.
@@ -39,6 +39,14 @@ impl Texts {
 
     pub fn fingerprint(&self, digest: Digest) -> Option<&str> {
         self.shown.get(&digest).map(|text| &**text)
+    }
+
+    /// The server's own ids of these statements.
+    pub fn ids_of<'a>(&'a self, wanted: &'a HashSet<Digest>) -> impl Iterator<Item = (i64, Digest)> + 'a {
+        self.known.iter().filter_map(|(id, known)| match known {
+            Known::Digest(digest) if wanted.contains(digest) => Some((*id, *digest)),
+            _ => None,
+        })
     }
 
     pub fn learn(&mut self, server_digest: i64, known: Known, fingerprint: Option<&str>) {

@@ -3,28 +3,32 @@
 //! [`watch`] is the task around it.
 
 mod memory;
+mod told;
+mod wishes;
+
+pub use wishes::{Plan, Rules};
 
 use crate::board::Report;
 use crate::clock::Clock;
-use crate::config::Silence;
 use crate::engine::{Due, Engine, EngineError, Lane, Pace, Reading, ServerFacts, Visit};
 use crate::lane::{self, News, Orders};
 use crate::ledger::{Change, Entry, Ledger};
 use crate::model::question::{Answer, Question};
-use crate::model::{Finding, Flavour, Name, Place, Sample, Scope, Snapshot, Topic, When, Window};
+use crate::model::{Finding, Flavour, Place, Sample, Scope, Snapshot, Topic, When, Window};
+use crate::plans::Plans;
 use crate::recording::Recorded;
 use crate::rule::{Seen, Word};
-use crate::rules::Handbook;
 use crate::store::Keeper;
 use crate::tally::Tally;
 use crate::texts::Texts;
 use crate::throttle::Throttle;
-use crate::workload::Workload;
+use crate::workload::{Key, Workload};
 use memory::{LooksBack, Memory};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
+use told::Told;
 
 /// The roaming connection moves at most this often.
 const ROAM_EVERY: Duration = Duration::from_secs(10);
@@ -34,33 +38,10 @@ const NEWS: usize = 8;
 const MAX_QUESTIONS: usize = 100;
 const MAX_ANSWERS: usize = 1_000;
 const ANSWER_AGES: f64 = 3_600.0;
+/// Without the functions of tier advise nobody plans anything for us.
+const TIERS_THAT_EXPLAIN: [&str; 3] = ["advise", "full", "superuser"];
 /// How often what survives a restart is handed to the store.
 const KEEP_EVERY: f64 = 60.0;
-
-/// What the operator wants of one target.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    pub target: Name,
-    pub labels: Vec<(Name, Name)>,
-    pub pulse: Duration,
-    pub beat: Duration,
-    pub slow: Duration,
-    pub rare: Duration,
-    pub series_budget: usize,
-    /// Lanes that may have a connection: the beat comes first, the roaming lane last.
-    pub connections: usize,
-    /// Questions asked in a minute.
-    pub questions: usize,
-    pub throttle: bool,
-    pub rules: Rules,
-}
-
-/// What findings depend on and a reload may change while the target is watched.
-#[derive(Debug, Clone, Default)]
-pub struct Rules {
-    pub handbook: Arc<Handbook>,
-    pub silences: Arc<Vec<Silence>>,
-}
 
 #[derive(Debug)]
 pub struct Watch {
@@ -70,6 +51,7 @@ pub struct Watch {
     window: Window,
     memory: Memory,
     workload: Workload,
+    plans: Arc<Plans>,
     longer_look: Arc<[(&'static str, Duration)]>,
     tally: Arc<Tally>,
     pub ledger: Ledger,
@@ -89,29 +71,6 @@ pub struct Watch {
     first_sight: bool,
 }
 
-/// What a lane costs: the server's word on our statements, as far as it remembers them.
-#[derive(Debug, Clone, Copy, Default)]
-struct Told {
-    last: Option<Duration>,
-    waited: f64,
-    sum: f64,
-}
-
-/// Of the time we wait, the server spends at least this much; a smaller word has forgotten some of our statements.
-const LEAST_SHARE: f64 = 0.25;
-
-impl Told {
-    /// Seconds spent since the last word. `total` is the server's word, `waited` how long we have waited in all.
-    fn take(&mut self, total: Duration, waited: f64) -> f64 {
-        // A smaller sum follows a reset or an eviction of our own statements.
-        let told = self.last.map_or(Duration::ZERO, |last| total.saturating_sub(last)).as_secs_f64();
-        let bound = waited - self.waited;
-        let spent = if told >= LEAST_SHARE * bound { told } else { bound };
-        *self = Self { last: Some(total), waited, sum: self.sum + spent };
-        spent
-    }
-}
-
 impl Watch {
     pub fn new(plan: Plan, topics: Vec<(Topic, Pace)>, now: When) -> Self {
         let tally = Arc::new(Tally::new(plan.series_budget));
@@ -123,6 +82,7 @@ impl Watch {
             window: Window::default(),
             memory: Memory::default(),
             workload: Workload::default(),
+            plans: Arc::default(),
             longer_look: Arc::default(),
             tally,
             ledger: Ledger::default(),
@@ -215,8 +175,18 @@ impl Watch {
         }
         for (question, answer) in visit.answers {
             self.questions.remove(&question);
-            if self.answers.len() < MAX_ANSWERS {
-                self.answers.insert(question, (answer, now.monotonic));
+            match (question, answer) {
+                (Question::Plan { database, digest, .. }, answer) => {
+                    let answer = match answer {
+                        Answer::Plan(plan) => Ok(*plan),
+                        Answer::Unknown(why) | Answer::Text(why) => Err(why),
+                    };
+                    Arc::make_mut(&mut self.plans).learn(Key { digest, database }, answer, now.wall);
+                }
+                (question, answer) if self.answers.len() < MAX_ANSWERS => {
+                    self.answers.insert(question, (answer, now.monotonic));
+                }
+                _ => {}
             }
         }
         self.answers.retain(|_, (_, at)| now.monotonic - *at < ANSWER_AGES);
@@ -236,7 +206,10 @@ impl Watch {
             let wanted = looks_back.iter().filter(|(_, topics)| topics.contains(topic));
             let span = wanted.map(|(span, _)| *span).max().unwrap_or_default();
             match self.window.stretch(*topic, scope) {
-                Some(stretch) => self.workload.add(stretch, part, span),
+                Some(stretch) => {
+                    self.workload.add(stretch, part, span);
+                    Arc::make_mut(&mut self.plans).run(stretch);
+                }
                 None => self.workload.forget(),
             }
         }
@@ -295,6 +268,8 @@ impl Watch {
             workload: &self.workload,
             texts: &self.texts,
             answers: &answers,
+            plans: &self.plans,
+            explains: self.server.engine == "postgres" && TIERS_THAT_EXPLAIN.contains(&self.server.tier),
             lacks: &self.server.lacks,
             flavour: Flavour::of(self.server.engine, &self.server.version),
             at: now.wall,
@@ -409,6 +384,7 @@ impl Watch {
             tally: self.tally.clone(),
             findings: Arc::new(self.ledger.open().cloned().collect()),
             longer_look: self.longer_look.clone(),
+            plans: self.plans.clone(),
             paces: self.paces.clone(),
             readings: self.readings.clone(),
             cost: self.cost(),

@@ -142,10 +142,12 @@ CREATE OR REPLACE FUNCTION dbsonde.explain(query text, path text[] DEFAULT '{pub
 RETURNS TABLE (plan json, refused text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-SET lock_timeout = '100ms'
+SET lock_timeout = '50ms'
 AS $dbsonde$
 DECLARE
   seen refcursor;
+  version int := current_setting('server_version_num');
+  unknowns text;
 BEGIN
   refused := dbsonde.refusal(query);
   IF refused IS NULL THEN
@@ -158,10 +160,22 @@ BEGIN
           FROM unnest(path) WITH ORDINALITY p (name, nth)
           JOIN pg_namespace n ON n.nspname = p.name AND n.nspname !~ '^pg_'
       ), 'pg_temp'), true);
-      IF query ~ '\$[0-9]' AND current_setting('server_version_num')::int >= 160000 THEN
-        OPEN seen FOR EXECUTE 'EXPLAIN (FORMAT JSON, GENERIC_PLAN) ' || query;
+      IF query !~ '\$[0-9]' THEN
+        OPEN seen FOR EXECUTE 'EXPLAIN /* dbsonde roam */ (FORMAT JSON) ' || query;
+      ELSIF version >= 160000 THEN
+        OPEN seen FOR EXECUTE 'EXPLAIN /* dbsonde roam */ (FORMAT JSON, GENERIC_PLAN) ' || query;
+      ELSIF version >= 120000 THEN
+        -- The plan that serves every value. A semicolon was refused above; a statement that somebody has prepared
+        -- under this name makes it fail.
+        EXECUTE 'PREPARE dbsonde_plan AS ' || query;
+        PERFORM set_config('plan_cache_mode', 'force_generic_plan', true);
+        SELECT string_agg('NULL', ', ') INTO unknowns
+          FROM pg_prepared_statements s, unnest(s.parameter_types)
+         WHERE s.name = 'dbsonde_plan';
+        OPEN seen FOR EXECUTE 'EXPLAIN /* dbsonde roam */ (FORMAT JSON) EXECUTE dbsonde_plan (' || unknowns || ')';
       ELSE
-        OPEN seen FOR EXECUTE 'EXPLAIN (FORMAT JSON) ' || query;
+        -- No way to plan for every value.
+        RAISE EXCEPTION USING ERRCODE = '0A000';
       END IF;
       FETCH seen INTO plan;
       CLOSE seen;
@@ -169,6 +183,10 @@ BEGIN
       plan := NULL;
       refused := SQLSTATE;
     END;
+    -- What is prepared outlives even a transaction that is rolled back.
+    IF EXISTS (SELECT FROM pg_prepared_statements s WHERE s.name = 'dbsonde_plan') THEN
+      DEALLOCATE dbsonde_plan;
+    END IF;
   END IF;
   RETURN NEXT;
 END

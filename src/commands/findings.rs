@@ -8,6 +8,7 @@ use crate::inspect::Inspection;
 use crate::ledger::Entry;
 use crate::model::{Confidence, Finding, Fix, Gap, Severity};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::io;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -32,14 +33,24 @@ pub fn show(inspection: &Inspection, format: Format) -> io::Result<Exit> {
     Ok(if urgent { Exit::Urgent } else { Exit::Fine })
 }
 
-/// The same shape as `/api/v1/findings`.
+/// The present plans of the statements that something was found about, by digest.
+pub fn plans(inspection: &Inspection) -> BTreeMap<String, String> {
+    let known = inspection.plans.each().filter_map(|(key, history)| {
+        let is_named = |entry: &&Entry| entry.finding.subject == key.digest.to_string();
+        inspection.findings.iter().find(is_named)?;
+        Some((key.digest.to_string(), history.present()?.plan.shape()))
+    });
+    known.collect()
+}
+
+/// The same shape as `/api/v1/findings`, and the plans.
 fn json(inspection: &Inspection) -> io::Result<String> {
     let gap = |gap: &Gap| {
         let (scope, topic) = (gap.scope.to_string(), gap.topic.name());
         json!({ "target": inspection.target, "scope": scope, "topic": topic, "reason": gap.reason })
     };
     let gaps: Vec<_> = inspection.gaps.iter().map(gap).collect();
-    let whole = json!({ "findings": inspection.findings, "gaps": gaps });
+    let whole = json!({ "findings": inspection.findings, "gaps": gaps, "plans": plans(inspection) });
     Ok(format!("{}\n", serde_json::to_string_pretty(&whole)?))
 }
 
@@ -101,6 +112,9 @@ fn text(inspection: &Inspection, width: usize, colour: bool) -> String {
         said.push('\n');
     }
     said.push_str(&format!("{}\n", summary(&findings)));
+    for (digest, plan) in plans(inspection) {
+        said.push_str(&format!("\nThe plan of statement {digest}:\n{}", indent(&clean(&plan), 2)));
+    }
     let mut list = |title: &str, lines: Vec<String>| {
         if !lines.is_empty() {
             said.push_str(&format!("\n{title}\n"));

@@ -3,7 +3,8 @@
 //! Only words that the server itself chose, and names of tables and indexes, come into the tree. Kinds of nodes are
 //! taken from a list: what else stands in their place is text that somebody typed.
 
-use crate::model::plan::{MAX_DEPTH, MAX_NODES, PlanNode};
+use crate::model::plan::{MAX_DEPTH, MAX_NODES, PlanNode, Terms};
+use crate::sql;
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -188,27 +189,62 @@ fn is_known(kind: &str) -> bool {
 fn json(text: &[u8]) -> Option<Explained<'_>> {
     let value: Value = serde_json::from_slice(text).ok()?;
     let query = value.get("Query Text")?.as_str()?.as_bytes().to_vec();
-    let mut room = MAX_NODES;
-    let plan = value.get("Plan").and_then(|plan| json_node(plan, 0, &mut room));
+    let plan = value.get("Plan").and_then(|plan| Tree { room: MAX_NODES, terms: false }.node(plan, 0));
     Some(Explained { query: Cow::Owned(query), plan })
 }
 
-fn json_node(value: &Value, depth: usize, room: &mut usize) -> Option<PlanNode> {
-    let object = value.as_object()?;
-    *room = room.checked_sub(1)?;
-    let mut raw = Raw::default();
-    for (key, value) in object {
-        match value {
-            Value::String(text) => raw.set(key, text),
-            Value::Number(_) | Value::Bool(_) => raw.set(key, &value.to_string()),
-            Value::Array(plans) if key == "Plans" && depth < MAX_DEPTH => {
-                raw.node.children =
-                    plans.iter().filter_map(|plan| json_node(plan, depth + 1, room)).collect();
+/// The answer to an `EXPLAIN (FORMAT JSON)` of our own, with the terms of its steps.
+pub fn asked(text: &[u8]) -> Option<PlanNode> {
+    let value: Value = serde_json::from_slice(text).ok()?;
+    let plan = value.get(0)?.get("Plan")?;
+    Tree { room: MAX_NODES, terms: true }.node(plan, 0)
+}
+
+/// A tree that is read from JSON: how many more steps may come, and whether their terms are wanted.
+struct Tree {
+    room: usize,
+    terms: bool,
+}
+
+impl Tree {
+    fn node(&mut self, value: &Value, depth: usize) -> Option<PlanNode> {
+        let object = value.as_object()?;
+        self.room = self.room.checked_sub(1)?;
+        let mut raw = Raw::default();
+        let mut terms = Terms::default();
+        for (key, value) in object {
+            match value {
+                Value::String(text) => {
+                    raw.set(key, text);
+                    if self.terms {
+                        term(&mut terms, key, text);
+                    }
+                }
+                Value::Number(_) | Value::Bool(_) => raw.set(key, &value.to_string()),
+                Value::Array(plans) if key == "Plans" && depth < MAX_DEPTH => {
+                    raw.node.children = plans.iter().filter_map(|plan| self.node(plan, depth + 1)).collect();
+                }
+                Value::Array(keys) if key == "Sort Key" && self.terms => {
+                    terms.sort = keys.iter().filter_map(|key| sql::without_literals(key.as_str()?)).collect();
+                }
+                _ => {}
             }
-            _ => {}
         }
+        raw.node.terms = self.terms.then(|| Box::new(terms));
+        Some(raw.settle())
     }
-    Some(raw.settle())
+}
+
+fn term(terms: &mut Terms, key: &str, text: &str) {
+    let place = match key {
+        "Alias" => return terms.alias = Some(text.to_owned()),
+        "Parent Relationship" => return terms.place = Some(text.to_owned()),
+        "Filter" => &mut terms.filter,
+        "Index Cond" => &mut terms.index,
+        "Join Filter" | "Hash Cond" | "Merge Cond" => &mut terms.join,
+        _ => return,
+    };
+    *place = sql::without_literals(text);
 }
 
 /// Nodes in the order in which they were met, each with how deep it lies, as a tree.

@@ -1,7 +1,8 @@
 //! A plan of a statement: what the server does, not with which values.
 //!
-//! The tree holds no expression and so no literal: of a filter it knows that there is one. Its fingerprint is the
-//! shape, kinds of nodes with the tables and indexes they read; numbers are not part of it.
+//! The tree holds no literal. Of a plan that a log shows it knows only that a step filters; of one that we asked for
+//! it has the conditions, with a `?` for each value. Its fingerprint is the shape, kinds of nodes with the tables and
+//! indexes they read; numbers and conditions are not part of it.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +31,27 @@ pub struct PlanNode {
     pub temp_written: Option<f64>,
     /// It looks at rows that it then throws away.
     pub filters: bool,
+    /// Only of plans that we asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<Box<Terms>>,
     pub children: Vec<PlanNode>,
+}
+
+/// What a step tests and sorts by, as the server words it, with a `?` for each value.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Terms {
+    /// What its table is called in the statement.
+    pub alias: Option<String>,
+    /// What the step above takes it for: `Outer`, `Inner`, `SubPlan`, `InitPlan`.
+    pub place: Option<String>,
+    /// By which rows are thrown away.
+    pub filter: Option<String>,
+    /// By which the index is searched.
+    pub index: Option<String>,
+    /// By which two sides are joined, whatever the way.
+    pub join: Option<String>,
+    pub sort: Vec<String>,
 }
 
 /// Steps of a plan; a larger one is cut, and its fingerprint is that of what is left.
@@ -68,13 +89,29 @@ impl PlanNode {
         self.children.iter().for_each(|child| child.draw(depth + 1, shape));
     }
 
+    pub fn alias(&self) -> Option<&str> {
+        self.terms.as_ref()?.alias.as_deref()
+    }
+
+    pub fn place(&self) -> Option<&str> {
+        self.terms.as_ref()?.place.as_deref()
+    }
+
+    pub fn filter(&self) -> Option<&str> {
+        self.terms.as_ref()?.filter.as_deref()
+    }
+
     /// The same for every plan of one shape.
     pub fn fingerprint(&self) -> u64 {
         xxhash_rust::xxh3::xxh3_64(self.shape().as_bytes())
     }
 
+    pub fn steps(&self) -> usize {
+        1 + self.children.iter().map(PlanNode::steps).sum::<usize>()
+    }
+
     /// This step and all below it.
-    pub fn each(&self, see: &mut impl FnMut(&Self)) {
+    pub fn each<'a>(&'a self, see: &mut impl FnMut(&'a Self)) {
         see(self);
         self.children.iter().for_each(|child| child.each(see));
     }

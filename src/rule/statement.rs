@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Statements that one page names at most, the dearest first: who has mended five reads again.
-const MAX_NAMED: usize = 5;
+pub const MAX_NAMED: usize = 5;
 /// Letters of a statement in a sentence, and in the evidence.
 const EXCERPT: usize = 60;
 const SHOWN: usize = 500;
@@ -41,8 +41,19 @@ pub fn has_seen_enough(seen: &Seen<'_>, min_window: Span) -> bool {
     lately(seen, min_window).is_some()
 }
 
-/// The queries that cost what a page looks for, the dearest by its measure first.
+/// The queries that cost what a page looks for, the dearest by its measure first, as many as a page names.
 pub fn queries<'a>(
+    seen: &Seen<'a>,
+    min_window: Span,
+    is_costly: impl Fn(&Key, &Cost, &Sum) -> bool,
+    measure: impl Fn(&Cost) -> f64,
+) -> Vec<Ran<'a>> {
+    let mut found = all_queries(seen, min_window, is_costly, measure);
+    found.truncate(MAX_NAMED);
+    found
+}
+
+pub fn all_queries<'a>(
     seen: &Seen<'a>,
     min_window: Span,
     is_costly: impl Fn(&Key, &Cost, &Sum) -> bool,
@@ -56,7 +67,6 @@ pub fn queries<'a>(
     };
     let mut found: Vec<Ran<'a>> = costly.filter_map(query).collect();
     found.sort_by(|a, b| measure(&b.cost).total_cmp(&measure(&a.cost)));
-    found.truncate(MAX_NAMED);
     found
 }
 
@@ -79,6 +89,11 @@ impl Ran<'_> {
         format!("statement {} ({})", self.key.digest, excerpt(self.text, EXCERPT))
     }
 
+    /// The part of a second that it takes of each.
+    pub fn load(&self) -> f64 {
+        self.sum.rate(self.cost.exec_seconds)
+    }
+
     /// "in 5 min": over which time.
     pub fn when(&self) -> String {
         let seconds = script::duration(self.sum.seconds);
@@ -87,6 +102,18 @@ impl Ran<'_> {
         } else {
             format!("in {seconds}")
         }
+    }
+
+    /// How much its runs differ, over all that the server remembers, so the slow ones of late are in it: who tests a
+    /// difference by it errs towards silence. Where the server does not tell, the mean itself.
+    pub fn deviation(&self, seen: &Seen<'_>) -> f64 {
+        let rows = seen.now.rows::<Statement>();
+        let own = rows.filter(|row| {
+            row.digest == Some(self.key.digest) && row.database.as_ref() == Some(&self.key.database)
+        });
+        let told =
+            own.filter_map(|row| row.stddev_exec_seconds).map(|level| level.float()).max_by(f64::total_cmp);
+        told.unwrap_or_else(|| self.cost.mean_seconds())
     }
 
     /// Who sends it, the heaviest user first.

@@ -5,6 +5,7 @@ use serde_json::Value;
 crate::rules! {
     index_duplicate::IndexDuplicate,
     index_invalid::IndexInvalid,
+    index_missing::IndexMissing,
     index_missing_on_foreign_key::IndexMissingOnForeignKey,
     index_redundant_prefix::IndexRedundantPrefix,
     index_unused::IndexUnused,
@@ -21,6 +22,7 @@ crate::rules! {
     setting_loses_data::SettingLosesData,
     statement_dominant::StatementDominant,
     statement_jit_overhead::StatementJitOverhead,
+    statement_plan_flipped::StatementPlanFlipped,
     statement_planning_dominates::StatementPlanningDominates,
     statement_regressed::StatementRegressed,
     statement_returns_too_much::StatementReturnsTooMuch,

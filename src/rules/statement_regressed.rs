@@ -1,5 +1,5 @@
 use crate::config::Span;
-use crate::model::{Finding, Severity, Statement, Topic};
+use crate::model::{Finding, Severity, Topic};
 use crate::rule::statement::{self, Ran};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
@@ -100,15 +100,9 @@ impl StatementRegressed {
         slower >= self.min_factor && more_data >= self.min_factor && more_rows < slower.min(more_data) / self.min_factor.max(1.0)
     }
 
-    /// Is the difference of the means more than chance? The server's own deviation is over all its runs, the slow
-    /// ones included, so it errs towards silence.
+    /// Is the difference of the means more than chance?
     fn is_significant(&self, then: &Cost, ran: &Ran<'_>, seen: &Seen<'_>) -> bool {
-        let rows = seen.now.rows::<Statement>();
-        let own = rows.filter(|row| row.digest == Some(ran.key.digest) && row.database.as_ref() == Some(&ran.key.database));
-        let deviation = own.filter_map(|row| row.stddev_exec_seconds).map(|level| level.float()).max_by(f64::total_cmp);
-        // A server without deviations: only a difference that is large beside the mean itself counts.
-        let deviation = deviation.unwrap_or_else(|| ran.cost.mean_seconds());
-        let error = deviation * (1.0 / then.calls + 1.0 / ran.cost.calls).sqrt();
+        let error = ran.deviation(seen) * (1.0 / then.calls + 1.0 / ran.cost.calls).sqrt();
         ran.cost.mean_seconds() - then.mean_seconds() >= self.min_errors * error
     }
 }

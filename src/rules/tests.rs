@@ -7,6 +7,7 @@ mod index_missing_on_foreign_key;
 mod index_redundant_prefix;
 mod index_unused;
 pub(crate) mod made_up;
+mod plans;
 mod server_digests_lost;
 mod server_instruments_off;
 mod server_statements_evicting;
@@ -29,6 +30,7 @@ use index_missing_on_foreign_key::deleting;
 use index_redundant_prefix::longer;
 use index_unused::unused;
 use made_up::*;
+use plans::{flipped, with_index, without_index};
 use serde_json::json;
 use server_digests_lost::losing;
 use server_instruments_off::without;
@@ -49,6 +51,7 @@ fn every_page_has_a_world_that_makes_it_speak_and_one_that_does_not() {
         let (speaks, silent) = match *id {
             "index-duplicate" => (twins(json!({}), json!({})), twins(json!({}), json!({"columns": "3"}))),
             "index-invalid" => (broken(json!({})), broken(json!({"is_valid": true}))),
+            "index-missing" => (without_index(), with_index()),
             "index-missing-on-foreign-key" => (deleting(10, json!({})), deleting(9, json!({}))),
             "index-redundant-prefix" => {
                 (longer(json!({}), json!({})), longer(json!({}), json!({"columns": "3 2"})))
@@ -70,6 +73,7 @@ fn every_page_has_a_world_that_makes_it_speak_and_one_that_does_not() {
             "setting-loses-data" => (set("fsync", "off"), set("fsync", "on")),
             "statement-dominant" => (dominant(90.0), dominant(9.0)),
             "statement-jit-overhead" => (compiled(10.0), compiled(7.0)),
+            "statement-plan-flipped" => (flipped(100.0, 0.001), flipped(29.0, 0.001)),
             "statement-planning-dominates" => (planned(15.0), planned(4.0)),
             "statement-regressed" => (regressed(0.05), regressed(0.001)),
             "statement-returns-too-much" => (returns(4_000_000), returns(1_000_000)),

@@ -41,6 +41,40 @@ impl<'a> Iterator for Lexer<'a> {
     }
 }
 
+/// Types whose literals may be written with the type before them.
+const TYPED: &[&str] = &["interval", "date", "time", "timestamp", "timestamptz"];
+
+/// See [`super::plannable`].
+pub(super) fn plannable(text: &str) -> Result<String, Refused> {
+    let mut lexer = Lexer::new(text, false)?;
+    let mut kept = String::with_capacity(text.len());
+    // Where the last token begins, if it is the name of a type.
+    let mut of_type: Option<(usize, &str)> = None;
+    loop {
+        let before = lexer.text.rest;
+        lexer.skip_blanks().map_err(Stop::refused)?;
+        let begin = lexer.text.rest;
+        let Some(token) = lexer.next() else { return Ok(kept) };
+        let token = token.map_err(Stop::refused)?;
+        let spelled = begin.get(..begin.len() - lexer.text.rest.len()).unwrap_or_default();
+        if let Some((at, name)) = of_type.take()
+            && spelled.starts_with('$')
+        {
+            kept.truncate(at);
+            kept.extend([spelled, "::", name]);
+            continue;
+        }
+        if begin.len() < before.len() && !kept.is_empty() {
+            kept.push(' ');
+        }
+        if let Token::Word(word, _) = token {
+            of_type =
+                TYPED.iter().find(|name| name.eq_ignore_ascii_case(word)).map(|name| (kept.len(), *name));
+        }
+        kept.push_str(spelled);
+    }
+}
+
 impl<'a> Lexer<'a> {
     pub(super) fn new(text: &'a str, cut: bool) -> Result<Self, Refused> {
         if text.contains('\0') {

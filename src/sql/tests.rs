@@ -450,3 +450,36 @@ fn small_helpers() {
     assert_eq!(shorten("ééé", 4), "…");
     assert_eq!(shorten("select", 2), "");
 }
+
+#[test]
+fn a_text_of_the_server_can_be_planned() {
+    for (text, planned) in [
+        ("select 1", "select 1"),
+        (
+            "/* page 7 */ select a.b\n from  t -- all\n where c IN ($1 /*, ... */)",
+            "select a.b from t where c IN ($1 )",
+        ),
+        (
+            "select now() - interval $1 from t where d > date $2",
+            "select now() - $1::interval from t where d > $2::date",
+        ),
+        (
+            "select date, interval from t where at > TIMESTAMP $1",
+            "select date, interval from t where at > $1::timestamp",
+        ),
+        ("select \"a--b\" || '/* no */'", "select \"a--b\" || '/* no */'"),
+    ] {
+        assert_eq!(plannable(text).as_deref(), Ok(planned));
+    }
+    assert_eq!(plannable("select 'open"), Err(Refused::Unreadable));
+}
+
+#[test]
+fn an_expression_of_a_plan_loses_its_values() {
+    assert_eq!(
+        without_literals("((o.id = $1) AND (s = 'hunter2'::text))").as_deref(),
+        Some("((o.id = ?) and (s = ?::text))")
+    );
+    assert_eq!(without_literals("'open"), None);
+    assert_eq!(without_literals(&"x".repeat(3_000)), None);
+}

@@ -30,6 +30,15 @@ pub(super) enum Stop {
     Refused(Refused),
 }
 
+impl Stop {
+    pub(super) fn refused(self) -> Refused {
+        match self {
+            Self::Cut => Refused::Unreadable,
+            Self::Refused(why) => why,
+        }
+    }
+}
+
 /// What a keyword does to its neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {

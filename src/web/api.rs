@@ -1,6 +1,7 @@
 //! `/api/v1/…`: the board as JSON. The shapes are promises that scripts rely on.
 
 use super::metrics::ages;
+use super::plans::{Planned, planned};
 use super::server::{Views, answer, failed};
 use crate::board::{Board, Report};
 use crate::ledger::Entry;
@@ -107,6 +108,16 @@ pub async fn statements(
         let limit = asked.limit.unwrap_or(MAX_STATEMENTS).min(MAX_STATEMENTS);
         let mut all: Vec<Cost> = reports.iter().flat_map(|report| costs(report, now, span)).collect();
         all.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+        all.truncate(limit);
+        Ok(all)
+    })
+    .await
+}
+
+pub async fn plans(State(views): State<Arc<Views>>, asked: Result<Query<Asked>, QueryRejection>) -> Response {
+    answered(views, asked, |reports, _, _, asked| {
+        let limit = asked.limit.unwrap_or(MAX_STATEMENTS).min(MAX_STATEMENTS);
+        let mut all: Vec<Planned> = reports.iter().flat_map(|report| planned(report)).collect();
         all.truncate(limit);
         Ok(all)
     })

@@ -9,6 +9,7 @@ pub mod metrics;
 mod moment;
 mod pages;
 mod patience;
+mod plans;
 mod room;
 mod scrape;
 mod server;

@@ -2,6 +2,7 @@
 
 use super::api::{Cost, costs};
 use super::metrics::ages;
+use super::plans::planned;
 use super::server::{Views, answer};
 use crate::board::Report;
 use crate::ledger::{Entry, State};
@@ -99,7 +100,7 @@ fn page_of(out: &mut String, reports: &[Arc<Report>], own: &[Entry], now: &When)
          <link rel=\"stylesheet\" href=\"style.css\"></head><body>\n\
          <header><h1>dbsonde</h1><small>{}</small><a href=\"metrics\">metrics</a>\
          <a href=\"api/v1/targets\">targets</a><a href=\"api/v1/findings\">findings</a>\
-         <a href=\"api/v1/statements\">statements</a><a href=\"-/ready\">ready</a></header>\n",
+         <a href=\"api/v1/statements\">statements</a><a href=\"api/v1/plans\">plans</a><a href=\"-/ready\">ready</a></header>\n",
         env!("CARGO_PKG_VERSION")
     )?;
     targets(out, reports, now)?;
@@ -107,6 +108,7 @@ fn page_of(out: &mut String, reports: &[Arc<Report>], own: &[Entry], now: &When)
     for report in reports {
         let many = reports.len() > 1;
         statements(out, report, now, many)?;
+        plans(out, report, now, many)?;
         load(out, report, now, many)?;
         blocking(out, report, now, many)?;
     }
@@ -259,6 +261,45 @@ fn statements(out: &mut String, report: &Report, now: &When, many: bool) -> fmt:
         )?;
     }
     out.write_str("</table></div>\n")
+}
+
+fn plans(out: &mut String, report: &Report, now: &When, many: bool) -> fmt::Result {
+    let all = planned(report);
+    let known: Vec<_> =
+        all.iter().filter(|planned| !planned.shapes.is_empty()).take(MAX_STATEMENTS).collect();
+    if known.is_empty() {
+        return Ok(());
+    }
+    heading(
+        out,
+        "Plans",
+        report,
+        many,
+        "of the statements that matter, whatever their values; the present one first",
+    )?;
+    for planned in known {
+        let text = planned.fingerprint.as_deref().unwrap_or("text not known");
+        writeln!(
+            out,
+            "<details><summary><code>{}</code> <small>{} in {}, {} known</small></summary>",
+            Plain(&crate::sql::shorten(text, 400)),
+            planned.digest,
+            Plain(&planned.database),
+            planned.shapes.len(),
+        )?;
+        for shown in &planned.shapes {
+            let mean = shown.mean_seconds.map_or_else(String::new, |mean| format!(", {} each", Span(mean)));
+            let age = Span((now.wall - shown.since).max(0.0));
+            writeln!(
+                out,
+                "<p class=\"soft\">since {age} ago, {:.0} runs{mean}</p><pre>{}</pre>",
+                shown.calls,
+                Plain(&shown.steps)
+            )?;
+        }
+        out.write_str("</details>\n")?;
+    }
+    Ok(())
 }
 
 fn load(out: &mut String, report: &Report, now: &When, many: bool) -> fmt::Result {

@@ -173,6 +173,7 @@ pub fn router(views: Arc<Views>) -> Router {
         .route("/api/v1/findings", get(api::findings))
         .route("/api/v1/gaps", get(api::gaps))
         .route("/api/v1/statements", get(api::statements))
+        .route("/api/v1/plans", get(api::plans))
         .fallback(async || failed(StatusCode::NOT_FOUND, "there is nothing here"))
         .method_not_allowed_fallback(async || failed(StatusCode::METHOD_NOT_ALLOWED, "not with this method"))
         .layer(from_fn_with_state(views.clone(), guard))

@@ -217,6 +217,9 @@ async fn the_api_has_the_shapes_it_promises() {
         assert_eq!(first["calls"], 2, "{statements}");
         assert!(first["exec_seconds"].is_number() && first["digest"].as_str().unwrap().len() == 16);
     }
+    let plans = json(&views, "/api/v1/plans?target=db&limit=1").await.1;
+    let shapes: Vec<_> = plans[0]["shapes"].as_array().unwrap().iter().map(|shape| &shape["steps"]).collect();
+    assert_eq!(shapes, ["Seq Scan on <orders>\n", "Index Scan on <orders>\n"], "{plans}");
     let known = json(&views, "/api/v1/statements").await.1;
     let texts = known.as_array().unwrap().iter().filter(|row| row["fingerprint"].is_string()).count();
     assert_eq!(texts, 1);

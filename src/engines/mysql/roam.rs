@@ -89,7 +89,11 @@ impl Roam {
     fn answer(&self, schema: &Name, due: &Due, visit: &mut Visit) {
         let here = due.questions.iter().filter(|question| question.database() == schema);
         for question in here {
-            let Question::IndexDefinition { id, .. } = question;
+            let Question::IndexDefinition { id, .. } = question else {
+                let why = "plans are not asked for on this server".into();
+                visit.answers.push((question.clone(), Answer::Unknown(why)));
+                continue;
+            };
             let known = self.definitions.get(schema).and_then(|definitions| definitions.get(id));
             let answer = match known {
                 Some(definition) => Answer::Text(definition.clone()),

@@ -2,6 +2,7 @@
 
 use super::collectors::COLLECTORS;
 use super::link::{Database, Link, Oids, locked};
+use super::texts;
 use super::visit::ask_identity;
 use crate::engine::reading::{Failure, collect, gap};
 use crate::engine::shared::{learn_text, strangers};
@@ -12,14 +13,6 @@ use std::collections::HashSet;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Above this the file of texts is never read: the backend would hold all of it.
-const MAX_TEXTS_FILE: i64 = 32 << 20;
-/// A small file may be read every minute, a larger one every five.
-const SMALL_TEXTS_FILE: i64 = 1 << 20;
-const TEXTS_SOON: Duration = Duration::from_secs(60);
-const TEXTS_LATER: Duration = Duration::from_secs(300);
-/// Bytes of one text, as the SQL cuts it.
-const MAX_TEXT: usize = 65_536;
 /// Names are asked again at most this often when an unknown oid turns up.
 const NAMES_EVERY: Duration = Duration::from_secs(60);
 
@@ -112,7 +105,7 @@ impl Beat {
         let unknown = strangers(visit, &self.link.server.texts());
         let now = Instant::now();
         if !unknown.is_empty() && self.texts_next.is_none_or(|next| next <= now) {
-            self.texts_next = Some(now + TEXTS_LATER);
+            self.texts_next = Some(now + texts::LATER);
             self.texts_gap = match self.read_texts(&unknown).await {
                 Ok(wait) => {
                     self.texts_next = Some(now + wait);
@@ -130,33 +123,14 @@ impl Beat {
     }
 
     async fn read_texts(&mut self, ids: &HashSet<i64>) -> Result<Duration, Failure> {
-        let size = match self.link.ask("texts_size", &[]).await {
-            Ok(rows) => rows.first().and_then(|row| row.try_get::<_, Option<i64>>("size").ok().flatten()),
-            Err(Failure::Refused { .. }) => {
-                let why = "the size of the file of texts may not be asked; GRANT EXECUTE ON FUNCTION pg_stat_file(text, boolean)";
-                return Err(Failure::refused(format!("{why}, or wait until sessions show them")));
-            }
-            Err(lost) => return Err(lost),
-        };
-        let size = size.unwrap_or(0);
-        if size > MAX_TEXTS_FILE {
-            return Err(Failure::refused(format!(
-                "the file of texts has {} MB and each read would take as much memory in the server",
-                size >> 20
-            )));
-        }
         let ids: Vec<i64> = ids.iter().copied().collect();
-        let rows = self.link.ask("statement_texts", &[&ids]).await?;
+        let read = texts::read(&mut self.link, &ids).await?;
         self.link.server.teach(|texts| {
-            for row in &rows {
-                if let (Ok(id), Ok(Some(text))) =
-                    (row.try_get::<_, i64>("server_digest"), row.try_get::<_, Option<&str>>("query"))
-                {
-                    learn(texts, id, text, MAX_TEXT);
-                }
+            for (id, text) in &read.texts {
+                learn(texts, *id, text, texts::MAX_TEXT);
             }
         });
-        Ok(if size <= SMALL_TEXTS_FILE { TEXTS_SOON } else { TEXTS_LATER })
+        Ok(read.pause)
     }
 }
 

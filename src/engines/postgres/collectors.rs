@@ -49,6 +49,8 @@ pub const TOOLS: &[Tool] = &[
     ("texts_size", sql_files!["texts_size"]),
     ("began", sql_files!["began"]),
     ("index_definitions", sql_files!["index_definitions"]),
+    ("explainable", sql_files!["explainable"]),
+    ("explain", sql_files!["explain"]),
     ("sizes", sql_files!["sizes"]),
     ("database_sizes", sql_files!["database_sizes"]),
 ];

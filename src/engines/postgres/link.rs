@@ -161,6 +161,13 @@ impl Link {
         self.keep_if_alive(answer)
     }
 
+    /// Runs a command that brings no rows, as a message of its own.
+    pub async fn say(&mut self, command: &str) -> Result<(), Failure> {
+        let Some(open) = &mut self.open else { return Err(Failure::closed()) };
+        let said = open.connection.limited(open.connection.client.batch_execute(command)).await;
+        self.keep_if_alive(said)
+    }
+
     fn keep_if_alive<T>(&mut self, result: Result<T, Failure>) -> Result<T, Failure> {
         if let Err(failure) = &result {
             match failure {

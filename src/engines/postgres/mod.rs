@@ -5,6 +5,7 @@ mod beat;
 mod collectors;
 mod connect;
 mod demand;
+mod explain;
 mod failure;
 mod guard;
 mod known;
@@ -17,6 +18,7 @@ mod roam;
 mod rows;
 mod session;
 mod sizes;
+mod texts;
 mod tls;
 mod visit;
 

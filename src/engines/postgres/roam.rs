@@ -2,6 +2,7 @@
 //! connection that moves at most once in ten seconds.
 
 use super::collectors::COLLECTORS;
+use super::explain::Explainer;
 use super::known::Known;
 use super::link::{Link, locked};
 use super::sizes::Sizes;
@@ -19,6 +20,7 @@ pub struct Roam {
     link: Link,
     round: Round,
     sizes: Sizes,
+    explainer: Explainer,
 }
 
 impl Probe for Roam {
@@ -29,13 +31,17 @@ impl Probe for Roam {
 
 impl Roam {
     pub fn new(link: Link) -> Self {
-        Self { link, round: Round::new(COLLECTORS), sizes: Sizes::default() }
+        Self { link, round: Round::new(COLLECTORS), sizes: Sizes::default(), explainer: Explainer::default() }
     }
 
     async fn stop(&mut self, due: &Due) -> Result<Visit, EngineError> {
         let databases = self.databases();
         let mut visit = Visit::default();
         self.round.forget_gone(&databases, &mut visit);
+        let is_watched = |question: &&Question| databases.contains(question.database());
+        let unwatched = due.questions.iter().filter(|question| !is_watched(question));
+        let why = || Answer::Unknown("its database is not watched".into());
+        visit.answers.extend(unwatched.map(|question| (question.clone(), why())));
         let Some(next) = self.round.next(&databases, self.link.database(), due) else { return Ok(visit) };
         let known = match self.link.ready(Some(&next)).await {
             Ok(known) => known,
@@ -50,6 +56,7 @@ impl Roam {
         self.round.stop(&mut self.link, &next, &identity, due, &mut visit).await?;
         self.sizes.measure(&mut self.link, &next, &identity, due.rare, &mut visit).await?;
         self.answer(&next, due, &mut visit).await?;
+        self.explainer.answer(&mut self.link, &next, &due.questions, &mut visit).await?;
         self.round.not_seen(&databases, &mut visit);
         visit.paces = self.round.paces(databases.len(), due);
         Ok(visit)
@@ -72,12 +79,15 @@ impl Roam {
     }
 
     async fn answer(&mut self, here: &Name, due: &Due, visit: &mut Visit) -> Result<(), EngineError> {
-        let here: Vec<&Question> =
-            due.questions.iter().filter(|question| question.database() == here).collect();
-        let ids: Vec<u32> = here
+        let here: Vec<(&Question, i64)> = due
+            .questions
             .iter()
-            .map(|Question::IndexDefinition { id, .. }| u32::try_from(*id).unwrap_or_default())
+            .filter_map(|question| match question {
+                Question::IndexDefinition { database, id } if database == here => Some((question, *id)),
+                _ => None,
+            })
             .collect();
+        let ids: Vec<u32> = here.iter().map(|(_, id)| u32::try_from(*id).unwrap_or_default()).collect();
         if ids.is_empty() {
             return Ok(());
         }
@@ -88,9 +98,8 @@ impl Roam {
             Some((i64::from(oid), row.try_get::<_, Option<String>>("definition").ok()??))
         };
         let answers: HashMap<i64, String> = rows.iter().filter_map(definition).collect();
-        for question in here {
-            let Question::IndexDefinition { id, .. } = question;
-            let answer = match answers.get(id) {
+        for (question, id) in here {
+            let answer = match answers.get(&id) {
                 Some(definition) => Answer::Text(definition.clone()),
                 None => Answer::Unknown("the index is gone".into()),
             };

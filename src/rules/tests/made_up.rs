@@ -6,6 +6,7 @@ use crate::model::{
     Cell, Epoch, Finding, Fix, Flavour, InTopic, Index, Name, Names, Noun, Part, Scope, Timestamp, When,
     Window,
 };
+use crate::plans::Plans;
 use crate::rule::{Reading, Seen, Word};
 use crate::rules::Handbook;
 use crate::texts::Texts;
@@ -109,6 +110,8 @@ pub struct World {
     pub workload: Workload,
     pub texts: Texts,
     pub answers: HashMap<Question, Answer>,
+    pub plans: Plans,
+    pub explains: bool,
     pub lacks: Vec<Lack>,
     pub flavour: Flavour,
 }
@@ -133,6 +136,8 @@ impl World {
             workload: &self.workload,
             texts: &self.texts,
             answers: &self.answers,
+            plans: &self.plans,
+            explains: self.explains,
             lacks: &self.lacks,
             flavour: self.flavour,
             at: 0.0,

@@ -33,7 +33,7 @@ fn stretch(seconds: f64, columns: &Value) -> (Stretch, Snapshot) {
 }
 
 /// A statement of this wording and what it cost over so many seconds, the latest last.
-fn said_as(text: &str, lived: &[(f64, Value)]) -> World {
+pub fn said_as(text: &str, lived: &[(f64, Value)]) -> World {
     let mut world = World::default();
     for (seconds, columns) in lived {
         let (stretch, now) = stretch(*seconds, columns);

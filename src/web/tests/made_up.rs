@@ -4,12 +4,15 @@ use crate::board::Report;
 use crate::engine::{Lane, Pace, Reading, ServerFacts};
 use crate::ledger::{Entry, State};
 use crate::model::noun::Cell;
+use crate::model::plan::PlanNode;
 use crate::model::{
     Confidence, Digest, Epoch, Finding, Fix, InTopic, Part, Rows, Scope, Severity, Snapshot, Topic,
     TopicVisitor, When, Window,
 };
+use crate::plans::Plans;
 use crate::tally::Tally;
 use crate::texts::{Known, Texts};
+use crate::workload::Key;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -113,6 +116,17 @@ impl Opened for Entry {
 }
 
 /// A target of which everything is known, after two readings, with this many rows in every topic.
+/// One statement that had two plans.
+fn plans() -> Plans {
+    let scan =
+        |kind: &str| PlanNode { kind: kind.into(), relation: Some("<orders>".into()), ..PlanNode::default() };
+    let key = Key { digest: Digest(1), database: "shop".into() };
+    let mut plans = Plans::default();
+    plans.learn(key.clone(), Ok(scan("Index Scan")), AT.wall - 60.0);
+    plans.learn(key, Ok(scan("Seq Scan")), AT.wall);
+    plans
+}
+
 pub fn report(target: &str, rows: usize, budget: usize) -> Report {
     let (mut before, mut after) = (Snapshot::default(), Snapshot::default());
     for topic in Topic::ALL {
@@ -152,6 +166,7 @@ pub fn report(target: &str, rows: usize, budget: usize) -> Report {
         ladder: Arc::default(),
         tally: Arc::new(tally),
         longer_look: Arc::default(),
+        plans: Arc::new(plans()),
         findings: Arc::new(vec![finding()]),
         paces: Topic::ALL.iter().map(|topic| (*topic, Duration::from_secs(15))).collect(),
         readings: Topic::ALL.iter().map(|topic| ((*topic, Scope::Server), reading(*topic))).collect(),

@@ -123,8 +123,28 @@ async fn no_text_makes_the_function_do_more_than_plan() {
         for (query, expected) in TRIES {
             assert_eq!(refused(&login, query).await, *expected, "{version}: {query}");
         }
-        let generic = if version >= 16 { "" } else { "42P02" };
-        assert_eq!(refused(&login, "select * from users where id = $1").await, generic, "{version}");
+        let generic = if version >= 12 { "" } else { "0A000" };
+        for nth in ["first", "again"] {
+            let query = "select * from users where id = $1 and status = $2";
+            assert_eq!(refused(&login, query).await, generic, "{version}: {nth}");
+        }
+        // Something of one's own under the name that the function uses is not planned.
+        login.batch_execute("prepare dbsonde_plan as select app.writes($1)").await.unwrap();
+        let taken = refused(&login, "select * from users where id = $1").await;
+        let expected = match version {
+            16.. => "",
+            12..16 => "42P05",
+            _ => "0A000",
+        };
+        assert_eq!(taken, expected, "{version}");
+        let _ = login.batch_execute("deallocate dbsonde_plan").await;
+        let missing = refused(&login, "select * from users where id = $1 or missing = $2").await;
+        assert!(!missing.is_empty(), "{version}");
+        assert_eq!(
+            refused(&login, "select * from users where id = $1").await,
+            generic,
+            "{version}: after an error"
+        );
         let long = format!("select '{}'", "x".repeat(70_000));
         assert_eq!(refused(&login, &long).await, "54000", "{version}");
         for trap in NAMELESS {

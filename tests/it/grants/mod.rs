@@ -2,6 +2,7 @@
 
 mod attacks;
 mod mysql;
+mod plans;
 
 use crate::rig::daemon::dbsonde;
 use crate::rig::postgres::{Server, versions};
@@ -16,7 +17,7 @@ pub async fn grant(server: &Server, tier: &str) {
     server.sql("postgres", "alter role dbsonde password 'sesame'").await;
 }
 
-const TABLES: &str = "create schema shop; create table shop.orders (id int primary key, note text);
+pub const TABLES: &str = "create schema shop; create table shop.orders (id int primary key, note text);
     insert into shop.orders select n, 'hunter' || n from generate_series(1, 1000) n; analyze shop.orders";
 
 #[tokio::test(flavor = "multi_thread")]

@@ -44,7 +44,7 @@ const PAGES: &str = "
 
 /// Asks the same again and again, each time in a session of its own, as settings of a role want it. What goes wrong
 /// is shown and tried again: a story must not end because a busy machine cut one session.
-fn keeps_asking(story: &Story, statements: &'static str, pause: u64) -> JoinHandle<()> {
+pub fn keeps_asking(story: &Story, statements: &'static str, pause: u64) -> JoinHandle<()> {
     let url = story.server.url("postgres");
     let pause = Duration::from_millis(pause);
     tokio::spawn(async move {
@@ -69,7 +69,7 @@ async fn ask_ten_times(url: &str, statements: &str, pause: Duration) -> Result<(
 }
 
 /// The statement of a finding, found by its words.
-async fn says(story: &Story, words: &str) -> serde_json::Value {
+pub async fn says(story: &Story, words: &str) -> serde_json::Value {
     story
         .is_said_where(|finding| {
             finding["evidence"]["statement"].as_str().is_some_and(|text| text.contains(words))

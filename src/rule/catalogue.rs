@@ -1,0 +1,125 @@
+//! What pages about plans and indexes ask of one database: its tables by name, their columns, indexes and statistics.
+
+use super::Seen;
+use crate::model::{Column, ColumnStatistics, Fix, InTopic, Index, Name, Scope, Stretch, Table, Topic};
+use crate::script;
+use std::collections::HashMap;
+
+#[derive(Debug)]
+pub struct Catalogue<'a> {
+    /// By name; a name may stand in several schemas.
+    tables: HashMap<&'a str, Vec<&'a Table>>,
+    columns: HashMap<i64, Vec<&'a Column>>,
+    indexes: HashMap<i64, Vec<&'a Index>>,
+    statistics: HashMap<(&'a str, &'a str, &'a str), &'a ColumnStatistics>,
+    /// The longest window of the tables.
+    stretch: Option<(&'a Stretch, HashMap<i64, &'a Table>)>,
+}
+
+fn rows<'a, N: InTopic>(seen: &Seen<'a>, scope: &Scope) -> &'a [N] {
+    let part = seen.now.parts.get(&(N::IN, scope.clone()));
+    part.map_or(&[][..], |part| N::of(&part.rows))
+}
+
+impl<'a> Catalogue<'a> {
+    pub fn of(seen: &Seen<'a>, database: &Name) -> Catalogue<'a> {
+        let scope = Scope::Database(database.clone());
+        let mut known = Catalogue {
+            tables: HashMap::new(),
+            columns: HashMap::new(),
+            indexes: HashMap::new(),
+            statistics: HashMap::new(),
+            stretch: None,
+        };
+        for table in rows::<Table>(seen, &scope) {
+            known.tables.entry(&table.table).or_default().push(table);
+        }
+        for column in rows::<Column>(seen, &scope) {
+            known.columns.entry(column.table_oid).or_default().push(column);
+        }
+        for index in rows::<Index>(seen, &scope) {
+            known.indexes.entry(index.table_oid).or_default().push(index);
+        }
+        for column in rows::<ColumnStatistics>(seen, &scope).iter().filter(|column| !column.is_inherited) {
+            known.statistics.insert((&column.schema, &column.table, &column.column), column);
+        }
+        let longest = seen.windows().filter_map(|window| window.stretch(Topic::Tables, &scope)).next();
+        known.stretch = longest.map(|stretch| {
+            (stretch, Table::of(&stretch.rows).iter().map(|table| (table.oid, table)).collect())
+        });
+        known
+    }
+
+    /// The only table of this name.
+    pub fn table(&self, name: &str) -> Option<&'a Table> {
+        match self.tables.get(name)?.as_slice() {
+            [table] => Some(table),
+            _ => None,
+        }
+    }
+
+    pub fn column(&self, table: &Table, name: &str) -> Option<&'a Column> {
+        self.columns.get(&table.oid)?.iter().find(|column| &*column.column == name).copied()
+    }
+
+    pub fn column_at(&self, table: i64, position: i64) -> Option<&'a Column> {
+        self.columns.get(&table)?.iter().find(|column| column.position == position).copied()
+    }
+
+    pub fn indexes(&self, table: &Table) -> &[&'a Index] {
+        self.indexes.get(&table.oid).map_or(&[], Vec::as_slice)
+    }
+
+    /// Indexes whose entries are sorted by this column first, for every row.
+    pub fn begins_with(&self, table: &Table, column: &Column) -> impl Iterator<Item = &'a Index> {
+        let of_table = self.indexes(table).iter().copied();
+        of_table.filter(|index| {
+            &*index.access_method == "btree"
+                && !index.has_predicate
+                && index.searched_columns().first() == Some(&column.position)
+        })
+    }
+
+    /// How many values a column has, where the planner knows.
+    pub fn distinct(&self, table: &Table, column: &str) -> Option<f64> {
+        let known = self.statistics.get(&(&*table.schema, &*table.table, column))?.distinct_values;
+        Some(if known < 0.0 { -known * live_rows(table)? } else { known })
+    }
+
+    /// Rows inserted, updated or deleted in a second, and over how many seconds that was counted.
+    pub fn writes(&self, table: &Table) -> Option<f64> {
+        let (stretch, tables) = self.stretch.as_ref()?;
+        let counted = tables.get(&table.oid)?;
+        let rows = [counted.inserted_rows, counted.updated_rows, counted.deleted_rows];
+        let written: f64 = rows.into_iter().flatten().map(|rows| rows.float()).sum();
+        Some(written / stretch.seconds.max(1.0))
+    }
+
+    pub fn create_index(&self, table: &Table, columns: &[&str]) -> Fix {
+        script::create_index(&table.schema, &table.table, columns, |name| self.is_taken(table, name))
+    }
+
+    pub fn is_taken(&self, table: &Table, name: &str) -> bool {
+        let of_index = self
+            .indexes
+            .values()
+            .flatten()
+            .any(|index| index.schema == table.schema && &*index.index == name);
+        of_index
+            || self.tables.get(name).is_some_and(|tables| tables.iter().any(|of| of.schema == table.schema))
+    }
+}
+
+pub fn live_rows(table: &Table) -> Option<f64> {
+    let live = table.live_rows.map(|rows| rows.float()).filter(|rows| *rows > 0.0);
+    live.or(table.rows.map(|rows| rows.float()))
+}
+
+pub fn size(table: &Table) -> f64 {
+    table.size_bytes.map_or(0.0, |bytes| bytes.float())
+}
+
+/// As the operator names it.
+pub fn name(table: &Table) -> String {
+    format!("{}.{}", table.schema, table.table)
+}

@@ -1,0 +1,128 @@
+//! What pages about plans share: the statements that matter with their plans, and when a plan is asked for.
+//!
+//! A plan here is the one that serves every value, and its numbers are the planner's. So no page speaks from a plan
+//! alone: what it suspects must show in what the statement was measured to cost.
+
+use super::Seen;
+use super::statement::{self, Ran};
+use crate::config::Span;
+use crate::model::plan::PlanNode;
+use crate::model::question::Question;
+use crate::model::{Flavour, InTopic, Name, Scope, Table, Topic};
+use crate::plans::History;
+use crate::rule::Word;
+use crate::sql::shape::{self, Shape};
+use crate::sql::{self, Dialect};
+use crate::workload::{Cost, Key, Sum};
+use std::collections::BTreeSet;
+
+/// Statements whose plans are asked for: the dearest.
+const MAX_ASKED: usize = 20;
+/// Seconds per second below which nobody would mend a statement.
+const MIN_LOAD: f64 = 0.001;
+/// What is counted over less is not yet known to be dear.
+const MIN_WINDOW: Span = Span::secs(10);
+/// A plan is asked for again after so long; sooner where the pace has changed, later where it was refused.
+const AGAIN: f64 = 600.0;
+const SOON: f64 = 60.0;
+const REFUSED_AGAIN: f64 = 3_600.0;
+
+/// A statement that matters, with its plan.
+#[derive(Debug, Clone)]
+pub struct Planned<'a> {
+    pub ran: Ran<'a>,
+    pub history: &'a History,
+    pub plan: &'a PlanNode,
+}
+
+impl Planned<'_> {
+    pub fn shape(&self) -> Shape {
+        shape::read(Dialect::Postgres, self.ran.text)
+    }
+}
+
+/// The dearest statements whose present plan is known.
+pub fn statements<'a>(seen: &Seen<'a>, min_window: Span) -> Vec<Planned<'a>> {
+    if seen.plans.is_empty() {
+        return Vec::new();
+    }
+    let is_planned = |key: &Key| seen.plans.believed(key, seen.at).is_some();
+    let known =
+        statement::all_queries(seen, min_window, |key, _, _| is_planned(key), |cost| cost.exec_seconds);
+    let planned = known.into_iter().filter_map(|ran| {
+        let history = seen.plans.believed(&ran.key, seen.at)?;
+        Some(Planned { plan: &history.present()?.plan, history, ran })
+    });
+    planned.collect()
+}
+
+/// Silence of a page about plans means something once there are plans; where there never will be any, it has nothing
+/// more to wait for.
+pub fn has_seen_enough(seen: &Seen<'_>, min_window: Span) -> bool {
+    statement::has_seen_enough(seen, min_window) && !(seen.explains && seen.plans.is_empty())
+}
+
+/// The plans that are wanted now: of the dearest statements, those that are not known, old, or in doubt.
+pub fn questions(seen: &Seen<'_>) -> Vec<Word> {
+    if !seen.explains || seen.flavour != Flavour::Postgres {
+        return Vec::new();
+    }
+    let is_dear = |cost: &Cost, sum: &Sum| sum.rate(cost.exec_seconds) >= MIN_LOAD;
+    let dear =
+        statement::all_queries(seen, MIN_WINDOW, |_, cost, sum| is_dear(cost, sum), |cost| cost.exec_seconds);
+    let readable = dear.into_iter().filter(|ran| only_reads(ran.text)).take(MAX_ASKED);
+    let due = readable.filter(|ran| seen.plans.of(&ran.key).is_none_or(|history| is_due(history, seen.at)));
+    due.filter_map(|ran| {
+        let schemas = schemas(seen, &ran)?;
+        Some(Question::Plan { database: ran.key.database.clone(), digest: ran.key.digest, schemas }.into())
+    })
+    .collect()
+}
+
+fn is_due(history: &History, at: f64) -> bool {
+    let pause = match &history.refused {
+        Some(_) => REFUSED_AGAIN,
+        None if history.is_in_doubt() => SOON,
+        None => AGAIN,
+    };
+    at - history.asked_at >= pause
+}
+
+/// Only what begins so is planned at all.
+fn only_reads(text: &str) -> bool {
+    let first = text.trim_start_matches('(').split(' ').next().unwrap_or_default();
+    ["select", "with"].iter().any(|word| first.eq_ignore_ascii_case(word))
+}
+
+/// The schemas that the names of its tables stand for. The search path of who sent it is not known: a name that two
+/// schemas have is not taken to be either.
+fn schemas(seen: &Seen<'_>, ran: &Ran<'_>) -> Option<Vec<Name>> {
+    let place = (Topic::Tables, Scope::Database(ran.key.database.clone()));
+    let tables = Table::of(&seen.now.parts.get(&place)?.rows);
+    let read = shape::read(Dialect::Postgres, ran.text);
+    let mut schemas = BTreeSet::new();
+    for name in read.tables.iter().filter(|table| table.schema.is_none()).map(|table| table.name.as_str()) {
+        let mut of_name = tables.iter().filter(|table| &*table.table == name).map(|table| &table.schema);
+        match (of_name.next(), of_name.next()) {
+            (Some(schema), None) => drop(schemas.insert(schema.clone())),
+            (Some(_), Some(_)) => return None,
+            // A view, perhaps.
+            (None, _) => drop(schemas.insert(Name::new("public"))),
+        }
+    }
+    Some(schemas.into_iter().collect())
+}
+
+/// What a step tests the columns of its table for, read from its own words.
+pub fn tests_of(node: &PlanNode, condition: &str) -> Shape {
+    let table = node.relation.as_deref().unwrap_or_default();
+    let alias = node.alias().unwrap_or(table);
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let text = format!("select * from {} {} where {condition}", quoted(table), quoted(alias));
+    shape::read(Dialect::Postgres, &text)
+}
+
+/// As a sentence names a step.
+pub fn excerpt(condition: &str) -> String {
+    sql::shorten(condition, 120)
+}
