@@ -298,8 +298,13 @@ impl Daemon {
         state.remember(ledger, past.into_iter().map(|(_, snapshot)| snapshot));
         let (board, report) = watch::channel(Arc::new(state.report(self.clock.now())));
         let (give_rules, take_rules) = watch::channel(rules.clone());
-        let outlets =
-            Outlets { board, changes: self.changes.clone(), keeper: self.keeper.clone(), tap: None };
+        let outlets = Outlets {
+            board,
+            changes: self.changes.clone(),
+            keeper: self.keeper.clone(),
+            follows_logs: true,
+            tap: None,
+        };
         let stop = CancellationToken::new();
         let life = watch(engine, state, self.clock, take_rules, outlets);
         let name = target.name.clone();

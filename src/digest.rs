@@ -8,6 +8,7 @@
 //! Nothing grows with the file: statements, names and lists are bounded, and what is dropped is counted.
 
 mod feed;
+mod filter;
 pub mod histogram;
 mod innodb;
 pub mod locks;
@@ -17,9 +18,10 @@ pub mod report;
 pub mod run;
 pub mod statements;
 pub mod sum;
-mod unpack;
+pub mod unpack;
 pub mod upkeep;
 
-pub use feed::Progress;
+pub use feed::{Bookmark, Feed, Progress};
+pub use filter::Filter;
 pub use run::{DigestError, Job, digest};
-pub use sum::{Filter, Sum};
+pub use sum::Sum;

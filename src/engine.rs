@@ -17,8 +17,9 @@ pub mod template;
 pub mod trust;
 pub mod verify;
 
+use crate::follow::Wanted;
 use crate::model::question::{Answer, Question};
-use crate::model::{Sample, Topic};
+use crate::model::{Digest, Sample, Topic};
 use crate::texts::Texts;
 use serde::{Deserialize, Serialize};
 use std::future::Future;
@@ -161,5 +162,9 @@ pub trait Probe: Send {
 pub trait Engine: Send + Sync {
     fn name(&self) -> &'static str;
     fn topics(&self) -> Vec<(Topic, Pace)>;
+    /// The logs that it writes where we can read them, as far as it has told.
+    fn logs(&self) -> Option<Wanted>;
+    /// The wording of statements that a log has shown.
+    fn teach(&self, wording: &[(Digest, String)]);
     fn open(&self, lane: Lane) -> Box<dyn Probe>;
 }

@@ -66,7 +66,7 @@ pub async fn inspect(
         Watch::new(bare_plan(target.name.clone(), handbook), engine.topics(), clock.now()).at_first_sight();
     let (board, mut reports) = watch::channel(Arc::new(state.report(clock.now())));
     let (changes, _undelivered) = mpsc::channel::<Change>(CHANGES);
-    let outlets = Outlets { board, changes, keeper: Keeper::off(), tap };
+    let outlets = Outlets { board, changes, keeper: Keeper::off(), follows_logs: false, tap };
     let (_keep, rules) = watch::channel(state.rules());
     let task = tokio::spawn(watch(engine, state, clock, rules, outlets));
     tokio::time::sleep(how_long).await;

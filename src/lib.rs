@@ -20,6 +20,7 @@ pub mod daemon;
 pub mod digest;
 pub mod engine;
 pub mod engines;
+pub mod follow;
 pub mod inspect;
 pub mod lane;
 pub mod ledger;

@@ -11,6 +11,8 @@
 //! Texts inside an [`Entry`] are raw: they hold literals. What leaves the process goes through `sql`.
 
 use crate::sql::Dialect;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
@@ -22,7 +24,8 @@ pub type Micros = i64;
 pub const MAX_ENTRY: usize = 16 << 20;
 
 /// How the entries of a log are spelled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Format {
     PostgresStderr,
     PostgresCsv,

@@ -33,8 +33,9 @@ use std::str::FromStr;
 /// reading it would cost more than the statement is worth. What comes after is cut.
 pub const MAX_TEXT: usize = 1 << 20;
 
-/// What our own statements carry, so that we can leave ourselves out of every number.
-pub const TAG: &str = "/* dbsonde */";
+/// How the remark begins that our own statements carry, so that we can leave ourselves out of every number. The name
+/// of the lane follows.
+pub const TAG: &str = "/* dbsonde ";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dialect {

@@ -127,6 +127,9 @@ pub trait Store: Send {
     fn ladder(&mut self, target: &Name, now: f64) -> Result<Vec<(Rung, Snapshot)>, StoreError>;
     fn keep_ledger(&mut self, target: &Name, entries: &[Entry]) -> Result<(), StoreError>;
     fn ledger(&mut self, target: &Name) -> Result<Vec<Entry>, StoreError>;
+    /// How far its logs were followed, and what they added up to.
+    fn keep_logs(&mut self, target: &Name, now: f64, content: &[u8]) -> Result<(), StoreError>;
+    fn logs(&mut self, target: &Name) -> Result<Option<Vec<u8>>, StoreError>;
     fn levels(&mut self, target: &Name, topic: Topic) -> Result<Vec<Hourly>, StoreError>;
 }
 

@@ -60,7 +60,8 @@ impl Texts {
         }
     }
 
-    fn show(&mut self, digest: Digest, text: &str) {
+    /// The wording of a statement that is known from elsewhere than the server's own list.
+    pub fn show(&mut self, digest: Digest, text: &str) {
         if self.shown.contains_key(&digest) {
             return;
         }

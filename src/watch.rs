@@ -3,22 +3,21 @@
 //! [`watch`] is the task around it.
 
 mod memory;
+mod task;
 mod told;
 mod wishes;
 
+pub use task::{Outlets, watch};
 pub use wishes::{Plan, Rules};
 
 use crate::board::Report;
-use crate::clock::Clock;
-use crate::engine::{Due, Engine, EngineError, Lane, Pace, Reading, ServerFacts, Visit};
-use crate::lane::{self, News, Orders};
+use crate::engine::{Due, EngineError, Lane, Pace, Reading, ServerFacts, Visit};
+use crate::lane::{News, Orders};
 use crate::ledger::{Change, Entry, Ledger};
 use crate::model::question::{Answer, Question};
 use crate::model::{Finding, Flavour, Place, Sample, Scope, Snapshot, Topic, When, Window};
 use crate::plans::Plans;
-use crate::recording::Recorded;
 use crate::rule::{Seen, Word};
-use crate::store::Keeper;
 use crate::tally::Tally;
 use crate::texts::Texts;
 use crate::throttle::Throttle;
@@ -27,21 +26,16 @@ use memory::{LooksBack, Memory};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
 use told::Told;
 
 /// The roaming connection moves at most this often.
 const ROAM_EVERY: Duration = Duration::from_secs(10);
-/// News waiting to be taken in: one from each lane and some.
-const NEWS: usize = 8;
 /// Questions open at a time, and how long an answer is believed.
 const MAX_QUESTIONS: usize = 100;
 const MAX_ANSWERS: usize = 1_000;
 const ANSWER_AGES: f64 = 3_600.0;
 /// Without the functions of tier advise nobody plans anything for us.
 const TIERS_THAT_EXPLAIN: [&str; 3] = ["advise", "full", "superuser"];
-/// How often what survives a restart is handed to the store.
-const KEEP_EVERY: f64 = 60.0;
 
 #[derive(Debug)]
 pub struct Watch {
@@ -144,6 +138,11 @@ impl Watch {
         if self.throttle.judge(now.monotonic) {
             self.pace();
         }
+    }
+
+    /// Takes in what the logs have brought, which cost the target nothing.
+    pub fn hear(&mut self, visit: Visit, now: When) {
+        self.learn(visit, now);
     }
 
     fn account(&mut self, lane: Lane, visit: &Visit, now: When) {
@@ -403,74 +402,5 @@ impl Watch {
 
     fn stretches(&self) -> BTreeMap<Pace, f64> {
         Pace::ALL.into_iter().map(|pace| (pace, self.throttle.stretch(pace).unwrap_or(0.0))).collect()
-    }
-}
-
-/// Where a target's task sends what others do with it.
-#[derive(Debug)]
-pub struct Outlets {
-    pub board: watch::Sender<Arc<Report>>,
-    pub changes: mpsc::Sender<Change>,
-    pub keeper: Keeper,
-    /// Every visit as it comes, for a recording.
-    pub tap: Option<mpsc::Sender<Recorded>>,
-}
-
-/// Watches until it is dropped, which is safe at every await.
-pub async fn watch(
-    engine: Arc<dyn Engine>,
-    mut watch: Watch,
-    clock: Clock,
-    rules: watch::Receiver<Rules>,
-    outlets: Outlets,
-) {
-    let (give_orders, orders) = watch::channel(watch.orders());
-    let (send, mut news) = mpsc::channel(NEWS);
-    let mut lanes = tokio::task::JoinSet::new();
-    for lane in Lane::ALL {
-        lanes.spawn(lane::run(engine.clone(), lane, orders.clone(), send.clone()));
-    }
-    drop(send);
-    let mut kept = clock.now();
-    while let Some(fresh) = news.recv().await {
-        let (now, lane) = (clock.now(), fresh.lane);
-        log(&watch, &fresh);
-        if let (Some(tap), Ok(visit)) = (&outlets.tap, &fresh.brought)
-            && tap.try_send(Recorded::of(lane, now, visit)).is_err()
-        {
-            tracing::warn!(target = %watch.plan.target, "the recording cannot keep up: a sample is missing from it");
-        }
-        watch.plan.rules = rules.borrow().clone();
-        watch.take(fresh, now);
-        // The pulse alone changes no finding that the next beat would not see.
-        if lane != Lane::Pulse {
-            let changes = watch.read(now);
-            if !changes.is_empty() {
-                outlets.keeper.keep_ledger(&watch.plan.target, watch.ledger.to_vec());
-            }
-            for change in changes {
-                // A full queue is the sinks' trouble, counted there; the ledger keeps the truth.
-                let _ = outlets.changes.try_send(change);
-            }
-        }
-        if now.seconds_since(&kept) >= KEEP_EVERY {
-            kept = now;
-            outlets.keeper.keep_ledger(&watch.plan.target, watch.ledger.to_vec());
-            outlets.keeper.keep_snapshot(&watch.plan.target, now, watch.snapshot.clone());
-        }
-        give_orders.send_replace(watch.orders());
-        outlets.board.send_replace(Arc::new(watch.report(now)));
-    }
-}
-
-/// Says once when a lane begins to fail and once when it is well again.
-fn log(watch: &Watch, news: &News) {
-    let (target, lane) = (&watch.plan.target, news.lane.name());
-    match (&news.brought, watch.failed.get(&news.lane)) {
-        (Err(error), known) if known.map(|(error, _)| error) != Some(error) => {
-            tracing::warn!(%target, lane, %error, "cannot watch")
-        }
-        (Ok(_), Some(_)) => tracing::info!(%target, lane, "watching again"),
-        _ => {}
     }
 }

@@ -2,7 +2,7 @@
 
 use super::diagnostic::Step;
 use super::password::check_file;
-use super::{Glob, TargetUrl};
+use super::{Glob, LogSource, TargetUrl};
 use crate::model::{Name, Topic};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -53,6 +53,9 @@ pub struct Target {
     /// Which databases to walk for tables, indexes and schema.
     #[serde(default)]
     pub databases: Databases,
+    /// Which of its logs to follow.
+    #[serde(default)]
+    pub log: LogSource,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -94,6 +97,7 @@ impl Target {
             password_command: None,
             labels: BTreeMap::new(),
             databases: Databases::default(),
+            log: LogSource::default(),
         }
     }
 
@@ -138,6 +142,9 @@ impl Target {
             if let Err(said) = check_label(name, value) {
                 return wrong(at, said);
             }
+        }
+        if let Err((key, said)) = self.log.check() {
+            return wrong(vec![Key("log"), Key(key)], said);
         }
         if self.databases.include.is_empty() {
             let said = "this leaves no database\nwrite include = [\"*\"], or leave it out";

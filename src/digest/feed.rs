@@ -3,6 +3,7 @@
 use super::sum::Sum;
 use crate::log::{End, MAX_ENTRY, Reader};
 use memchr::{memchr_iter, memrchr};
+use serde::{Deserialize, Serialize};
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -23,50 +24,89 @@ pub fn feed(
     until: Option<u64>,
     progress: &Progress,
 ) -> io::Result<u64> {
-    let mut feed =
-        Feed { source, progress, buffer: Vec::new(), start: 0, position: 0, lines: 0, ended: false };
-    while until.is_none_or(|until| feed.position < until) {
-        if let Some((length, entry)) = reader.next(feed.rest(), End::Open) {
-            sum.entry(&entry);
-            feed.advance(length);
-        } else if !feed.ended && feed.rest().len() < MAX_ENTRY {
-            feed.more()?;
-        } else if feed.rest().is_empty() {
-            break;
-        } else {
-            let cut = !feed.ended;
-            let length = closed(reader, sum, feed.rest());
-            feed.advance(length);
-            if cut && feed.rest().is_empty() {
-                feed.pass_over(reader)?;
-            }
+    let mut feed = Feed::new(Bookmark::default(), MAX_ENTRY);
+    while until.is_none_or(|until| feed.bookmark.at < until) {
+        let end = if feed.ended { End::Closed } else { End::Open };
+        if feed.step(reader, sum, end) {
+            continue;
         }
+        if feed.ended {
+            break;
+        }
+        let read = feed.more(source)?;
+        progress.fetch_add(read as u64, Ordering::Relaxed);
     }
-    sum.bytes += feed.position;
+    sum.bytes += feed.bookmark.at;
     sum.lines += feed.lines;
-    Ok(feed.position)
+    Ok(feed.bookmark.at)
 }
 
-fn closed(reader: &mut dyn Reader, sum: &mut Sum, bytes: &[u8]) -> usize {
-    let Some((length, entry)) = reader.next(bytes, End::Closed) else { return bytes.len() };
-    sum.entry(&entry);
-    length
+/// Between two entries of a source: all that must be kept to go on later.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bookmark {
+    pub at: u64,
+    /// What stands here is the end of an entry whose beginning is not to be had or was too much.
+    pub passing: bool,
 }
 
-struct Feed<'a> {
-    source: &'a mut dyn Read,
-    progress: &'a Progress,
+/// Bytes of a source on their way to a reader.
+#[derive(Debug)]
+pub struct Feed {
     buffer: Vec<u8>,
     start: usize,
-    /// Of `start`, in the source.
-    position: u64,
+    bookmark: Bookmark,
+    /// The largest entry that is taken in whole.
+    most: usize,
     lines: u64,
+    /// The source has no more, for now or for good.
     ended: bool,
 }
 
-impl Feed<'_> {
-    fn rest(&self) -> &[u8] {
+impl Feed {
+    pub fn new(bookmark: Bookmark, most: usize) -> Self {
+        Self { buffer: Vec::new(), start: 0, bookmark, most, lines: 0, ended: false }
+    }
+
+    pub fn bookmark(&self) -> Bookmark {
+        self.bookmark
+    }
+
+    /// Bytes at hand that are no whole entry yet.
+    pub fn rest(&self) -> &[u8] {
         self.buffer.get(self.start..).unwrap_or_default()
+    }
+
+    /// Gives back memory before a pause.
+    pub fn settle(&mut self) {
+        if self.rest().is_empty() {
+            (self.buffer, self.start) = (Vec::new(), 0);
+        }
+    }
+
+    /// Hands over what can be: an entry, or what has to be passed over. False if that needs more bytes, or if there
+    /// are none left.
+    pub fn step(&mut self, reader: &mut dyn Reader, sum: &mut Sum, end: End) -> bool {
+        if self.bookmark.passing {
+            return self.pass_over(reader, end);
+        }
+        if let Some((length, entry)) = reader.next(self.rest(), End::Open) {
+            sum.entry(&entry);
+            self.advance(length);
+            return true;
+        }
+        if self.rest().is_empty() || (end == End::Open && self.rest().len() < self.most) {
+            return false;
+        }
+        let length = closed(reader, sum, self.rest());
+        self.advance(length);
+        if end == End::Open && self.rest().is_empty() {
+            sum.cut += 1;
+            // The end of what was taken may be the newline before the next entry.
+            self.start = self.start.saturating_sub(1);
+            self.bookmark = Bookmark { at: self.bookmark.at - 1, passing: true };
+            self.lines -= u64::from(self.rest().first() == Some(&b'\n'));
+        }
+        true
     }
 
     /// At least one byte, so that no reader can hold us up.
@@ -75,19 +115,21 @@ impl Feed<'_> {
         let taken = self.rest().get(..length).unwrap_or_default();
         self.lines += memchr_iter(b'\n', taken).count() as u64;
         self.start += length;
-        self.position += length as u64;
+        self.bookmark.at += length as u64;
     }
 
-    /// As much again as there is, so that an entry read again and again costs no more than twice its length.
-    fn more(&mut self) -> io::Result<()> {
+    /// As much again as there is, so that an entry read again and again costs no more than twice its length. Gives
+    /// how much there was.
+    pub fn more(&mut self, source: &mut dyn Read) -> io::Result<usize> {
         self.buffer.drain(..self.start);
         self.start = 0;
+        self.ended = false;
         let room = self.buffer.len().max(BLOCK);
         let have = self.buffer.len();
         self.buffer.resize(have + room, 0);
         let mut filled = have;
         while filled < self.buffer.len() {
-            match self.source.read(self.buffer.get_mut(filled..).unwrap_or_default()) {
+            match source.read(self.buffer.get_mut(filled..).unwrap_or_default()) {
                 Ok(0) => {
                     self.ended = true;
                     break;
@@ -101,35 +143,32 @@ impl Feed<'_> {
             }
         }
         self.buffer.truncate(filled);
-        self.progress.fetch_add((filled - have) as u64, Ordering::Relaxed);
-        Ok(())
+        Ok(filled - have)
     }
 
     /// What is left of an entry that was too long.
-    fn pass_over(&mut self, reader: &mut dyn Reader) -> io::Result<()> {
-        // The end of what was taken may be the newline before the next entry.
-        self.start = self.start.saturating_sub(1);
-        self.position -= 1;
-        self.lines -= u64::from(self.rest().first() == Some(&b'\n'));
-        loop {
-            if let Some(next) = reader.seek(self.rest(), 0) {
-                self.advance(next);
-                return Ok(());
-            }
-            let rest = self.rest();
-            let line = memrchr(b'\n', rest).filter(|at| rest.len() - at < TAIL);
-            let passed = line.map_or(rest.len().saturating_sub(1), |at| at.saturating_sub(1));
-            if passed > 0 {
-                self.advance(passed);
-            }
-            if self.ended {
-                let length = self.rest().len();
-                if length > 0 {
-                    self.advance(length);
-                }
-                return Ok(());
-            }
-            self.more()?;
+    fn pass_over(&mut self, reader: &mut dyn Reader, end: End) -> bool {
+        if let Some(next) = reader.seek(self.rest(), 0) {
+            self.advance(next);
+            self.bookmark.passing = false;
+            return true;
         }
+        let rest = self.rest();
+        let line = memrchr(b'\n', rest).filter(|at| rest.len() - at < TAIL);
+        let passed = line.map_or(rest.len().saturating_sub(1), |at| at.saturating_sub(1));
+        if passed > 0 {
+            self.advance(passed);
+        }
+        if end == End::Closed && !self.rest().is_empty() {
+            let length = self.rest().len();
+            self.advance(length);
+        }
+        false
     }
+}
+
+fn closed(reader: &mut dyn Reader, sum: &mut Sum, bytes: &[u8]) -> usize {
+    let Some((length, entry)) = reader.next(bytes, End::Closed) else { return bytes.len() };
+    sum.entry(&entry);
+    length
 }

@@ -15,6 +15,10 @@ pub struct Innodb {
 const MAX_TRANSACTIONS: usize = 64;
 
 impl Innodb {
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// Takes the next entry of the log; what does not belong to a deadlock passes.
     pub fn entry(&mut self, text: &[u8], at: Option<Micros>, statements: &mut Statements, locks: &mut Locks) {
         if memmem::find(text, b"ransactions deadlock detected").is_some() {

@@ -210,7 +210,7 @@ impl Report {
             noise: sum.noise,
             from: time(sum.from),
             to: time(sum.to),
-            events: sum.classes.iter().map(|(class, count)| (class.name(), *count)).collect(),
+            events: events(sum),
             errors: states(&sum.states),
             statements,
             queries: rows.into_iter().map(|row| query(row, sum)).collect(),
@@ -352,4 +352,10 @@ fn deadlock(deadlock: &Deadlock) -> DeadlockReport {
         last: time(deadlock.last),
         participants: participants.collect(),
     }
+}
+
+fn events(sum: &Sum) -> BTreeMap<&'static str, u64> {
+    let mut events = BTreeMap::new();
+    sum.classes.iter().for_each(|((class, _), count)| *events.entry(class.name()).or_default() += count);
+    events
 }

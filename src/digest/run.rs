@@ -1,7 +1,8 @@
 //! Files to sums: what a file is, how it is cut, and who reads which piece.
 
 use super::feed::{Progress, feed};
-use super::sum::{Filter, Sum};
+use super::filter::Filter;
+use super::sum::Sum;
 use super::unpack::{is_packed, unpack};
 use crate::log::{Format, Reader};
 use crate::logs::envelope::{Envelope, Opened};

@@ -12,6 +12,8 @@ use xxhash_rust::xxh3::xxh3_128;
 const MAX_WEIGHT: usize = 48 << 20;
 /// Outlines that are remembered. Past that the memory is wiped: the frequent ones are back at once.
 const MAX_OUTLINES: usize = 1 << 16;
+/// Statements that are still known when counting begins anew: as many as a busy server runs in a minute.
+const MAX_RENEWED: usize = 4_000;
 /// The longest fingerprint that is shown; the digest is of the whole.
 const MAX_FINGERPRINT: usize = 8 << 10;
 /// Fields of a slow log beside those with a place of their own.
@@ -40,6 +42,8 @@ pub struct Row {
     pub temp_files: u64,
     pub temp_bytes: u64,
     pub errors: u64,
+    /// Of the errors, the ones where it was cancelled.
+    pub cancels: u64,
     pub plans: u64,
     pub lock_waits: u64,
     pub databases: Vec<Name>,
@@ -126,6 +130,7 @@ impl Row {
             *sum = sum.saturating_add(more);
         }
         self.lock_waits += other.lock_waits;
+        self.cancels += other.cancels;
         self.seen(other.first);
         self.seen(other.last);
         self.partial |= other.partial;
@@ -219,6 +224,21 @@ impl Statements {
             dropped: 0,
             others: BTreeMap::new(),
         }
+    }
+
+    /// The same statements with nothing counted, so that none has to be read anew; or none, where they were many.
+    pub fn renewed(&mut self) -> Self {
+        let mut next = std::mem::replace(self, Self::new(self.dialect));
+        if next.pruned || next.rows.len() > MAX_RENEWED {
+            return Self::new(next.dialect);
+        }
+        for row in &mut next.rows {
+            let fingerprint = std::mem::take(&mut row.fingerprint);
+            *row = Row { digest: row.digest, fingerprint, ..Row::default() };
+        }
+        next.others.clear();
+        next.dropped = 0;
+        next
     }
 
     /// The row of a raw text.

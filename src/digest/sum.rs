@@ -1,5 +1,6 @@
 //! What a log, or a piece of one, adds up to.
 
+use super::filter::Filter;
 use super::innodb::Innodb;
 use super::locks::Locks;
 use super::names::{self, ByHash, Name, Names};
@@ -18,25 +19,8 @@ const MAX_PENDING: usize = 20_000;
 /// So often what has grown is weighed.
 const WEIGH_EVERY: u64 = 1 << 16;
 
-/// Which entries count.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    pub since: Option<Micros>,
-    pub until: Option<Micros>,
-    pub database: Option<String>,
-    pub user: Option<String>,
-}
-
-impl Filter {
-    fn admits(&self, entry: &Entry) -> bool {
-        let name = |wanted: &Option<String>, is: &[u8]| wanted.as_ref().is_none_or(|w| w.as_bytes() == is);
-        // Without a time of its own an entry cannot be told to lie outside.
-        self.since.is_none_or(|since| entry.time.is_none_or(|at| at >= since))
-            && self.until.is_none_or(|until| entry.time.is_none_or(|at| at < until))
-            && name(&self.database, entry.who.database)
-            && name(&self.user, entry.who.user)
-    }
-}
+/// How bad, and what went wrong where that is told.
+pub type State = (Severity, Option<SqlState>);
 
 #[derive(Debug)]
 pub struct Sum {
@@ -50,9 +34,11 @@ pub struct Sum {
     pub lines: u64,
     pub from: Option<Micros>,
     pub to: Option<Micros>,
-    pub classes: BTreeMap<Class, u64>,
-    pub unclassified: BTreeMap<(Severity, Option<SqlState>), u64>,
-    pub states: BTreeMap<(Severity, Option<SqlState>), u64>,
+    pub classes: BTreeMap<(Class, Severity), u64>,
+    /// Entries of which only the beginning was taken in.
+    pub cut: u64,
+    pub unclassified: BTreeMap<State, u64>,
+    pub states: BTreeMap<State, u64>,
     pub statements: Statements,
     pub names: Names,
     /// Names of fields, in the order of `Row::fields`.
@@ -84,6 +70,10 @@ struct Sessions {
 
 impl Sum {
     pub fn new(format: Format, filter: Filter) -> Self {
+        Self::of(Statements::new(format.dialect()), filter)
+    }
+
+    fn of(statements: Statements, filter: Filter) -> Self {
         Self {
             entries: 0,
             left_out: 0,
@@ -94,9 +84,10 @@ impl Sum {
             from: None,
             to: None,
             classes: BTreeMap::new(),
+            cut: 0,
             unclassified: BTreeMap::new(),
             states: BTreeMap::new(),
-            statements: Statements::new(format.dialect()),
+            statements,
             names: Names::default(),
             fields: Vec::new(),
             fields_dropped: 0,
@@ -110,6 +101,20 @@ impl Sum {
             last_database: None,
             filter,
         }
+    }
+
+    /// Begins at zero in the middle of a log: what sessions have begun goes on.
+    pub fn renew(&mut self) {
+        let mut next = Self::of(self.statements.renewed(), std::mem::take(&mut self.filter));
+        next.sessions = std::mem::take(&mut self.sessions);
+        next.sessions.orphans.clear();
+        next.innodb = std::mem::take(&mut self.innodb);
+        *self = next;
+    }
+
+    /// In the middle of what the log tells over several entries.
+    pub fn is_amid(&self) -> bool {
+        self.innodb.is_open()
     }
 
     pub fn entry(&mut self, entry: &Entry) {
@@ -161,7 +166,10 @@ impl Sum {
             Kind::Vacuum(vacuum) => self.upkeep.vacuum(&vacuum),
             Kind::Checkpoint(checkpoint) => self.upkeep.checkpoint(&checkpoint),
             Kind::Disconnection(micros) => self.upkeep.session(micros),
-            Kind::Error => self.statement(message.statement, entry, |row| row.errors += 1),
+            Kind::Error => self.statement(message.statement, entry, |row| {
+                row.errors += 1;
+                row.cancels += u64::from(fact.class.is_some_and(Class::is_cancel));
+            }),
         }
         if self.entries.is_multiple_of(WEIGH_EVERY) {
             self.weigh();
@@ -171,7 +179,7 @@ impl Sum {
     fn count(&mut self, fact: &Fact, entry: &Entry) {
         let state = entry.sqlstate.or_else(|| untold(fact.class, entry.severity)).filter(|s| !s.is_success());
         match fact.class {
-            Some(class) => *self.classes.entry(class).or_default() += 1,
+            Some(class) => *self.classes.entry((class, entry.severity)).or_default() += 1,
             // States are few: the server has 260.
             None => *self.unclassified.entry((entry.severity, state)).or_default() += 1,
         }
@@ -384,6 +392,7 @@ impl Sum {
             (&mut self.lines, later.lines),
             (&mut self.unjoined, later.unjoined),
             (&mut self.fields_dropped, later.fields_dropped),
+            (&mut self.cut, later.cut),
         ];
         numbers.into_iter().for_each(|(sum, more)| *sum += more);
         self.from = [self.from, later.from].into_iter().flatten().min();

@@ -395,6 +395,15 @@ impl Class {
         !wrong || matches!(severity, Severity::Error | Severity::Fatal | Severity::Panic | Severity::Warning)
     }
 
+    /// The server ended a statement before it was done, as somebody wished or a limit of time had it.
+    pub fn is_cancel(self) -> bool {
+        use Class::*;
+        matches!(
+            self,
+            StatementCanceledTimeout | StatementCanceledUser | LockTimeout | StandbyStatementCanceled
+        )
+    }
+
     pub fn sqlstate(self) -> Option<SqlState> {
         SqlState::of(self.state().as_bytes())
     }

@@ -95,6 +95,12 @@ topics! {
     Settings(Setting),
     Roles(Role),
     HostRules(HostRule),
+    Logs(Log),
+    LogEvents(LogEvent),
+    LogErrors(LogError),
+    LogStatements(LogStatement),
+    LogLocks(LogLock),
+    LogDeadlocks(LogDeadlock),
 }
 
 impl std::fmt::Display for Topic {

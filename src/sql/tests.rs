@@ -443,7 +443,7 @@ fn digests_are_stable_and_read_back() {
 
 #[test]
 fn small_helpers() {
-    assert!(is_ours("select 1 /* dbsonde */"));
+    assert!(is_ours("select 1 /* dbsonde */") && is_ours("select /* dbsonde beat */ 1"));
     assert!(!is_ours("select 1 /* dbsonde"));
     assert_eq!(shorten("select", 6), "select");
     assert_eq!(shorten("select é", 8), "selec…");

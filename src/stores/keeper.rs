@@ -23,6 +23,8 @@ enum Ask {
     Ladder(Name, f64, oneshot::Sender<Vec<(Rung, Snapshot)>>),
     Ledger(Name, oneshot::Sender<Vec<Entry>>),
     Levels(Name, Topic, oneshot::Sender<Vec<Hourly>>),
+    KeepLogs(Name, f64, Vec<u8>, oneshot::Sender<bool>),
+    Logs(Name, oneshot::Sender<Option<Vec<u8>>>),
     Flush(oneshot::Sender<()>),
 }
 
@@ -166,6 +168,15 @@ impl Keeper {
         self.ask(|reply| Ask::Levels(target.clone(), topic, reply)).await
     }
 
+    /// Returns when it is on disk, or cannot be, which is told.
+    pub async fn keep_logs(&self, target: &Name, now: f64, content: Vec<u8>) -> bool {
+        self.ask(|reply| Ask::KeepLogs(target.clone(), now, content, reply)).await
+    }
+
+    pub async fn logs(&self, target: &Name) -> Option<Vec<u8>> {
+        self.ask(|reply| Ask::Logs(target.clone(), reply)).await
+    }
+
     /// Returns when everything handed over so far is on disk, or cannot be.
     pub async fn flush(&self) {
         self.ask(Ask::Flush).await;
@@ -285,6 +296,13 @@ impl Clerk {
             Ask::Levels(target, topic, reply) => {
                 let _ =
                     reply.send(self.with(false, |store| store.levels(&target, topic)).unwrap_or_default());
+            }
+            Ask::KeepLogs(target, now, content, reply) => {
+                let _ =
+                    reply.send(self.with(true, |store| store.keep_logs(&target, now, &content)).is_some());
+            }
+            Ask::Logs(target, reply) => {
+                let _ = reply.send(self.with(false, |store| store.logs(&target)).flatten());
             }
             Ask::Flush(reply) => {
                 let _ = reply.send(());

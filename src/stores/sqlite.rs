@@ -37,6 +37,9 @@ const TABLES: &str = "
     CREATE TABLE level (series INTEGER NOT NULL, hour INTEGER NOT NULL, value REAL NOT NULL,
         PRIMARY KEY (series, hour)) STRICT, WITHOUT ROWID;";
 
+/// Came later: a version that does not know it leaves it alone.
+const LOGS: &str = "CREATE TABLE IF NOT EXISTS log (target TEXT PRIMARY KEY, written REAL NOT NULL, content BLOB NOT NULL) STRICT;";
+
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         let why = format!("SQLite: {error}");
@@ -92,7 +95,7 @@ impl Sqlite {
         connection.execute_batch(&format!(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA max_page_count = {pages};
              PRAGMA journal_size_limit = 4194304; PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY;
-             BEGIN IMMEDIATE; {} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {SCHEMA}; COMMIT;",
+             BEGIN IMMEDIATE; {} {LOGS} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {SCHEMA}; COMMIT;",
             if is_new { TABLES } else { "" },
         ))?;
         let targets = load(&connection)?;
@@ -216,6 +219,24 @@ impl Store for Sqlite {
         Ok(read.unwrap_or_default())
     }
 
+    fn keep_logs(&mut self, target: &Name, now: f64, content: &[u8]) -> Result<(), StoreError> {
+        self.whole(Some(now), |transaction| {
+            let sql = "INSERT INTO log (target, written, content) VALUES (?1, ?2, ?3)
+                       ON CONFLICT (target) DO UPDATE SET written = excluded.written, content = excluded.content";
+            transaction.prepare_cached(sql)?.execute(params![target.as_str(), now, content]).map(drop)
+        })
+    }
+
+    fn logs(&mut self, target: &Name) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut query = self.connection.prepare_cached("SELECT content FROM log WHERE target = ?1")?;
+        let mut rows = query.query([target.as_str()])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        Ok(match row.get_ref(0)? {
+            ValueRef::Blob(content) => Some(content.to_vec()),
+            _ => None,
+        })
+    }
+
     fn levels(&mut self, target: &Name, topic: Topic) -> Result<Vec<Hourly>, StoreError> {
         Ok(Levels::read(&self.connection, target, topic)?)
     }
@@ -267,6 +288,7 @@ fn make_room(connection: &mut Connection, now: Option<f64>) -> Result<bool, Stor
             let sql = format!("DELETE FROM {table} WHERE target IN ({old})");
             gone += transaction.execute(&sql, [now - FORGOTTEN_AFTER])?;
         }
+        gone += transaction.execute("DELETE FROM log WHERE written < ?1", [now - FORGOTTEN_AFTER])?;
     }
     if gone == 0 {
         let oldest = "SELECT min(hour) + (max(hour) - min(hour)) / 4 FROM level";

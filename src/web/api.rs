@@ -29,15 +29,16 @@ pub struct Asked {
 }
 
 /// What is wrong with a request.
-struct Refusal(StatusCode, String);
+#[derive(Debug)]
+pub struct Refusal(StatusCode, String);
 
-type Answer<T> = Result<T, Refusal>;
+pub type Answer<T> = Result<T, Refusal>;
 
 /// From the reports of the chosen targets, and what is found about ourselves.
-type Work<T> = fn(&[Arc<Report>], &[Entry], &When, &Asked) -> Answer<T>;
+pub type Work<T> = fn(&[Arc<Report>], &[Entry], &When, &Asked) -> Answer<T>;
 
 /// Works out an answer aside, because it may take longer than a task should hold its thread.
-async fn answered<T: Serialize + Send + 'static>(
+pub async fn answered<T: Serialize + Send + 'static>(
     views: Arc<Views>,
     asked: Result<Query<Asked>, QueryRejection>,
     work: Work<T>,

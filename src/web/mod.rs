@@ -5,6 +5,7 @@ mod api;
 pub mod exposition;
 mod gate;
 mod lifecycle;
+mod logs;
 pub mod metrics;
 mod moment;
 mod pages;

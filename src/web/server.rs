@@ -6,7 +6,7 @@ use super::moment::Moments;
 use super::patience::Patient;
 use super::room::{Busy, Room, Seat, Taken};
 use super::scrape::{self, Cache};
-use super::{api, lifecycle, pages};
+use super::{api, lifecycle, logs, pages};
 use crate::board::{Board, Report};
 use crate::telemetry::Telemetry;
 use axum::Router;
@@ -147,7 +147,7 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, host: &Host, take
 }
 
 /// Every path there is, and the name it has in our own metrics.
-const PATHS: [(&str, &str); 10] = [
+const PATHS: [(&str, &str); 11] = [
     ("/", "page"),
     ("/style.css", "style"),
     ("/metrics", "metrics"),
@@ -158,6 +158,7 @@ const PATHS: [(&str, &str); 10] = [
     ("/api/v1/findings", "findings"),
     ("/api/v1/gaps", "gaps"),
     ("/api/v1/statements", "statements"),
+    ("/api/v1/logs", "logs"),
 ];
 
 pub fn router(views: Arc<Views>) -> Router {
@@ -174,6 +175,7 @@ pub fn router(views: Arc<Views>) -> Router {
         .route("/api/v1/gaps", get(api::gaps))
         .route("/api/v1/statements", get(api::statements))
         .route("/api/v1/plans", get(api::plans))
+        .route("/api/v1/logs", get(logs::logs))
         .fallback(async || failed(StatusCode::NOT_FOUND, "there is nothing here"))
         .method_not_allowed_fallback(async || failed(StatusCode::METHOD_NOT_ALLOWED, "not with this method"))
         .layer(from_fn_with_state(views.clone(), guard))

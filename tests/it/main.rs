@@ -14,6 +14,7 @@ mod discovery;
 mod docs;
 mod door;
 mod faults;
+mod follow;
 mod grants;
 mod kubernetes;
 mod package;

@@ -5,10 +5,12 @@ use super::answer::Named;
 use super::collectors::{COLLECTORS, TOOLS};
 use super::connect::Connection;
 use super::lacks::{self, Switches};
+use super::logs;
 use crate::engine::collector::{Library, Repertoire};
 use crate::engine::reading::{Failure, Identity};
 use crate::engine::template::{Catalogue, Object};
 use crate::engine::{Lane, ServerFacts};
+use crate::follow::Told;
 use crate::model::Timestamp;
 use std::collections::BTreeMap;
 
@@ -58,6 +60,8 @@ pub struct Known {
     pub has_dictionary: bool,
     /// Who answers: what no two servers share, and where we reached it.
     pub server: String,
+    /// The logs that lie on this machine.
+    pub logs: Option<Told>,
 }
 
 impl Known {
@@ -125,6 +129,7 @@ impl Known {
             page_size: variables.number("innodb_page_size").unwrap_or(16_384.0),
             has_dictionary: variables.0.contains_key("information_schema_stats_expiry"),
             server: server(&variables, address),
+            logs: logs::logs(&variables),
         })
     }
 }

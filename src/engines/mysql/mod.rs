@@ -14,6 +14,7 @@ mod known;
 mod lacks;
 mod life;
 mod link;
+mod logs;
 mod meaning;
 mod pivot;
 mod pulse;
@@ -30,7 +31,9 @@ use crate::engine::collector::topics;
 use crate::engine::crowd::DERIVED;
 use crate::engine::shared::Shared;
 use crate::engine::{Engine, Lane, Pace, Probe};
-use crate::model::Topic;
+use crate::follow::Wanted;
+use crate::model::{Digest, Topic};
+use crate::sql::Dialect;
 use collectors::COLLECTORS;
 use door::Door;
 use link::{Link, Server};
@@ -55,6 +58,17 @@ impl Engine for Mysql {
 
     fn topics(&self) -> Vec<(Topic, Pace)> {
         topics(COLLECTORS, &DERIVED)
+    }
+
+    fn logs(&self) -> Option<Wanted> {
+        let shared = &self.server.shared;
+        let known = shared.known();
+        let told = known.as_ref().and_then(|known| known.logs.as_ref());
+        Wanted::of(&shared.target.log, told, Dialect::MYSQL)
+    }
+
+    fn teach(&self, wording: &[(Digest, String)]) {
+        self.server.shared.teach(|texts| wording.iter().for_each(|(digest, text)| texts.show(*digest, text)));
     }
 
     fn open(&self, lane: Lane) -> Box<dyn Probe> {

@@ -3,11 +3,13 @@
 
 use super::collectors::{COLLECTORS, TOOLS};
 use super::connect::Connection;
+use super::logs;
 use super::rights::{NO_ADVICE, RIGHTS, absent_statements, facts};
 use crate::engine::ServerFacts;
 use crate::engine::collector::{Library, Repertoire};
 use crate::engine::reading::Failure;
 use crate::engine::template::Catalogue;
+use crate::follow::Told;
 use tokio_postgres::Row;
 
 /// One row, no locks beyond the catalogue's own, ~1 ms.
@@ -52,6 +54,8 @@ pub struct Known {
     /// Where we reached it: two servers may share an identifier, a clone and its origin.
     pub address: String,
     pub repertoire: Repertoire,
+    /// The logs that lie on this machine.
+    pub logs: Option<Told>,
 }
 
 impl Known {
@@ -78,7 +82,9 @@ impl Known {
         if matches!(facts.tier, "none" | "stats") {
             repertoire.refuse("column_statistics", NO_ADVICE.to_owned());
         }
+        let logs = logs::ask(connection).await?;
         Ok(Known {
+            logs,
             activity_size: server
                 .try_get::<_, i64>("activity_size")
                 .ok()

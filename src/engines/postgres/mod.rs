@@ -10,6 +10,7 @@ mod failure;
 mod guard;
 mod known;
 mod link;
+mod logs;
 mod places;
 mod pooler;
 mod pulse;
@@ -27,7 +28,9 @@ use crate::config::Target;
 use crate::engine::collector::topics;
 use crate::engine::crowd::DERIVED;
 use crate::engine::{Engine, Lane, Pace, Probe};
-use crate::model::Topic;
+use crate::follow::Wanted;
+use crate::model::{Digest, Topic};
+use crate::sql::Dialect;
 use collectors::COLLECTORS;
 use link::{Link, Server};
 use places::Places;
@@ -54,6 +57,16 @@ impl Engine for Postgres {
     fn topics(&self) -> Vec<(Topic, Pace)> {
         let sizes = [(Topic::TableSizes, Pace::Rare), (Topic::DatabaseSizes, Pace::Rare)];
         topics(COLLECTORS, &[&DERIVED[..], &sizes].concat())
+    }
+
+    fn logs(&self) -> Option<Wanted> {
+        let known = self.server.known();
+        let told = known.as_ref().and_then(|known| known.logs.as_ref());
+        Wanted::of(&self.server.target.log, told, Dialect::Postgres)
+    }
+
+    fn teach(&self, wording: &[(Digest, String)]) {
+        self.server.teach(|texts| wording.iter().for_each(|(digest, text)| texts.show(*digest, text)));
     }
 
     fn open(&self, lane: Lane) -> Box<dyn Probe> {

@@ -1,0 +1,77 @@
+//! Which logs of a target are followed.
+
+use crate::log::Format;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// Patterns of one target: a server has a handful of logs.
+const MAX_PATHS: usize = 16;
+
+/// What to follow beside the connections. Left out, the server is asked where it writes its logs, and they are
+/// followed if they lie on this machine.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogSource {
+    /// Whether to follow logs at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub follow: Option<bool>,
+    /// The files: one path or several, absolute. In the last part `*` is any run of characters, `?` any one.
+    pub path: Paths,
+    /// How they are spelled. Left out, each file is recognised.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
+    /// The server's log_line_prefix, for plain logs of PostgreSQL. Left out, it is asked for or inferred.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line_prefix: Option<String>,
+}
+
+/// One path, or a list of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Paths {
+    One(PathBuf),
+    Several(Vec<PathBuf>),
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        Paths::Several(Vec::new())
+    }
+}
+
+impl Paths {
+    pub fn all(&self) -> &[PathBuf] {
+        match self {
+            Paths::One(path) => std::slice::from_ref(path),
+            Paths::Several(paths) => paths,
+        }
+    }
+}
+
+impl LogSource {
+    pub fn is_wanted(&self) -> bool {
+        self.follow != Some(false)
+    }
+
+    pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
+        let paths = self.path.all();
+        if paths.len() > MAX_PATHS {
+            return Err((
+                "path",
+                format!("there are more than {MAX_PATHS} paths\nuse * in the names of files"),
+            ));
+        }
+        let has_star = |path: &Path| path.to_string_lossy().contains(['*', '?']);
+        for path in paths {
+            if !path.is_absolute() {
+                return Err(("path", format!("{} is not absolute\nbegin it with /", path.display())));
+            }
+            if path.parent().is_none_or(has_star) {
+                let said = "* and ? may stand in the last part of a path only\nname the directory";
+                return Err(("path", said.to_owned()));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,239 @@
+//! The task that follows the logs of one target.
+
+use super::account::Account;
+use super::files::Files;
+use super::kept::{Kept, epoch};
+use super::list::Wanted;
+use crate::clock::Clock;
+use crate::digest::{Filter, Sum};
+use crate::engine::{Engine, Visit};
+use crate::log::Format;
+use crate::model::{Digest, Gap, Name, Part, Scope, Topic, When};
+use crate::sql::Dialect;
+use crate::store::Keeper;
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Between two looks at the files.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// While it is not known what to follow.
+const ASK_EVERY: Duration = Duration::from_secs(2);
+/// What is known is told this often even if nothing comes, so that it does not grow old.
+const TELL_EVERY: f64 = 5.0;
+/// What is told is written first; so many bytes in a second, on average.
+const MAX_WRITTEN: f64 = 65_536.0;
+/// A deadlock that is told over several entries is waited for.
+const PATIENCE: f64 = 5.0;
+/// Statements whose wording was told. Past that all are told again as they come.
+const MAX_TOLD: usize = 10_000;
+
+/// All that is known of the logs of one target.
+#[derive(Debug)]
+pub struct Follower {
+    files: Files,
+    account: Account,
+    sum: Sum,
+    wanted: Option<Wanted>,
+    clock: Clock,
+    /// When the numbers were kept and told last, by the monotonic clock.
+    told: Option<f64>,
+    may_tell: f64,
+    /// Where we stand is known to the store, so that what is written while we are gone is not missed.
+    is_kept: bool,
+    taken: Option<When>,
+    taught: HashSet<u64>,
+}
+
+/// What is to be kept, and then told.
+struct Parcel {
+    kept: Option<Vec<u8>>,
+    visit: Visit,
+    wording: Vec<(Digest, String)>,
+}
+
+impl Follower {
+    /// From what a former life has kept.
+    pub fn new(kept: Option<&[u8]>, wanted: Wanted, clock: Clock) -> Self {
+        let now = clock.now();
+        let (files, account) = match kept.and_then(Kept::decode) {
+            Some(kept) => {
+                let begins = kept.patterns != wanted.patterns;
+                (Files::new(kept.marks, kept.looked, begins), Account::new(kept.since, kept.rows))
+            }
+            None => (Files::new(Vec::new(), now.wall, true), Account::new(now.wall, Vec::new())),
+        };
+        let format =
+            if wanted.dialect == Dialect::Postgres { Format::PostgresStderr } else { Format::MysqlSlow };
+        Self {
+            files,
+            account,
+            sum: Sum::new(format, Filter::default()),
+            wanted: Some(wanted),
+            clock,
+            told: None,
+            may_tell: 0.0,
+            is_kept: false,
+            taken: None,
+            taught: HashSet::new(),
+        }
+    }
+
+    /// Looks at the files and reads what is new. True if there is more.
+    pub fn look(&mut self) -> bool {
+        let Some(wanted) = &self.wanted else { return false };
+        let now = self.clock.now();
+        self.files.look(wanted, &mut self.sum, now.monotonic, now.wall)
+    }
+
+    fn want(&mut self, wanted: Wanted) {
+        self.wanted = Some(wanted);
+    }
+
+    /// Is there something to tell, and may it be told?
+    fn parcel(&mut self) -> Option<Parcel> {
+        let now = self.clock.now();
+        let waited = self.told.map_or(f64::INFINITY, |told| now.monotonic - told);
+        let has_news = !self.is_kept || self.sum.entries + self.sum.noise + self.sum.bytes > 0;
+        let must_wait = now.monotonic < self.may_tell || (self.sum.is_amid() && waited < PATIENCE);
+        let rests = if has_news { must_wait } else { waited < TELL_EVERY };
+        if rests {
+            return None;
+        }
+        // First what there was: a window begins with it.
+        let is_first = self.told.is_none();
+        self.told = Some(now.monotonic);
+        let mut kept = None;
+        let mut wording = Vec::new();
+        if is_first || !has_news {
+            self.account.falls_behind(self.files.behind());
+        } else {
+            wording = self.wording();
+            let fates = std::mem::take(&mut self.files.fates);
+            let (newest, behind) = (self.files.newest(), self.files.behind());
+            self.account.add(&self.sum, fates, newest, behind, now.monotonic);
+            self.sum.renew();
+            self.is_kept = true;
+            let patterns = self.wanted.as_ref().map(|wanted| wanted.patterns.clone()).unwrap_or_default();
+            kept = Kept::encode(&self.files, patterns, &self.account);
+            let bytes = kept.as_ref().map_or(0, Vec::len);
+            self.may_tell = now.monotonic + bytes as f64 / MAX_WRITTEN;
+        }
+        Some(Parcel { kept, visit: self.visit(now), wording })
+    }
+
+    fn wording(&mut self) -> Vec<(Digest, String)> {
+        if self.taught.len() > MAX_TOLD {
+            self.taught.clear();
+        }
+        let rows = self.sum.statements.rows().iter();
+        let news = rows.filter(|row| row.is_worth_showing() && self.taught.insert(row.digest));
+        news.map(|row| (Digest(row.digest), row.fingerprint.to_string())).collect()
+    }
+
+    /// Everything, at the time that it is of: a log that is read late tells of its own time.
+    fn visit(&mut self, now: When) -> Visit {
+        let taken = self.taken_at(now);
+        self.taken = Some(taken);
+        let mut visit = Visit::default();
+        for rows in self.account.rows() {
+            let part = Part { taken, epoch: epoch(self.account.since), complete: true, rows: rows.clone() };
+            visit.sample.parts.push((rows.topic(), Scope::Server, part));
+        }
+        if !self.files.gaps.is_empty() {
+            let reasons: Vec<String> = self.files.gaps.iter().cloned().collect();
+            let gap = Gap { topic: Topic::Logs, scope: Scope::Server, reason: reasons.join("; ") };
+            visit.sample.gaps.push(gap);
+        }
+        visit
+    }
+
+    fn taken_at(&self, now: When) -> When {
+        let newest = self.account.newest.map(|micros| micros as f64 / 1e6);
+        let (Some(newest), true) = (newest, self.files.behind() > 0) else { return now };
+        let lag = (now.wall - newest).max(0.0);
+        let at = When { monotonic: now.monotonic - lag, wall: now.wall - lag, ..now };
+        match self.taken {
+            Some(before) if before.monotonic > at.monotonic => before,
+            _ => at,
+        }
+    }
+}
+
+/// Follows until it is dropped or nobody listens.
+pub async fn follow(
+    engine: Arc<dyn Engine>,
+    target: Name,
+    clock: Clock,
+    keeper: Keeper,
+    tell: mpsc::Sender<Visit>,
+) {
+    let wanted = loop {
+        match engine.logs() {
+            Some(wanted) => break wanted,
+            None => tokio::time::sleep(ASK_EVERY).await,
+        }
+        if tell.is_closed() {
+            return;
+        }
+    };
+    let kept = keeper.logs(&target).await;
+    let mut follower = Follower::new(kept.as_deref(), wanted, clock);
+    loop {
+        if let Some(wanted) = engine.logs() {
+            follower.want(wanted);
+        }
+        // Files are read on a thread for what blocks, and lent to it.
+        let looked = tokio::task::spawn_blocking(move || {
+            let more = follower.look();
+            // What a former life has kept is told before anything is added to it.
+            let first = follower.told.is_none().then(|| follower.parcel()).flatten();
+            let parcels = [first, follower.parcel()];
+            (follower, parcels, more)
+        });
+        let Ok((lent, parcels, more)) = looked.await else {
+            tracing::error!(%target, "the reading of its logs has panicked; they are not followed any more");
+            return;
+        };
+        follower = lent;
+        for parcel in parcels.into_iter().flatten() {
+            if let Some(kept) = parcel.kept {
+                // What cannot be kept is told all the same; the store says that it fails.
+                keeper.keep_logs(&target, clock.now().wall, kept).await;
+            }
+            engine.teach(&parcel.wording);
+            if tell.send(parcel.visit).await.is_err() {
+                return;
+            }
+        }
+        if !more {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+}
+
+/// Where a server writes its logs, by its own word.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Told {
+    pub patterns: Vec<PathBuf>,
+    pub line_prefix: Option<String>,
+}
+
+impl Wanted {
+    /// The word of the operator, else that of the server. `None` while there is nothing to follow.
+    pub fn of(source: &crate::config::LogSource, told: Option<&Told>, dialect: Dialect) -> Option<Self> {
+        let named = source.path.all();
+        let told_patterns = told.map(|told| told.patterns.as_slice()).unwrap_or_default();
+        let patterns = if named.is_empty() { told_patterns } else { named };
+        let line_prefix =
+            source.line_prefix.clone().or_else(|| told.and_then(|told| told.line_prefix.clone()));
+        (source.is_wanted() && !patterns.is_empty()).then(|| Self {
+            patterns: patterns.to_vec(),
+            format: source.format,
+            line_prefix,
+            dialect,
+        })
+    }
+}

@@ -1,0 +1,108 @@
+//! The task around a watch: it hears what the lanes and the logs bring, and tells everybody else.
+
+use super::Rules;
+use super::Watch;
+use crate::board::Report;
+use crate::clock::Clock;
+use crate::engine::{Engine, Lane};
+use crate::follow::follow;
+use crate::lane::{self, News};
+use crate::ledger::Change;
+use crate::recording::Recorded;
+use crate::store::Keeper;
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+
+/// News waiting to be taken in: one from each lane and some.
+const NEWS: usize = 8;
+/// How often what survives a restart is handed to the store.
+const KEEP_EVERY: f64 = 60.0;
+
+/// Where a target's task sends what others do with it.
+#[derive(Debug)]
+pub struct Outlets {
+    pub board: watch::Sender<Arc<Report>>,
+    pub changes: mpsc::Sender<Change>,
+    pub keeper: Keeper,
+    /// Follows the logs of the target beside its lanes, where anybody wants that.
+    pub follows_logs: bool,
+    /// Every visit as it comes, for a recording.
+    pub tap: Option<mpsc::Sender<Recorded>>,
+}
+
+/// Watches until it is dropped, which is safe at every await.
+pub async fn watch(
+    engine: Arc<dyn Engine>,
+    mut watch: Watch,
+    clock: Clock,
+    rules: watch::Receiver<Rules>,
+    outlets: Outlets,
+) {
+    let (give_orders, orders) = watch::channel(watch.orders());
+    let (send, mut news) = mpsc::channel(NEWS);
+    let mut lanes = tokio::task::JoinSet::new();
+    for lane in Lane::ALL {
+        lanes.spawn(lane::run(engine.clone(), lane, orders.clone(), send.clone()));
+    }
+    drop(send);
+    let (told, mut heard) = mpsc::channel(1);
+    if outlets.follows_logs {
+        let (target, keeper) = (watch.plan.target.clone(), outlets.keeper.clone());
+        lanes.spawn(follow(engine.clone(), target, clock, keeper, told));
+    }
+    let mut kept = clock.now();
+    loop {
+        let fresh = tokio::select! {
+            fresh = news.recv() => match fresh {
+                Some(fresh) => fresh,
+                None => return,
+            },
+            Some(visit) = heard.recv() => {
+                // What it means for findings the next beat will see.
+                let now = clock.now();
+                watch.hear(visit, now);
+                outlets.board.send_replace(Arc::new(watch.report(now)));
+                continue;
+            }
+        };
+        let (now, lane) = (clock.now(), fresh.lane);
+        log(&watch, &fresh);
+        if let (Some(tap), Ok(visit)) = (&outlets.tap, &fresh.brought)
+            && tap.try_send(Recorded::of(lane, now, visit)).is_err()
+        {
+            tracing::warn!(target = %watch.plan.target, "the recording cannot keep up: a sample is missing from it");
+        }
+        watch.plan.rules = rules.borrow().clone();
+        watch.take(fresh, now);
+        // The pulse alone changes no finding that the next beat would not see.
+        if lane != Lane::Pulse {
+            let changes = watch.read(now);
+            if !changes.is_empty() {
+                outlets.keeper.keep_ledger(&watch.plan.target, watch.ledger.to_vec());
+            }
+            for change in changes {
+                // A full queue is the sinks' trouble, counted there; the ledger keeps the truth.
+                let _ = outlets.changes.try_send(change);
+            }
+        }
+        if now.seconds_since(&kept) >= KEEP_EVERY {
+            kept = now;
+            outlets.keeper.keep_ledger(&watch.plan.target, watch.ledger.to_vec());
+            outlets.keeper.keep_snapshot(&watch.plan.target, now, watch.snapshot.clone());
+        }
+        give_orders.send_replace(watch.orders());
+        outlets.board.send_replace(Arc::new(watch.report(now)));
+    }
+}
+
+/// Says once when a lane begins to fail and once when it is well again.
+fn log(watch: &Watch, news: &News) {
+    let (target, lane) = (&watch.plan.target, news.lane.name());
+    match (&news.brought, watch.failed.get(&news.lane)) {
+        (Err(error), known) if known.map(|(error, _)| error) != Some(error) => {
+            tracing::warn!(%target, lane, %error, "cannot watch")
+        }
+        (Ok(_), Some(_)) => tracing::info!(%target, lane, "watching again"),
+        _ => {}
+    }
+}
