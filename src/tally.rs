@@ -38,6 +38,8 @@ const SHARES: [(Topic, f64); 4] =
 pub struct Tally {
     budget: usize,
     accounts: BTreeMap<Topic, Arc<Account>>,
+    /// How often the readings of a topic did not go on from the ones before.
+    breaks: BTreeMap<Topic, u64>,
 }
 
 /// One label set and its values.
@@ -75,7 +77,7 @@ fn told(values: &[f64], nth: usize) -> Option<f64> {
 
 impl Tally {
     pub fn new(series_budget: usize) -> Self {
-        Self { budget: series_budget, accounts: BTreeMap::new() }
+        Self { budget: series_budget, accounts: BTreeMap::new(), breaks: BTreeMap::new() }
     }
 
     pub fn budget(&self) -> usize {
@@ -92,6 +94,15 @@ impl Tally {
     /// reset. Totals stand still.
     pub fn levels(&mut self, topic: Topic, scope: &Scope, rows: &Rows) {
         self.take(topic, scope, rows, Reading::Absolute);
+    }
+
+    /// What happened since the reading before is not known, and in no total.
+    pub fn broke(&mut self, topic: Topic) {
+        *self.breaks.entry(topic).or_default() += 1;
+    }
+
+    pub fn breaks(&self) -> impl Iterator<Item = (Topic, u64)> {
+        self.breaks.iter().map(|(topic, count)| (*topic, *count))
     }
 
     /// A scope that is gone or can no longer be read.

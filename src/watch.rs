@@ -220,13 +220,12 @@ impl Watch {
         let mut after = Snapshot::default();
         for (topic, scope, part) in &sample.parts {
             let place = (*topic, scope.clone());
-            if let Some(old) = self.snapshot.parts.get(&place) {
-                before.parts.insert(place.clone(), old.clone());
-            }
+            before.parts.extend(self.snapshot.parts.get(&place).map(|old| (place.clone(), old.clone())));
             after.parts.insert(place, part.clone());
         }
         let fresh = Window::between(&before, &after);
         let tally = Arc::make_mut(&mut self.tally);
+        before.parts.keys().filter(|of| fresh.gaps.contains_key(*of)).for_each(|of| tally.broke(of.0));
         for (place, why) in fresh.gaps {
             // No window yet, but what is true now is true now: levels need no second sample.
             if let Some(part) = after.parts.get(&place) {

@@ -163,6 +163,9 @@ impl TopicVisitor for OnlyBegan<'_> {
     }
 }
 
+/// Seconds by which a server's word on when a row began may be too early: MariaDB counts them whole.
+const COARSEST: f64 = 1.0;
+
 struct Pairing<'a> {
     then: &'a Part,
     now: &'a Part,
@@ -186,13 +189,21 @@ impl TopicVisitor for Pairing<'_> {
         };
         for (before, row) in side_by_side(N::of(&self.then.rows), N::of(&self.now.rows)) {
             // The server's own word on when this row began beats every inference from its numbers.
-            let began_within = row.began().map(|began| began.get() > self.then.taken.wall);
+            let age = row.began().map(|began| began.get() - self.then.taken.wall);
+            // One that began when it did before is the same, wherever the server's clock stands.
+            let same_life = |before: &N| age.is_some() && before.began() == row.began();
             match before {
-                _ if began_within == Some(true) => keep(row.clone(), true),
+                Some((_, before)) if same_life(before) && row.follows(before) => {
+                    keep(row.since(before), false);
+                }
+                Some((_, before)) if same_life(before) => backward += 1,
+                _ if age.is_some_and(|age| age > 0.0) => keep(row.clone(), true),
                 Some((_, before)) if row.follows(before) => keep(row.since(before), false),
                 Some(_) => backward += 1,
                 // Absent before: new only if nothing could hide from us then.
-                None if began_within.is_none() && self.then.complete => keep(row.clone(), true),
+                None if self.then.complete && age.is_none_or(|age| age > -COARSEST) => {
+                    keep(row.clone(), true)
+                }
                 None => unpaired += 1,
             }
         }

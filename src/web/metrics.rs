@@ -54,6 +54,9 @@ own! {
     FINDINGS = Gauge "dbsonde_findings" by ["target", "rule", "severity"];
     /// Places of a topic that could not be read, wholly or in part; /api/v1/gaps has the reasons.
     GAPS = Gauge "dbsonde_gaps" by ["target", "topic"];
+    /// Times the numbers of a topic did not go on from the reading before: a reset, a restart, other rights, another
+    /// server. What happened in between is in no total.
+    BREAKS = Counter "dbsonde_window_breaks" by ["target", "topic"];
     /// What watching costs the target: its own word where it gives one, else how long we waited for its answers.
     COST = Counter "dbsonde_watch_cost_seconds" in "seconds" by ["target", "source"];
     /// How many times longer than configured each pace is now, to keep within our budget of load; 0 while it rests.
@@ -219,6 +222,9 @@ fn about_targets(writer: &mut Writer, targets: &mut [Target<'_>], now: &When) {
         let mut gaps: BTreeMap<Topic, f64> = BTreeMap::new();
         report.snapshot.gaps.keys().for_each(|(topic, _)| *gaps.entry(*topic).or_default() += 1.0);
         gaps.into_iter().for_each(|(topic, count)| each(&[topic.name()], count));
+    });
+    own(writer, targets, BREAKS, |report, each| {
+        report.tally.breaks().for_each(|(topic, count)| each(&[topic.name()], count as f64));
     });
     own(writer, targets, HIDDEN, |report, each| {
         let hidden = Topic::ALL.iter().map(|topic| (topic, report.tally.hidden(*topic)));

@@ -8,6 +8,7 @@ mod rig;
 
 mod book;
 mod connecting;
+mod counts;
 mod dashboards;
 mod digest;
 mod discovery;

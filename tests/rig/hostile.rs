@@ -50,6 +50,14 @@ impl Drop for Hostile {
 
 impl Hostile {
     pub async fn start(malice: Malice) -> Hostile {
+        Hostile::serve(move |stream, ear| betray(stream, malice, ear)).await
+    }
+
+    /// One that treats every connection so.
+    pub async fn serve<T>(treat: impl Fn(TcpStream, Ear) -> T + Send + 'static) -> Hostile
+    where
+        T: Future<Output = std::io::Result<()>> + Send + 'static,
+    {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let port = listener.local_addr().expect("a bound listener").port();
         let (opened, heard) = (Arc::<AtomicUsize>::default(), Arc::default());
@@ -58,8 +66,8 @@ impl Hostile {
             let mut victims = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 count.fetch_add(1, Ordering::SeqCst);
-                let ear = Arc::clone(&ear);
-                victims.spawn(async move { drop(betray(stream, malice, ear).await) });
+                let treated = treat(stream, Arc::clone(&ear));
+                victims.spawn(async move { drop(treated.await) });
                 while victims.try_join_next().is_some() {}
             }
         });
@@ -76,7 +84,8 @@ impl Hostile {
     }
 }
 
-type Ear = Arc<std::sync::Mutex<Vec<u8>>>;
+/// What clients said, as far as somebody looks for a password in it.
+pub type Ear = Arc<std::sync::Mutex<Vec<u8>>>;
 
 async fn betray(mut stream: TcpStream, malice: Malice, ear: Ear) -> std::io::Result<()> {
     start_up(&mut stream).await?;

@@ -1,5 +1,6 @@
 //! Private MySQL and MariaDB servers, one process each.
 
+pub mod hostile;
 mod version;
 
 pub use version::*;

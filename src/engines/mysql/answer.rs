@@ -4,6 +4,7 @@ use super::wire::Fields;
 use crate::engine::layout::Record;
 use crate::model::noun::Cell;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// How a cell is to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,15 +47,15 @@ impl Column {
 /// One row, as long as the packet that holds it.
 #[derive(Debug)]
 pub struct TextRow<'a> {
-    pub columns: &'a [Column],
+    pub columns: &'a Arc<[Column]>,
     cells: Vec<Option<&'a [u8]>>,
 }
 
 impl<'a> TextRow<'a> {
-    pub fn read(packet: &'a [u8], columns: &'a [Column]) -> Option<TextRow<'a>> {
+    pub fn read(packet: &'a [u8], columns: &'a Arc<[Column]>) -> Option<TextRow<'a>> {
         let mut fields = Fields(packet);
         let mut cells = Vec::with_capacity(columns.len());
-        for _ in columns {
+        for _ in columns.iter() {
             cells.push(match fields.0.first() {
                 Some(0xFB) => {
                     fields.u8();
@@ -116,8 +117,11 @@ pub fn seconds(text: &[u8]) -> Option<f64> {
 }
 
 /// The cells of one row by the names of their columns: for what the engine asks to understand the rest.
-#[derive(Debug, Default, Clone)]
-pub struct Named(Vec<(String, Option<String>)>);
+#[derive(Debug, Clone)]
+pub struct Named {
+    columns: Arc<[Column]>,
+    cells: Vec<Option<String>>,
+}
 
 impl Named {
     pub fn of(row: &TextRow<'_>) -> Named {
@@ -128,12 +132,13 @@ impl Named {
             Cell::Float(value) => Some(value.to_string()),
             Cell::Text(text) => Some(Cow::into_owned(text)),
         };
-        Named(row.columns.iter().enumerate().map(|(nth, column)| (column.name.clone(), cell(nth))).collect())
+        Named { columns: row.columns.clone(), cells: (0..row.columns.len()).map(cell).collect() }
     }
 
     /// Names of columns have no case in MySQL.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?.1.as_deref()
+        let place = self.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))?;
+        self.cells.get(place)?.as_deref()
     }
 
     pub fn number(&self, name: &str) -> Option<f64> {
@@ -172,8 +177,9 @@ mod tests {
 
     #[test]
     fn a_row_that_lies_about_its_length_is_none() {
-        let columns =
-            [Column { name: "a".into(), kind: Kind::Int }, Column { name: "b".into(), kind: Kind::Text }];
+        let columns: Arc<[Column]> =
+            [Column { name: "a".into(), kind: Kind::Int }, Column { name: "b".into(), kind: Kind::Text }]
+                .into();
         let row = TextRow::read(b"\x0212\xfb", &columns).unwrap();
         assert_eq!((row.cell(0), row.cell(1), row.cell(2)), (Cell::Int(12), Cell::Null, Cell::Null));
         assert!(TextRow::read(b"\x0912\xfb", &columns).is_none());

@@ -6,7 +6,7 @@ use super::link::Link;
 use super::meaning::ask_identity;
 use crate::engine::layout::hash;
 use crate::engine::reading::{Failure, collect, gap};
-use crate::engine::shared::{learn_text, strangers};
+use crate::engine::shared::{learn_text, locked, strangers};
 use crate::engine::{Async, Due, EngineError, Pace, Probe, Visit};
 use crate::model::{Scope, Topic};
 use crate::sql::Dialect;
@@ -40,6 +40,10 @@ impl Beat {
         visit.server = Some(known.facts_of(&identity, self.link.certificate_expires()));
         for collector in COLLECTORS.iter().filter(|collector| collector.pace == Pace::Beat) {
             collect(&mut self.link, collector, &identity, &Scope::Server, &mut visit).await?;
+        }
+        let digests = visit.sample.parts.iter_mut().find(|(topic, ..)| *topic == Topic::Statements);
+        if let Some((.., part)) = digests {
+            part.epoch.reset = locked(&self.link.server.shared.memory).oldest_digest;
         }
         self.texts(&mut visit).await?;
         visit.texts = Some(self.link.server.shared.texts());

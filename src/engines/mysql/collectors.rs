@@ -18,6 +18,7 @@ collectors! {
 pub const TOOLS: &[Tool] = &[
     ("identity", sql_files!["identity"]),
     ("running", sql_files!["running"]),
+    ("session_texts", sql_files!["session_texts"]),
     ("waits", sql_files!["waits"]),
     ("transactions", sql_files!["transactions"]),
     ("row_waits", sql_files!["row_waits" "row_waits.list"]),

@@ -6,8 +6,10 @@ use super::handshake::{Login, Session, shake};
 use super::wire::{Fields, ServerError, absurd, unreachable};
 use crate::config::Target;
 use crate::engine::reading::Failure;
+use crate::engine::trust::{self, Trust};
 use crate::engine::verify::Expires;
-use crate::engine::{EngineError, Lane, trust};
+use crate::engine::{EngineError, Lane};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
@@ -16,8 +18,10 @@ use tokio::time::timeout;
 const CONNECT: Duration = Duration::from_secs(5);
 /// How much longer than the server we wait before the connection is given up.
 const GRACE: Duration = Duration::from_secs(1);
-/// All rows of one answer; ours are a tenth of that with 20,000 digests.
-const MAX_ANSWER: usize = 64 << 20;
+/// What one cell weighs beside its bytes once it is read.
+const CELL: usize = 32;
+/// Bytes that describe the columns of an answer; ours take some 2 kB.
+const MAX_DESCRIPTION: usize = 256 << 10;
 /// Columns of one answer.
 const MAX_COLUMNS: u64 = 300;
 /// A session of ours that is silent for so long has lost us.
@@ -30,6 +34,7 @@ const COM_QUERY: u8 = 3;
 pub struct Connection {
     session: Session,
     limit: Duration,
+    most: usize,
     expires: Option<Expires>,
     /// An answer was left in the middle: what comes next cannot be told apart.
     is_spoilt: bool,
@@ -57,6 +62,16 @@ fn limit(lane: Lane) -> Duration {
     }
 }
 
+/// All cells of one answer, by their weight. So much that all lanes at once stay below what a server may make us take;
+/// the beat's largest, of 20,000 digests, weighs 24 MB.
+fn most(lane: Lane) -> usize {
+    match lane {
+        Lane::Pulse => 8 << 20,
+        Lane::Beat => 32 << 20,
+        Lane::Roam => 16 << 20,
+    }
+}
+
 impl Connection {
     pub async fn open(target: &Target, door: &Door, lane: Lane) -> Result<Self, EngineError> {
         let (login, expires) = login(target).await?;
@@ -65,7 +80,8 @@ impl Connection {
             patience.filter(|seconds| (1..=60).contains(seconds)).map_or(CONNECT, Duration::from_secs);
         let place = Place::of(target);
         let session = door.enter(patience, || place.knock(login)).await?;
-        let mut connection = Self { session, limit: limit(lane), expires, is_spoilt: false };
+        let (limit, most) = (limit(lane), most(lane));
+        let mut connection = Self { session, limit, most, expires, is_spoilt: false };
         connection.limit_session().await?;
         Ok(connection)
     }
@@ -137,9 +153,13 @@ impl Connection {
             _ => fields.number().filter(|count| (1..=MAX_COLUMNS).contains(count)),
         };
         let count = count.ok_or_else(|| lost(absurd("the server answers what nobody asked")))?;
-        let mut columns = Vec::new();
+        let (mut columns, mut bytes) = (Vec::new(), 0);
         for _ in 0..count {
             let packet = wire.receive().await.map_err(lost)?;
+            bytes += packet.len();
+            if bytes > MAX_DESCRIPTION {
+                return Err(lost(absurd("the server answers what nobody asked")));
+            }
             let column = Column::read(Fields(packet));
             columns.push(column.ok_or_else(|| lost(absurd("a column cannot be read")))?);
         }
@@ -147,14 +167,15 @@ impl Connection {
             wire.receive().await.map_err(lost)?;
         }
         sink.columns(&columns).map_err(Failure::Lost)?;
-        let mut bytes = 0;
+        let columns: Arc<[Column]> = columns.into();
+        let mut weight = 0;
         loop {
             let packet = wire.receive().await.map_err(lost)?;
-            bytes += packet.len();
+            weight += packet.len() + CELL * columns.len();
             match packet.first() {
                 Some(0xFE) => return Ok(()),
                 Some(0xFF) => return Err(refused(packet)),
-                _ if bytes > MAX_ANSWER => return Err(lost(absurd("an answer without end"))),
+                _ if weight > self.most => return Err(lost(absurd("an answer without end"))),
                 _ => match TextRow::read(packet, &columns) {
                     Some(row) => sink.row(&row),
                     None => return Err(lost(absurd("a row cannot be read"))),
@@ -198,6 +219,7 @@ async fn login(target: &Target) -> Result<(Login, Option<Expires>), EngineError>
         tls_needed: !is_local && matches!(trust::mode(target), "require" | "verify-ca" | "verify-full"),
         host: url.host().to_owned(),
         is_local,
+        is_verified: matches!(trust::of(target), Some(Trust::Chain | Trust::Full)),
     };
     Ok((login, expires))
 }

@@ -46,6 +46,8 @@ pub struct Login {
     pub host: String,
     /// A socket of this machine: nobody listens.
     pub is_local: bool,
+    /// With TLS we know who the server is.
+    pub is_verified: bool,
 }
 
 /// A session that may be asked.
@@ -76,7 +78,7 @@ pub async fn shake(stream: impl Stream + 'static, login: &Login) -> Result<Sessi
         _ => Greeting::read(Fields(packet)).ok_or_else(|| broken(absurd("this is not a MySQL server")))?,
     };
     if greeting.can & can::NEEDED != can::NEEDED {
-        return Err(Refusal::Said(EngineError::Unsupported(format!(
+        return Err(Refusal::Broken(EngineError::Unsupported(format!(
             "{} cannot check passwords by plugin: it is older than 5.6",
             greeting.version
         ))));
@@ -87,7 +89,7 @@ pub async fn shake(stream: impl Stream + 'static, login: &Login) -> Result<Sessi
     }
     let tls = login.tls.clone().filter(|_| greeting.can & can::TLS != 0);
     if tls.is_none() && login.tls_needed {
-        return Err(Refusal::Said(EngineError::Unsupported("the server does not offer TLS".into())));
+        return Err(Refusal::Broken(EngineError::Unsupported("the server does not offer TLS".into())));
     }
     let is_private = tls.is_some() || login.is_local;
     if let Some(config) = tls {
@@ -176,11 +178,17 @@ impl Talk<'_> {
             "mysql_native_password" => Some(scramble::native(password, &self.nonce)),
             "caching_sha2_password" => Some(scramble::caching_sha2(password, &self.nonce)),
             "client_ed25519" => scramble::ed25519(password, &self.nonce),
-            "sha256_password" | "mysql_clear_password" if self.is_private => Some(self.open_password()),
+            "sha256_password" if self.is_private => Some(self.open_password()),
+            // What can be had for the asking goes only where nobody else can have asked for it.
+            "mysql_clear_password" if self.is_safe() => Some(self.open_password()),
             // Asks for the server's key.
             "sha256_password" => Some(vec![1]),
             _ => None,
         }
+    }
+
+    fn is_safe(&self) -> bool {
+        self.is_private && (self.login.is_local || self.login.is_verified)
     }
 
     fn open_password(&self) -> Vec<u8> {
@@ -220,12 +228,16 @@ impl Talk<'_> {
     fn unspoken(&self) -> Refusal {
         let plugin: String = self.plugin.chars().filter(|c| c.is_ascii_graphic()).take(64).collect();
         let why = match plugin.as_str() {
-            "mysql_clear_password" => "the server wants the bare password, which needs TLS".to_owned(),
+            "mysql_clear_password" => {
+                "the server wants the bare password, which needs a certificate that is verified: sslmode=verify-full".to_owned()
+            }
+            "" => "the login is checked as before MySQL 4.1, which gives the password away".to_owned(),
             _ => format!(
                 "the login is checked by {plugin}; use caching_sha2_password or mysql_native_password for it"
             ),
         };
-        Refusal::Said(EngineError::Denied(why))
+        // We hang up on a server that waits for an answer, which it holds against this host.
+        Refusal::Broken(EngineError::Denied(why))
     }
 
     async fn receive(&mut self) -> Result<Vec<u8>, Refusal> {

@@ -158,12 +158,12 @@ pub fn lacks(
     lack(
         off,
         "performance_schema",
-        "no statement can be measured; sessions are read from the process list",
+        "no statement can be measured; sessions, and samples of what they run, are read from the process list",
         "set performance_schema = ON in the server's configuration and restart it".into(),
     );
     for (consumer, disables) in [
         ("statements_digest", "no statement can be measured"),
-        ("events_statements_current", "what sessions run is not known"),
+        ("events_statements_current", "what sessions run is sampled from the process list"),
         ("events_waits_current", "what sessions wait for is known from their state alone"),
     ] {
         lack(reads_performance && !off && !switches.has(consumer), consumer, disables, switch_on(consumer));

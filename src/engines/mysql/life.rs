@@ -1,6 +1,7 @@
-//! Since when the server runs. It tells its uptime in whole seconds of a clock that may be set, so the time of
+//! Since when the server runs and counts statements. It tells its uptime in whole seconds of a clock that may be set, so the time of
 //! its start is only believed anew when the uptime itself says that there was another start.
 
+use crate::model::Timestamp;
 use tokio::time::Instant;
 
 /// By how much uptime and our clock may disagree over a while before it must be another life.
@@ -9,6 +10,9 @@ const SLACK: f64 = 5.0;
 #[derive(Debug, Default)]
 pub struct Life {
     last: Option<Seen>,
+    /// When the oldest of its digests was first seen, our own among them. It forgets none but all at once, so this
+    /// is when it began to count them.
+    pub oldest_digest: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy)]

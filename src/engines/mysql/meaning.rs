@@ -14,7 +14,15 @@ use tokio::time::Instant;
 pub fn understand(rows: &mut Rows, link: &Link, visit: &mut Visit) {
     let shared = &link.server.shared;
     match rows {
-        Rows::Statements(rows) => name_statements(rows, &shared.texts(), visit),
+        Rows::Statements(rows) => {
+            let firsts = rows.iter().filter_map(|row| row.stats_since);
+            let oldest = firsts.min_by(|a, b| a.get().total_cmp(&b.get()));
+            // Read in the instant after all were forgotten: the next reading tells since when it counts anew.
+            if oldest.is_some() {
+                locked(&shared.memory).oldest_digest = oldest;
+            }
+            name_statements(rows, &shared.texts(), visit);
+        }
         Rows::Sessions(rows) => {
             rows.retain(|row| !shared.is_own(row.pid));
             rows.iter_mut().for_each(|row| link.scene.complete(row));

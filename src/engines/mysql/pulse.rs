@@ -6,7 +6,7 @@ use super::link::Link;
 use super::meaning::ask_identity;
 use super::scene::Scene;
 use crate::engine::crowd::Crowd;
-use crate::engine::reading::{Identity, collect};
+use crate::engine::reading::{Identity, collect, gap};
 use crate::engine::{Async, Due, EngineError, Pace, Probe, Visit};
 use crate::model::{InTopic, Scope, Session, Topic};
 use std::time::Duration;
@@ -47,6 +47,10 @@ impl Pulse {
         self.link.scene = Scene::look(&mut self.link).await?;
         for collector in COLLECTORS.iter().filter(|collector| collector.pace == Pace::Pulse) {
             collect(&mut self.link, collector, &identity, &Scope::Server, &mut visit).await?;
+        }
+        if let Some(why) = &self.link.scene.no_digests {
+            let sampled = "what sessions run is sampled from the process list, so that the shortest statements are rarely seen";
+            gap(&mut visit, Topic::Load, &Scope::Server, format!("{sampled}: {why}"));
         }
         let seen = visit.sample.parts.iter().find(|(topic, ..)| *topic == Topic::Sessions);
         let Some(rows) = seen.map(|(.., part)| part.rows.clone()) else { return Ok(visit) };

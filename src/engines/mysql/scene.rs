@@ -8,6 +8,8 @@ use crate::engine::EngineError;
 use crate::engine::layout::hash;
 use crate::engine::reading::Failure;
 use crate::model::{Name, Session, Timestamp};
+use crate::sql::{Dialect, Digest, SqlMode, normalise};
+use crate::texts::Known;
 use std::collections::HashMap;
 
 #[derive(Debug, Default)]
@@ -15,6 +17,10 @@ pub struct Scene {
     /// By number of the thread.
     running: HashMap<i64, Running>,
     waiting: HashMap<i64, String>,
+    /// By number of the connection: ids of what they run, where the server does not tell a digest.
+    sampled: HashMap<i64, i64>,
+    /// Why it does not.
+    pub no_digests: Option<String>,
     transactions: Vec<Transaction>,
     /// Their places by number of the connection.
     by_session: HashMap<i64, usize>,
@@ -56,7 +62,16 @@ impl Scene {
     /// Looks again. What a server does not have or does not let us see leaves its part empty.
     pub async fn look(link: &mut Link) -> Result<Scene, EngineError> {
         let mut scene = Scene::default();
-        for row in seen(link, "running").await? {
+        let running = match link.ask("running").await {
+            Ok(rows) => rows,
+            Err(Failure::Lost(error)) => return Err(error),
+            Err(Failure::Refused { message, .. }) => {
+                scene.no_digests = Some(message);
+                scene.sampled = sample(link).await?;
+                Vec::new()
+            }
+        };
+        for row in running {
             if let (Some(thread), Some(seconds)) = (row.whole("thread_id"), row.number("seconds")) {
                 scene.running.insert(thread, Running { digest: row.text("digest").map(hash), seconds });
             }
@@ -114,6 +129,9 @@ impl Scene {
                 session.query_start =
                     session.asked.map(|asked| Timestamp::new(asked.get() - running.seconds));
             }
+            if let Some(id) = self.sampled.get(&session.pid) {
+                session.server_digest = Some(*id);
+            }
             let event = thread.and_then(|thread| self.waiting.get(&thread));
             wait = lock.or_else(|| event.and_then(|event| class(event)));
         }
@@ -126,6 +144,34 @@ impl Scene {
 
 async fn seen(link: &mut Link, file: &'static str) -> Result<Vec<Named>, EngineError> {
     Ok(Failure::forgive(link.ask(file).await)?.unwrap_or_default())
+}
+
+/// What sessions run, by what they typed: known by the digest of its fingerprint, the text goes no further.
+async fn sample(link: &mut Link) -> Result<HashMap<i64, i64>, EngineError> {
+    let rows = seen(link, "session_texts").await?;
+    let shared = &link.server.shared;
+    let mut ids = HashMap::new();
+    shared.teach(|texts| {
+        for row in &rows {
+            let (Some(pid), Some(text)) = (row.whole("pid"), row.text("query")) else { continue };
+            let is_cut = row.whole("is_cut") == Some(1);
+            if let Some((id, fingerprint)) = read_as_typed(text).filter(|_| !is_cut && !shared.is_own(pid)) {
+                texts.learn(id, Known::Digest(Digest(id.cast_unsigned())), Some(&fingerprint));
+                ids.insert(pid, id);
+            }
+        }
+    });
+    Ok(ids)
+}
+
+/// A statement by its digest as a number. Where its strings end differently in another mode of SQL than the usual, it
+/// is nobody's: we do not know the session's.
+fn read_as_typed(text: &str) -> Option<(i64, String)> {
+    let normal = normalise(Dialect::MYSQL, text).ok()?;
+    let other = SqlMode { no_backslash_escapes: true, ..SqlMode::DEFAULT };
+    let is_sure = !text.contains('\\') || normalise(Dialect::Mysql(other), text).as_ref() == Ok(&normal);
+    let digest = normal.key().filter(|_| is_sure)?;
+    Some((digest.0.cast_signed(), normal.fingerprint))
 }
 
 /// The lock that a session's state speaks of: `Waiting for table metadata lock`.
@@ -153,5 +199,22 @@ fn class(event: &str) -> Option<(&'static str, &str)> {
         "lock" => Some(("Lock", name)),
         "synch" => Some(("Synch", name)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_session_typed_is_read_only_where_every_mode_reads_it_so() {
+        let read = |text| read_as_typed(text).map(|(_, fingerprint)| fingerprint);
+        assert_eq!(read("SELECT 1 FROM t WHERE a = 'it''s'").as_deref(), Some("select ? from t where a = ?"));
+        assert_eq!(
+            read(r"select 1 from t where a = 'new\nline'").as_deref(),
+            Some("select ? from t where a = ?")
+        );
+        assert_eq!(read(r"select 1 from t where a = 'x\' and b = 'secret' and c = ' \''"), None);
+        assert_eq!(read("select 'half"), None);
     }
 }

@@ -5,6 +5,7 @@
 //! What we never offer, no server can ask for.
 
 use crate::engine::EngineError;
+use crate::model::is_disguise;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::io;
@@ -177,7 +178,8 @@ impl ServerError {
         if fields.0.first() == Some(&b'#') {
             fields.bytes(6);
         }
-        let message = String::from_utf8_lossy(fields.0).chars().take(MAX_SENTENCE).collect();
+        let said = String::from_utf8_lossy(fields.0);
+        let message = said.chars().take(MAX_SENTENCE).map(|c| if is_disguise(c) { ' ' } else { c }).collect();
         ServerError { code, message }
     }
 }

@@ -138,6 +138,7 @@ pub fn report(target: &str, rows: usize, budget: usize) -> Report {
     after.gaps.insert((Topic::Policies, Scope::Database("shop".into())), "not \"allowed\"\n".into());
     let mut tally = Tally::new(budget);
     before.parts.iter().for_each(|((topic, scope), part)| tally.levels(*topic, scope, &part.rows));
+    tally.broke(Topic::Statements);
     let window = Window::between(&before, &after);
     window.stretches.iter().for_each(|((topic, scope), stretch)| tally.add(*topic, scope, stretch));
     let mut texts = Texts::default();

@@ -2,6 +2,7 @@
 //! growing age; never a hang, never a password, never an old value sold as new.
 
 mod hostile;
+mod hostile_mysql;
 mod locks;
 mod moves;
 mod names;
