@@ -21,6 +21,7 @@ mod kubernetes;
 mod package;
 mod prometheus;
 mod sinks;
+mod spellings;
 mod stories;
 mod survives;
 mod systemd;

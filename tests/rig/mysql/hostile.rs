@@ -198,7 +198,7 @@ fn greeting(plugin: &str) -> Vec<u8> {
     out.extend(7u32.to_le_bytes());
     out.extend(*b"nnnnnnnn\0");
     // All but TLS: local files and several statements in one among it.
-    out.extend((0xFFFF_u16 & !0x800).to_le_bytes());
+    out.extend((!0x800_u16).to_le_bytes());
     out.extend([45, 2, 0]);
     out.extend(0x00FF_u16.to_le_bytes());
     out.push(21);
