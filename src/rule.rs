@@ -87,6 +87,8 @@ impl<'a> Seen<'a> {
 /// `[rules.<id>]`; its doc comment is its page.
 pub trait Rule {
     const ID: &'static str;
+    /// The servers that it can speak of: what it reads has no meaning on others, or its way out is not theirs.
+    const OF: &'static [Flavour] = &Flavour::ALL;
     /// Topics without which it stays silent.
     const NEEDS: &'static [Topic];
     /// Topics whose earlier readings it wants kept, as far back as `span`.
@@ -127,7 +129,7 @@ macro_rules! rules {
                 let mut reading = $crate::rule::Reading::default();
                 $(if !self.skip.iter().any(|id| id == $rule::ID) {
                     let knows = |topic: &$crate::model::Topic| seen.now.parts_of(*topic).next().is_some();
-                    if $rule::NEEDS.iter().all(knows) {
+                    if $rule::OF.contains(&seen.flavour) && $rule::NEEDS.iter().all(knows) {
                         if self.$file.has_seen_enough(seen) {
                             reading.could_speak.push(($rule::ID, $rule::NEEDS));
                         } else {

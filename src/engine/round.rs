@@ -76,17 +76,27 @@ impl Round {
         self.refused.insert(database, (Instant::now() + REFUSED_AGAIN, why));
     }
 
-    /// Reads what is due at this stop.
+    /// Is anything of the server as a whole due? For one whose databases we may not see.
+    pub fn server_is_due(&self, due: &Due) -> bool {
+        let mut of_server = self.roaming().filter(|collector| collector.reach == Reach::Server);
+        of_server.any(|collector| self.is_due(collector, &Scope::Server, due))
+    }
+
+    /// Reads what is due at this stop; nowhere, only what is the server's as a whole.
     pub async fn stop(
         &mut self,
         source: &mut impl Source,
-        at: &Name,
+        at: Option<&Name>,
         identity: &Identity,
         due: &Due,
         visit: &mut Visit,
     ) -> Result<(), EngineError> {
         for collector in self.roaming() {
-            let scope = scope_of(collector, at);
+            let scope = match (collector.reach, at) {
+                (Reach::Server, _) => Scope::Server,
+                (Reach::Database, Some(at)) => Scope::Database(at.clone()),
+                (Reach::Database, None) => continue,
+            };
             if self.is_due(collector, &scope, due) {
                 let asked = Instant::now();
                 collect(source, collector, identity, &scope, visit).await?;

@@ -10,6 +10,8 @@ pub enum Flavour {
 }
 
 impl Flavour {
+    pub const ALL: [Flavour; 3] = [Flavour::Postgres, Flavour::Mysql, Flavour::Mariadb];
+
     /// By the name of the engine and the version that its server tells.
     pub fn of(engine: &str, version: &str) -> Flavour {
         match engine {

@@ -43,7 +43,7 @@ pub use name::{Name, Names, is_disguise};
 pub use noun::{Cell, Noun, Row};
 pub use replication::{ReplicationReceiver, ReplicationSender, ReplicationSlot, Subscription};
 pub use schema::{Column, ColumnStatistics, Constraint, Function, Partitioning, Policy, Sequence};
-pub use server::{Collation, Extension, HostRule, Role, Server, Setting};
+pub use server::{Collation, Extension, HostRule, Plugin, Role, Server, Setting};
 pub use session::{Blocking, LockCount, PreparedTransaction, Progress, Session};
 pub use snapshot::{
     Break, Epoch, Gap, InTopic, Part, Place, Rows, Sample, Scope, Snapshot, Topic, TopicVisitor, When,

@@ -16,6 +16,8 @@ noun! {
             /// The column that takes its values from it, where the server knows.
             table_oid: Option<i64>,
             column_number: Option<i64>,
+            /// In MySQL and MariaDB the column itself is the sequence, which bears the name of its table.
+            column: Option<Name>,
             data_type: Name,
             cycles: bool,
             increment: i64,
@@ -68,7 +70,7 @@ noun! {
         }
         about {
             data_type: Name,
-            type_oid: i64,
+            type_oid: Option<i64>,
             not_null: bool,
             has_default: bool,
             /// `a` always, `d` by default, empty if it is none.
@@ -76,11 +78,13 @@ noun! {
             /// `s` stored, `v` virtual, empty if it is not. PostgreSQL 12 and later.
             generated: Option<Name>,
             /// `p` plain, `m` main, `e` external, `x` extended.
-            storage: Name,
+            storage: Option<Name>,
             /// PostgreSQL 14 and later.
             compression: Option<Name>,
             /// 0 for a type without collation.
-            collation_oid: i64,
+            collation_oid: Option<i64>,
+            /// MySQL and MariaDB.
+            collation: Option<Name>,
             /// Absent or -1 for the default.
             statistics_target: Option<i64>,
         }

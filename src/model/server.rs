@@ -43,12 +43,12 @@ noun! {
             default_value: Option<Name>,
             /// The unit of both.
             unit: Option<Name>,
-            value_type: Name,
+            value_type: Option<Name>,
             /// Who may change it, and when that takes effect.
             context: Name,
             /// Where its value comes from.
             source: Name,
-            pending_restart: bool,
+            pending_restart: Option<bool>,
             is_changed: bool,
         }
     }
@@ -101,16 +101,31 @@ noun! {
             creates_roles: bool,
             creates_databases: bool,
             replicates: bool,
-            bypasses_row_security: bool,
-            can_login: bool,
+            bypasses_row_security: Option<bool>,
+            can_login: Option<bool>,
             /// -1 for any number.
-            connections_max: i64,
+            connections_max: Option<i64>,
             /// Absent if its password never expires.
             valid_until: Option<Timestamp>,
             /// It is the login that asks.
             is_ours: Option<bool>,
             /// Of our own login: what of writing it may do beyond these flags. Absent for others and for superusers.
             writes: Option<Name>,
+        }
+    }
+}
+
+noun! {
+    /// A plugin of MySQL or MariaDB.
+    Plugin as "plugin", topic "plugins" {
+        label { plugin: Name }
+        about {
+            kind: Name,
+            version: Name,
+            status: Name,
+            /// The file that it was loaded from; absent if it is part of the server.
+            library: Option<Name>,
+            load_option: Name,
         }
     }
 }

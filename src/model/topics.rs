@@ -91,6 +91,7 @@ topics! {
     Partitions(Partitioning),
     Policies(Policy),
     Extensions(Extension),
+    Plugins(Plugin),
     Collations(Collation),
     Settings(Setting),
     Roles(Role),

@@ -1,5 +1,5 @@
 use crate::config::ByteSize;
-use crate::model::{Confidence, Finding, Fix, Index, Name, Severity, Stretch, Topic, evidence};
+use crate::model::{Flavour, Confidence, Finding, Fix, Index, Name, Severity, Stretch, Topic, evidence};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use schemars::JsonSchema;
@@ -35,6 +35,7 @@ pub struct IndexInvalid {
 
 impl Rule for IndexInvalid {
     const ID: &'static str = "index-invalid";
+    const OF: &'static [Flavour] = &[Flavour::Postgres];
     const NEEDS: &'static [Topic] = &[Topic::Indexes];
 
     fn has_seen_enough(&self, seen: &Seen<'_>) -> bool {

@@ -1,6 +1,6 @@
 use crate::config::{ByteSize, Span};
 use crate::model::plan::PlanNode;
-use crate::model::{Confidence, Finding, Name, Severity, Table, Topic, evidence};
+use crate::model::{Flavour, Confidence, Finding, Name, Severity, Table, Topic, evidence};
 use crate::rule::catalogue::{self, Catalogue, live_rows, size};
 use crate::rule::plan::{self, Planned};
 use crate::rule::{Rule, Seen, Word, statement};
@@ -80,6 +80,7 @@ struct Candidate<'a> {
 
 impl Rule for IndexMissing {
     const ID: &'static str = "index-missing";
+    const OF: &'static [Flavour] = &[Flavour::Postgres];
     const NEEDS: &'static [Topic] = &[Topic::Statements, Topic::Tables, Topic::Indexes, Topic::Columns];
     const LOOKS_BACK_AT: &'static [Topic] = statement::TOPICS;
 

@@ -1,5 +1,5 @@
 use crate::config::ByteSize;
-use crate::model::{
+use crate::model::{Flavour, 
     Column, Confidence, Constraint, Finding, Fix, InTopic, Index, Name, Scope, Severity, Stretch, Table, Topic,
     evidence,
 };
@@ -48,6 +48,7 @@ impl Default for IndexMissingOnForeignKey {
 
 impl Rule for IndexMissingOnForeignKey {
     const ID: &'static str = "index-missing-on-foreign-key";
+    const OF: &'static [Flavour] = &[Flavour::Postgres];
     const NEEDS: &'static [Topic] = &[Topic::Constraints, Topic::Indexes, Topic::Tables, Topic::Columns];
     const LOOKS_BACK_AT: &'static [Topic] = &[Topic::Tables];
 

@@ -1,5 +1,5 @@
 use crate::config::ByteSize;
-use crate::model::{Confidence, Finding, Fix, Name, ReplicationSlot, Severity, Topic, evidence};
+use crate::model::{Flavour, Confidence, Finding, Fix, Name, ReplicationSlot, Severity, Topic, evidence};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use schemars::JsonSchema;
@@ -40,6 +40,7 @@ impl Default for ReplicationSlotRetains {
 
 impl Rule for ReplicationSlotRetains {
     const ID: &'static str = "replication-slot-retains";
+    const OF: &'static [Flavour] = &[Flavour::Postgres];
     const NEEDS: &'static [Topic] = &[Topic::ReplicationSlots];
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {

@@ -1,5 +1,5 @@
 use crate::config::Span;
-use crate::model::{Confidence, Finding, Fix, Name, Severity, StatementsInfo, Topic, evidence};
+use crate::model::{Flavour, Confidence, Finding, Fix, Name, Severity, StatementsInfo, Topic, evidence};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use schemars::JsonSchema;
@@ -44,6 +44,7 @@ impl Default for ServerStatementsEvicting {
 
 impl Rule for ServerStatementsEvicting {
     const ID: &'static str = "server-statements-evicting";
+    const OF: &'static [Flavour] = &[Flavour::Postgres];
     const NEEDS: &'static [Topic] = &[Topic::StatementsInfo];
 
     fn span(&self) -> Duration {

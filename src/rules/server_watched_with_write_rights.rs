@@ -1,4 +1,4 @@
-use crate::model::{Confidence, Finding, Fix, Name, Role, Severity, Topic, evidence};
+use crate::model::{Flavour, Confidence, Finding, Fix, Name, Role, Severity, Topic, evidence};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use schemars::JsonSchema;
@@ -37,24 +37,27 @@ impl Rule for ServerWatchedWithWriteRights {
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
         let ours = |role: &&Role| role.is_ours == Some(true);
         let beyond = move |role: &'a Role| {
-            let rights = rights(role).into_iter().filter(|right| !self.accepted.iter().any(|known| known == right));
+            let rights = rights(role, seen.flavour).into_iter().filter(|right| !self.accepted.iter().any(|known| known == right));
             (role, rights.collect::<Vec<_>>())
         };
 
-        seen.now.rows::<Role>().filter(ours).map(beyond).filter(|(_, rights)| !rights.is_empty()).map(|(role, rights)| finding(role, &rights).into())
+        let watching = seen.now.rows::<Role>().filter(ours).map(beyond);
+        watching
+            .filter(|(_, rights)| !rights.is_empty())
+            .map(move |(role, rights)| finding(role, &rights, seen.flavour).into())
     }
 }
 
 /// What a login may do that watching does not need. A superuser may do all, so nothing else is named.
-fn rights(role: &Role) -> Vec<&str> {
+fn rights(role: &Role, flavour: Flavour) -> Vec<&str> {
     if role.is_superuser {
         return vec!["superuser"];
     }
     let mut rights = Vec::new();
-    if role.creates_roles {
+    if flavour == Flavour::Postgres && role.creates_roles {
         rights.push("creates roles");
     }
-    if role.creates_databases {
+    if flavour == Flavour::Postgres && role.creates_databases {
         rights.push("creates databases");
     }
     rights.extend(role.writes.iter().flat_map(|writes| writes.split(", ")).filter(|right| !right.is_empty()));
@@ -88,7 +91,22 @@ fn fix(role: &Role, rights: &[&str]) -> Option<Fix> {
     })
 }
 
-fn finding(role: &Role, rights: &[&str]) -> Finding {
+/// The same in MySQL and MariaDB, where a right bears its own name. Whoever may do all is somebody's administrator.
+fn revoke(role: &Role, rights: &[&str]) -> Option<Fix> {
+    let (login, rights) = (&role.role, rights.join(", "));
+    (!role.is_superuser).then(|| Fix {
+        sql: vec![format!("REVOKE {rights} ON *.* FROM {login};")],
+        rollback: vec![format!("GRANT {rights} ON *.* TO {login};")],
+        lock: String::new(),
+        blocks: "nobody".into(),
+        transactional: false,
+        caution: "Whoever else works with this login loses the right as well, from the next statement on. Rights on single schemas \
+                  are not looked at."
+            .into(),
+    })
+}
+
+fn finding(role: &Role, rights: &[&str], flavour: Flavour) -> Finding {
     let is_superuser = rights.contains(&"superuser");
     let (count, these) = (rights.len(), rights.join(", "));
     let noun = if count == 1 { "right" } else { "rights" };
@@ -100,7 +118,7 @@ fn finding(role: &Role, rights: &[&str]) -> Finding {
         because: format!("dbsonde is connected as {}, with {count} {noun} that watching does not need: {these}", role.role),
         evidence: evidence([("login", json!(role.role)), ("rights", json!(rights))]),
         advice: "Give dbsonde a login of its own: `dbsonde grants` prints one.".into(),
-        fix: fix(role, rights),
+        fix: if flavour == Flavour::Postgres { fix(role, rights) } else { revoke(role, rights) },
         confidence: Confidence::Measured,
     }
 }

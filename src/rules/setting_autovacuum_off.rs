@@ -1,4 +1,4 @@
-use crate::model::{Confidence, Finding, Name, Setting, Severity, Topic, evidence};
+use crate::model::{Flavour, Confidence, Finding, Name, Setting, Severity, Topic, evidence};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use schemars::JsonSchema;
@@ -33,6 +33,7 @@ const NEEDED: [&str; 2] = ["autovacuum", "track_counts"];
 
 impl Rule for SettingAutovacuumOff {
     const ID: &'static str = "setting-autovacuum-off";
+    const OF: &'static [Flavour] = &[Flavour::Postgres];
     const NEEDS: &'static [Topic] = &[Topic::Settings];
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {

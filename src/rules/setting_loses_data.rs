@@ -1,4 +1,4 @@
-use crate::model::{Confidence, Finding, Name, Setting, Severity, Topic, evidence};
+use crate::model::{Flavour, Confidence, Finding, Name, Setting, Severity, Topic, evidence};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use schemars::JsonSchema;
@@ -40,6 +40,7 @@ const SAFE: [(&str, &str, &str); 4] = [
 
 impl Rule for SettingLosesData {
     const ID: &'static str = "setting-loses-data";
+    const OF: &'static [Flavour] = &[Flavour::Postgres];
     const NEEDS: &'static [Topic] = &[Topic::Settings];
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {

@@ -1,5 +1,5 @@
 use crate::config::Span;
-use crate::model::{Finding, Severity, Topic};
+use crate::model::{Flavour, Finding, Severity, Topic};
 use crate::rule::statement::{self, Ran};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
@@ -47,6 +47,7 @@ impl Default for StatementJitOverhead {
 
 impl Rule for StatementJitOverhead {
     const ID: &'static str = "statement-jit-overhead";
+    const OF: &'static [Flavour] = &[Flavour::Postgres];
     const NEEDS: &'static [Topic] = statement::TOPICS;
 
     fn span(&self) -> Duration {

@@ -1,5 +1,5 @@
 use crate::config::Span;
-use crate::model::{Finding, Severity, Topic};
+use crate::model::{Flavour, Finding, Severity, Topic};
 use crate::plans::{Ran, Shape};
 use crate::rule::plan::{self, Planned};
 use crate::rule::{Rule, Seen, Word, statement};
@@ -53,6 +53,7 @@ impl Default for StatementPlanFlipped {
 
 impl Rule for StatementPlanFlipped {
     const ID: &'static str = "statement-plan-flipped";
+    const OF: &'static [Flavour] = &[Flavour::Postgres];
     const NEEDS: &'static [Topic] = statement::TOPICS;
 
     fn span(&self) -> Duration {

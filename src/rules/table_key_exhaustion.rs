@@ -1,6 +1,6 @@
-use crate::model::{Column, Confidence, Finding, Fix, InTopic, Name, Scope, Sequence, Severity, Topic, evidence};
+use crate::model::{Column, Confidence, Finding, Fix, Flavour, InTopic, Name, Scope, Sequence, Severity, Topic, evidence};
 use crate::rule::{Rule, Seen, Word};
-use crate::script;
+use crate::script::{self, mysql};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -106,6 +106,9 @@ impl<'a> Key<'a> {
 
     /// As an operator would name it.
     fn name(&self) -> String {
+        if let Some(column) = &self.sequence.column {
+            return format!("{}.{}.{column}", self.sequence.schema, self.sequence.sequence);
+        }
         match self.column {
             Some(Column { schema, table, column, .. }) => format!("{schema}.{table}.{column}"),
             None => format!("{}.{}", self.sequence.schema, self.sequence.sequence),
@@ -114,6 +117,9 @@ impl<'a> Key<'a> {
 
     /// Is it the column that has no more room, not only the sequence?
     fn is_narrow(&self) -> bool {
+        if self.sequence.column.is_some() {
+            return mysql::widened(&self.sequence.data_type).is_some();
+        }
         self.column.and_then(|column| most(&column.data_type)).is_some_and(|most| self.limit >= most)
     }
 }
@@ -169,15 +175,41 @@ impl TableKeyExhaustion {
                 ("data_type", json!(kind.as_str())),
                 ("sequence", json!(format!("{}.{}", key.sequence.schema, key.sequence.sequence))),
             ]),
-            advice: if key.is_narrow() {
-                "Make it a bigint before the numbers end; first the columns that refer to it.".into()
-            } else {
-                "Let the sequence go on to the end of its type; find out what ended it here.".into()
-            },
-            fix: fix(key),
+            advice: match (key.is_narrow(), seen.flavour) {
+                (true, _) => "Make it a bigint before the numbers end; first the columns that refer to it.",
+                (false, Flavour::Postgres) => {
+                    "Let the sequence go on to the end of its type; find out what ended it here."
+                }
+                (false, _) => "Find out what uses up the numbers; no type of whole numbers is wider.",
+            }
+            .into(),
+            fix: if seen.flavour == Flavour::Postgres { fix(key) } else { widen(key.sequence) },
             confidence: Confidence::Measured,
         }
     }
+}
+
+/// In MySQL and MariaDB, where the column itself counts. None where there is no wider type.
+fn widen(sequence: &Sequence) -> Option<Fix> {
+    let Sequence { schema, sequence: table, data_type, .. } = sequence;
+    let column = mysql::identifier(sequence.column.as_deref()?);
+    let wide = mysql::widened(data_type)?;
+    let to = |data_type: &str| {
+        mysql::alter_copying(schema, table, &format!("MODIFY COLUMN {column} {data_type} NOT NULL AUTO_INCREMENT"))
+    };
+    Some(Fix {
+        sql: vec![mysql::patience(2), to(&wide)],
+        rollback: vec![to(data_type)],
+        lock: "a shared metadata lock on the table".into(),
+        blocks: "writers of the table, until all of it and its indexes are written anew; readers only at the end, for a moment"
+            .into(),
+        transactional: false,
+        caution: "Writes the whole table anew and needs room for a second copy; replicas do the same after it. Where nobody \
+                  can wait so long, use a tool that changes a copy online. The server refuses it while foreign keys refer to \
+                  the column: widen those columns in the same window. If the column has a comment, say it again. The way \
+                  back fails once a number is too high for it."
+            .into(),
+    })
 }
 
 /// None where there is no wider type.

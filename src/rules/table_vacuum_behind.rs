@@ -1,5 +1,5 @@
 use crate::config::Span;
-use crate::model::{
+use crate::model::{Flavour, 
     Confidence, Finding, Fix, InTopic, Name, Progress, Setting, Severity, Stretch, Table, Topic, Unit, evidence,
 };
 use crate::rule::{Rule, Seen, Word};
@@ -45,6 +45,7 @@ impl Default for TableVacuumBehind {
 
 impl Rule for TableVacuumBehind {
     const ID: &'static str = "table-vacuum-behind";
+    const OF: &'static [Flavour] = &[Flavour::Postgres];
     const NEEDS: &'static [Topic] = &[Topic::Tables, Topic::Settings, Topic::Progress];
     const LOOKS_BACK_AT: &'static [Topic] = &[Topic::Tables];
 

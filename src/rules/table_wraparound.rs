@@ -1,4 +1,4 @@
-use crate::model::{Confidence, Database, Finding, Fix, Level, Name, Severity, Table, Topic, Unit, evidence};
+use crate::model::{Flavour, Confidence, Database, Finding, Fix, Level, Name, Severity, Table, Topic, Unit, evidence};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use schemars::JsonSchema;
@@ -49,6 +49,7 @@ impl Default for TableWraparound {
 
 impl Rule for TableWraparound {
     const ID: &'static str = "table-wraparound";
+    const OF: &'static [Flavour] = &[Flavour::Postgres];
     const NEEDS: &'static [Topic] = &[Topic::Tables];
     const LOOKS_BACK_AT: &'static [Topic] = &[Topic::Databases];
 

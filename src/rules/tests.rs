@@ -44,50 +44,85 @@ use table_key_exhaustion::used;
 use table_wraparound::aged;
 use upkeep::{connected, neglected, set, slot};
 
-/// Invariant 11. A page added without a line here does not pass.
+/// A world that makes a page speak, and one that does not.
+fn worlds(id: &str) -> (World, World) {
+    match id {
+        "index-duplicate" => (twins(json!({}), json!({})), twins(json!({}), json!({"columns": "3"}))),
+        "index-invalid" => (broken(json!({})), broken(json!({"is_valid": true}))),
+        "index-missing" => (without_index(), with_index()),
+        "index-missing-on-foreign-key" => (deleting(10, json!({})), deleting(9, json!({}))),
+        "index-redundant-prefix" => {
+            (longer(json!({}), json!({})), longer(json!({}), json!({"columns": "3 2"})))
+        }
+        "index-unused" => (unused(30.0, json!({})), unused(30.0, json!({"size_bytes": 1000}))),
+        "replication-slot-retains" => (slot(json!({})), slot(json!({"active": 1}))),
+        "server-connections-exhausting" => (connected(70, json!(100)), connected(60, json!(100))),
+        "server-digests-lost" => (losing(600.0, 10), losing(600.0, 9)),
+        "server-instruments-off" => (without("statements_digest"), without("PROCESS")),
+        "server-statements-evicting" => (evicting(3_600.0, 10), evicting(3_600.0, 9)),
+        "server-watched-with-write-rights" => {
+            (watched_as(json!({"is_superuser": true})), watched_as(json!({})))
+        }
+        "session-blocking" => (blocked(json!({"victims": 10})), blocked(json!({"victims": 9}))),
+        "session-idle-in-transaction" => (idle(300.0, json!({})), idle(299.0, json!({}))),
+        "session-metadata-lock" => (queued(10.0), queued(9.9)),
+        "table-key-exhaustion" => (used(75.0), used(74.9)),
+        "setting-autovacuum-off" => (set("autovacuum", "off"), set("autovacuum", "on")),
+        "setting-loses-data" => (set("fsync", "off"), set("fsync", "on")),
+        "statement-dominant" => (dominant(90.0), dominant(9.0)),
+        "statement-jit-overhead" => (compiled(10.0), compiled(7.0)),
+        "statement-plan-flipped" => (flipped(100.0, 0.001), flipped(29.0, 0.001)),
+        "statement-planning-dominates" => (planned(15.0), planned(4.0)),
+        "statement-regressed" => (regressed(0.05), regressed(0.001)),
+        "statement-returns-too-much" => (returns(4_000_000), returns(1_000_000)),
+        "statement-spills" => (spills(1_000 * MIB), spills(10 * MIB)),
+        "statement-wal-heavy" => (logs(400 * MIB), logs(40 * MIB)),
+        "table-vacuum-behind" => (neglected(450_000, 500_000, json!({})), neglected(4, 5, json!({}))),
+        "table-wraparound" => (aged(json!({"xid_age": 1e9})), aged(json!({"xid_age": 1e8}))),
+        _ => (World::default(), World::default()),
+    }
+}
+
+/// Invariant 11. A page added without a line there does not pass.
 #[test]
 fn every_page_has_a_world_that_makes_it_speak_and_one_that_does_not() {
     for id in Handbook::IDS {
-        let (speaks, silent) = match *id {
-            "index-duplicate" => (twins(json!({}), json!({})), twins(json!({}), json!({"columns": "3"}))),
-            "index-invalid" => (broken(json!({})), broken(json!({"is_valid": true}))),
-            "index-missing" => (without_index(), with_index()),
-            "index-missing-on-foreign-key" => (deleting(10, json!({})), deleting(9, json!({}))),
-            "index-redundant-prefix" => {
-                (longer(json!({}), json!({})), longer(json!({}), json!({"columns": "3 2"})))
-            }
-            "index-unused" => (unused(30.0, json!({})), unused(30.0, json!({"size_bytes": 1000}))),
-            "replication-slot-retains" => (slot(json!({})), slot(json!({"active": 1}))),
-            "server-connections-exhausting" => (connected(70, json!(100)), connected(60, json!(100))),
-            "server-digests-lost" => (losing(600.0, 10), losing(600.0, 9)),
-            "server-instruments-off" => (without("statements_digest"), without("PROCESS")),
-            "server-statements-evicting" => (evicting(3_600.0, 10), evicting(3_600.0, 9)),
-            "server-watched-with-write-rights" => {
-                (watched_as(json!({"is_superuser": true})), watched_as(json!({})))
-            }
-            "session-blocking" => (blocked(json!({"victims": 10})), blocked(json!({"victims": 9}))),
-            "session-idle-in-transaction" => (idle(300.0, json!({})), idle(299.0, json!({}))),
-            "session-metadata-lock" => (queued(10.0), queued(9.9)),
-            "table-key-exhaustion" => (used(75.0), used(74.9)),
-            "setting-autovacuum-off" => (set("autovacuum", "off"), set("autovacuum", "on")),
-            "setting-loses-data" => (set("fsync", "off"), set("fsync", "on")),
-            "statement-dominant" => (dominant(90.0), dominant(9.0)),
-            "statement-jit-overhead" => (compiled(10.0), compiled(7.0)),
-            "statement-plan-flipped" => (flipped(100.0, 0.001), flipped(29.0, 0.001)),
-            "statement-planning-dominates" => (planned(15.0), planned(4.0)),
-            "statement-regressed" => (regressed(0.05), regressed(0.001)),
-            "statement-returns-too-much" => (returns(4_000_000), returns(1_000_000)),
-            "statement-spills" => (spills(1_000 * MIB), spills(10 * MIB)),
-            "statement-wal-heavy" => (logs(400 * MIB), logs(40 * MIB)),
-            "table-vacuum-behind" => (neglected(450_000, 500_000, json!({})), neglected(4, 5, json!({}))),
-            "table-wraparound" => (aged(json!({"xid_age": 1e9})), aged(json!({"xid_age": 1e8}))),
-            _ => (World::default(), World::default()),
-        };
+        let (speaks, silent) = worlds(id);
         assert_eq!(speaks.said(id).len(), 1, "{id} fires");
         assert_eq!(silent.said(id), NOTHING, "{id} is silent");
         assert!(silent.could_speak().contains(id), "the silence of {id} is health");
         assert!(!World::default().could_speak().contains(id), "the silence of {id} is ignorance");
     }
+}
+
+/// A fix that the server cannot read is worse than none.
+#[test]
+fn no_page_gives_mysql_the_sql_of_postgres() {
+    const POSTGRES: [&str; 10] = [
+        "\"",
+        "CONCURRENTLY",
+        "REINDEX",
+        "VACUUM",
+        "pg_",
+        "ALTER SYSTEM",
+        "ALTER ROLE",
+        "ALTER SEQUENCE",
+        "SET lock_timeout",
+        "::",
+    ];
+    let mut checked = 0;
+    let mysql = [Flavour::Mysql, Flavour::Mariadb];
+    for (id, flavour) in Handbook::IDS.iter().flat_map(|id| mysql.map(|flavour| (id, flavour))) {
+        let world = World { flavour, ..worlds(id).0 };
+        for Fix { sql, rollback, .. } in world.found(id).into_iter().filter_map(|finding| finding.fix) {
+            for statement in sql.iter().chain(&rollback) {
+                let word = POSTGRES.iter().find(|word| statement.contains(**word));
+                assert_eq!(word, None, "{id} on {flavour:?}: {statement}");
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 20, "only {checked} statements were seen");
 }
 
 #[test]

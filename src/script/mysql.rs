@@ -21,6 +21,20 @@ pub fn alter_online(schema: &str, table: &str, deed: &str) -> String {
     format!("ALTER TABLE {} {deed}, ALGORITHM=INPLACE, LOCK=NONE;", qualified(schema, table))
 }
 
+/// `ALTER TABLE …` that writes the whole table anew: reads go on, writes wait.
+pub fn alter_copying(schema: &str, table: &str, deed: &str) -> String {
+    format!("ALTER TABLE {} {deed}, ALGORITHM=COPY, LOCK=SHARED;", qualified(schema, table))
+}
+
+/// The widest type of whole numbers in place of a narrower one; what follows the type stays.
+pub fn widened(data_type: &str) -> Option<String> {
+    let word = data_type.split(['(', ' ']).next()?;
+    let rest = data_type.strip_prefix(word)?;
+    // The number of digits to show says nothing of what it holds.
+    let rest = rest.split_once(')').map_or(rest, |(_, rest)| rest);
+    matches!(word, "tinyint" | "smallint" | "mediumint" | "int").then(|| format!("bigint{rest}"))
+}
+
 /// `CREATE INDEX …` or `ALTER TABLE … ADD INDEX …` as the engine gives it, without holding up writers.
 fn online(definition: &str) -> String {
     let definition = definition.trim_end().trim_end_matches(';');

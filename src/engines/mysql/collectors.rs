@@ -12,6 +12,13 @@ collectors! {
     Innodb          Beat  Server   Process    "innodb"          ["innodb"];
     Tables          Slow  Database Process    "tables"          ["tables"];
     Indexes         Slow  Database Process    "indexes"         ["indexes"];
+    Sequences       Slow  Database Rows       "auto_increment"  ["auto_increment"];
+    Settings        Rare  Server   Rows       "settings"        ["settings" "settings.variables"];
+    Plugins         Rare  Server   Rows       "plugins"         ["plugins"];
+    Roles           Rare  Server   Rows       "roles"           ["roles"];
+    Partitions      Rare  Database Rows       "partitions"      ["partitions" "partitions.innodb"];
+    Constraints     Rare  Database Rows       "foreign_keys"    ["foreign_keys" "foreign_keys.sys"];
+    Columns         Rare  Database Rows       "columns"         ["columns"];
 }
 
 /// SQL that serves no topic of its own: what the engine asks to understand the rest.
@@ -25,8 +32,8 @@ pub const TOOLS: &[Tool] = &[
     ("metadata_locks", sql_files!["metadata_locks"]),
     ("statement_texts", sql_files!["statement_texts"]),
     ("schemas", sql_files!["schemas"]),
+    ("auto_columns", sql_files!["auto_columns"]),
     ("index_io", sql_files!["index_io"]),
     ("index_columns", sql_files!["index_columns"]),
-    ("foreign_keys", sql_files!["foreign_keys" "foreign_keys.sys"]),
     ("foreign_key_columns", sql_files!["foreign_key_columns" "foreign_key_columns.sys"]),
 ];

@@ -85,7 +85,8 @@ impl Known {
             Err(Failure::Lost(error)) => return Err(Failure::Lost(error)),
             Err(Failure::Refused { .. }) => false,
         };
-        let reads_performance = catalogue.contains_key("performance_schema.setup_consumers");
+        let reads_performance =
+            catalogue.contains_key("performance_schema.setup_consumers") && !switches.denied;
         for object in library.objects() {
             let is_hidden = match object.split_once('.') {
                 Some(("performance_schema", _)) => !reads_performance,

@@ -24,6 +24,8 @@ const ALWAYS_ON: [&str; 5] = ["global_", "session_", "variables_", "persisted_",
 #[derive(Debug, Default)]
 pub struct Switches {
     pub performance_schema: bool,
+    /// We may not read it, whatever the catalogue shows.
+    pub denied: bool,
     consumers: BTreeSet<String>,
     metadata_locks: bool,
     no_digests: bool,
@@ -48,7 +50,15 @@ impl Switches {
             return Ok(switches);
         }
         rows.clear();
-        connection.run(&mut rows, CONSUMERS).await?;
+        // Who may write to its tables sees their columns, and yet may not read them.
+        match connection.run(&mut rows, CONSUMERS).await {
+            Ok(()) => {}
+            Err(Failure::Refused { .. }) => {
+                switches.denied = true;
+                return Ok(switches);
+            }
+            Err(lost) => return Err(lost),
+        }
         switches.consumers.extend(rows.iter().filter_map(|row| row.text("name")).map(str::to_owned));
         rows.clear();
         connection.run(&mut rows, METADATA_LOCKS).await?;

@@ -1,11 +1,14 @@
 //! A lane's connection, kept, and what all lanes of a server share.
 
 use super::answer::{Column, Named, TextRow};
+use super::columns::{self, Columns};
 use super::connect::{Connection, Sink};
 use super::door::Door;
+use super::foreign_keys;
 use super::known::{Known, tag};
 use super::life::Life;
 use super::meaning::understand;
+use super::numbering::{self, Numbering};
 use super::pivot::Pivot;
 use super::scene::Scene;
 use super::survey::Survey;
@@ -34,6 +37,8 @@ pub struct Link {
     pub scene: Scene,
     /// What the roaming lane knows of a schema beside the statistics of its tables.
     pub survey: Survey,
+    pub numbering: Numbering,
+    pub columns: Columns,
     lane: Lane,
     open: Option<Open>,
 }
@@ -47,7 +52,8 @@ struct Open {
 
 impl Link {
     pub fn new(server: Arc<Server>, lane: Lane) -> Self {
-        Self { server, scene: Scene::default(), survey: Survey::default(), lane, open: None }
+        let (survey, numbering, columns) = Default::default();
+        Self { server, scene: Scene::default(), survey, numbering, columns, lane, open: None }
     }
 
     /// A connection, and what is known of the server.
@@ -145,6 +151,9 @@ impl Link {
         schema: &Name,
         tables: &[String],
     ) -> Result<(), Failure> {
+        if tables.is_empty() {
+            return Ok(());
+        }
         let sql = self.sql(file, &Scope::Database(schema.clone()))?;
         let of = |table: &String| {
             let condition = format!("and table_name = {}", literal(table));
@@ -182,6 +191,17 @@ impl Link {
         file: &'static str,
         scope: &Scope,
     ) -> Result<Read, Failure> {
+        self.read_of(topic, file, scope, None).await
+    }
+
+    /// The same of some tables alone.
+    pub async fn read_of(
+        &mut self,
+        topic: Topic,
+        file: &'static str,
+        scope: &Scope,
+        tables: Option<&[String]>,
+    ) -> Result<Read, Failure> {
         let Some(open) = &mut self.open else { return Err(Failure::closed()) };
         let block_size = open.known.page_size;
         let database = match scope {
@@ -196,7 +216,12 @@ impl Link {
         let server = self.server.clone();
         let names = &server.shared.names;
         let mut reader = Reader { topic, block_size, database, layout, decoder: decoder(topic), names };
-        self.run_in(&mut reader, file, scope).await?;
+        match (scope, tables) {
+            (Scope::Database(schema), Some(tables)) => {
+                self.run_of_tables(&mut reader, file, schema, tables).await?;
+            }
+            _ => self.run_in(&mut reader, file, scope).await?,
+        }
         let Reader { layout, decoder, .. } = reader;
         if let (Some(open), Some(layout)) = (&mut self.open, layout) {
             open.layouts.insert(file, layout);
@@ -243,8 +268,14 @@ impl Sink for Reader<'_> {
 
 impl Source for Link {
     async fn read(&mut self, topic: Topic, file: &'static str, scope: &Scope) -> Result<Read, Failure> {
-        if let (Topic::Tables | Topic::Indexes, Scope::Database(schema)) = (topic, scope) {
-            Survey::look(self, schema).await?;
+        match (topic, scope) {
+            (Topic::Tables | Topic::Indexes, Scope::Database(schema)) => Survey::look(self, schema).await?,
+            (Topic::Constraints, Scope::Database(schema)) => return foreign_keys::read(self, schema).await,
+            (Topic::Sequences, Scope::Database(schema)) => return numbering::read(self, schema).await,
+            (Topic::Columns, Scope::Database(schema)) if !self.has_dictionary() => {
+                return columns::read(self, file, schema).await;
+            }
+            _ => {}
         }
         self.read_in(topic, file, scope).await
     }

@@ -1,14 +1,16 @@
 //! MySQL 5.7 to 9, MariaDB 10.5 to 11.8, Percona Server. To follow one sample: `door`, `handshake`, `connect`
 //! (limits) → `known`, `lacks` (probing) → `collectors` (the table) → `link` (a lane's connection) → `beat`,
-//! `pulse`, `roam` (the lanes) → `answer`, `pivot` (cells become nouns), `scene`, `blocking`, `survey`, `shapes`,
-//! `meaning` (what they say).
+//! `pulse`, `roam` (the lanes) → `answer`, `pivot` (cells become nouns), `scene`, `blocking`, `survey`, `shapes`, `foreign_keys`,
+//! `numbering`, `columns`, `meaning` (what they say).
 
 mod answer;
 mod beat;
 mod blocking;
 mod collectors;
+mod columns;
 mod connect;
 mod door;
+mod foreign_keys;
 mod handshake;
 mod known;
 mod lacks;
@@ -16,6 +18,7 @@ mod life;
 mod link;
 mod logs;
 mod meaning;
+mod numbering;
 mod pivot;
 mod pulse;
 mod roam;

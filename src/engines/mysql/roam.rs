@@ -9,7 +9,7 @@ use crate::engine::{Async, Due, EngineError, Probe, Visit};
 use crate::model::question::{Answer, Question};
 use crate::model::{InTopic, Index, Name, Scope, Topic};
 use crate::script::mysql::identifier;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// What is the server's own, and no place for tables of users.
 const SYSTEM: [&str; 4] = ["information_schema", "mysql", "performance_schema", "sys"];
@@ -39,14 +39,19 @@ impl Roam {
         let mut visit = Visit::default();
         let schemas = self.schemas().await?;
         self.round.forget_gone(&schemas, &mut visit);
-        let Some(next) = self.round.next(&schemas, self.here.as_ref(), due) else { return Ok(visit) };
+        let next = self.round.next(&schemas, self.here.as_ref(), due);
+        if next.is_none() && !self.round.server_is_due(due) {
+            return Ok(visit);
+        }
         let identity = ask_identity(&mut self.link, &known).await?;
-        self.round.stop(&mut self.link, &next, &identity, due, &mut visit).await?;
-        self.take_stock(&next, &mut visit);
-        self.answer(&next, due, &mut visit);
+        self.round.stop(&mut self.link, next.as_ref(), &identity, due, &mut visit).await?;
+        if let Some(next) = &next {
+            self.take_stock(next, &mut visit);
+            self.answer(next, due, &mut visit);
+        }
         self.round.not_seen(&schemas, &mut visit);
         visit.paces = self.round.paces(schemas.len(), due);
-        self.here = Some(next);
+        self.here = next.or(self.here.take());
         Ok(visit)
     }
 
@@ -66,6 +71,9 @@ impl Roam {
             |topic: Topic| visit.sample.parts.iter().find(|(read, at, _)| *read == topic && *at == scope);
         let Some(rows) = of(Topic::Indexes).map(|(.., part)| part.rows.clone()) else { return };
         let indexes = Index::of(&rows);
+        let tables: HashSet<&str> = indexes.iter().map(|index| &*index.table).collect();
+        self.link.numbering.retain(schema, &tables);
+        self.link.columns.retain(schema, &tables);
         let survey = &mut self.link.survey;
         let strangers = survey.note_strangers(schema, indexes);
         let definition = |index: &Index| Some((index.oid, survey.definition(index)?));

@@ -2,8 +2,9 @@
 //! indexes are made of, which foreign keys stand on them. Laid over the rows by the client, since joins would cost
 //! a server without indexes on its own tables the square of them.
 
-use super::answer::{Named, TextRow, number};
+use super::answer::{TextRow, number};
 use super::connect::Sink;
+use super::foreign_keys::{ForeignKey, foreign_keys};
 use super::link::Link;
 use super::shapes::{OfTable, Reader};
 use crate::engine::layout::Record;
@@ -50,14 +51,6 @@ struct Io {
     deleted: f64,
     fetch_time: f64,
     write_time: f64,
-}
-
-#[derive(Debug)]
-struct ForeignKey {
-    child: String,
-    parent: String,
-    child_columns: Vec<String>,
-    parent_columns: Vec<String>,
 }
 
 impl Survey {
@@ -117,8 +110,8 @@ impl Survey {
         };
         self.keys.as_ref().is_none_or(|keys| {
             keys.iter().any(|key| {
-                (is_named(&key.child, index) && serves(&key.child_columns))
-                    || (is_named(&key.parent, index) && serves(&key.parent_columns))
+                (key.child.may_be(&index.schema, &index.table) && serves(&key.child_columns))
+                    || (key.parent.may_be(&index.schema, &index.table) && serves(&key.parent_columns))
             })
         })
     }
@@ -144,24 +137,6 @@ impl Survey {
     pub fn forget_numbers(&mut self) {
         (self.io, self.io_of) = (HashMap::new(), None);
     }
-}
-
-/// Names in InnoDB's own dictionary are those of files where the server has no other.
-fn is_named(key: &str, index: &Index) -> bool {
-    let Some((schema, table)) = key.split_once('/') else { return true };
-    let is = |stored: &str, name: &str| {
-        // A letter beyond ASCII is written in more ways than we know: then it may be this one.
-        let encoded = if name.is_ascii() { file_name(name) == stored } else { stored.contains('@') };
-        stored == name || encoded
-    };
-    is(schema, &index.schema) && is(table, &index.table)
-}
-
-fn file_name(name: &str) -> String {
-    let plain = |char: char| char.is_ascii_alphanumeric() || char == '_';
-    name.chars()
-        .map(|char| if plain(char) { char.to_string() } else { format!("@{:04x}", u32::from(char)) })
-        .collect()
 }
 
 /// Why it could not be read, unless the server never had it.
@@ -210,39 +185,6 @@ impl Sink for IoSink {
             write_time: number(8),
         };
         self.0.entry(text(1)).or_default().insert(text(2), io);
-    }
-}
-
-async fn foreign_keys(link: &mut Link) -> Result<Option<Vec<ForeignKey>>, Failure> {
-    let (keys, columns) =
-        match (asked(link, "foreign_keys").await?, asked(link, "foreign_key_columns").await?) {
-            (Some(keys), Some(columns)) => (keys, columns),
-            _ => return Ok(None),
-        };
-    let mut of: HashMap<&str, Vec<(i64, String, String)>> = HashMap::new();
-    for row in &columns {
-        if let (Some(id), Some(child), Some(parent)) = (row.text("id"), row.text("child"), row.text("parent"))
-        {
-            let position = row.whole("position").unwrap_or_default();
-            of.entry(id).or_default().push((position, child.to_owned(), parent.to_owned()));
-        }
-    }
-    let key = |row: &Named| {
-        let mut columns = of.get(row.text("id")?)?.clone();
-        columns.sort();
-        let (child_columns, parent_columns) =
-            columns.into_iter().map(|(_, child, parent)| (child, parent)).unzip();
-        let (child, parent) = (row.text("child")?.to_owned(), row.text("parent")?.to_owned());
-        Some(ForeignKey { child, parent, child_columns, parent_columns })
-    };
-    Ok(Some(keys.iter().filter_map(key).collect()))
-}
-
-async fn asked(link: &mut Link, file: &'static str) -> Result<Option<Vec<Named>>, Failure> {
-    match link.ask(file).await {
-        Ok(rows) => Ok(Some(rows)),
-        Err(Failure::Refused { .. }) => Ok(None),
-        Err(lost) => Err(lost),
     }
 }
 

@@ -53,7 +53,7 @@ impl Roam {
             Err(error) => return Err(error),
         };
         let identity = self.identity(&known).await?;
-        self.round.stop(&mut self.link, &next, &identity, due, &mut visit).await?;
+        self.round.stop(&mut self.link, Some(&next), &identity, due, &mut visit).await?;
         self.sizes.measure(&mut self.link, &next, &identity, due.rare, &mut visit).await?;
         self.answer(&next, due, &mut visit).await?;
         self.explainer.answer(&mut self.link, &next, &due.questions, &mut visit).await?;

@@ -1,4 +1,5 @@
 use super::made_up::*;
+use crate::model::Flavour;
 use crate::model::{Role, Scope};
 use serde_json::{Value, json};
 
@@ -36,4 +37,21 @@ fn what_can_be_taken_from_it() {
         "the first cannot lose it"
     );
     assert!(watched_as(json!({"writes": "writes to tables"})).fix(RULE).is_none());
+}
+
+#[test]
+fn a_login_of_mysql_loses_its_rights_by_their_own_names() {
+    let as_login = |changes| World {
+        flavour: Flavour::Mysql,
+        ..watched_as(with(json!({"role": "'sonde'@'%'", "creates_databases": true}), changes))
+    };
+    let writer = as_login(json!({"writes": "CREATE, INSERT"}));
+    let fix = writer.fix("server-watched-with-write-rights").unwrap();
+    assert_eq!(fix.sql, ["REVOKE CREATE, INSERT ON *.* FROM 'sonde'@'%';"]);
+    assert_eq!(fix.rollback, ["GRANT CREATE, INSERT ON *.* TO 'sonde'@'%';"]);
+    let root = as_login(json!({"is_superuser": true, "writes": "CREATE, SUPER"}));
+    assert_eq!(
+        (root.said("server-watched-with-write-rights").len(), root.fix("server-watched-with-write-rights")),
+        (1, None)
+    );
 }

@@ -1,5 +1,5 @@
 use super::made_up::*;
-use crate::model::{Column, Name, Scope, Sequence, Window};
+use crate::model::{Column, Flavour, Name, Scope, Sequence, Window};
 use serde_json::{Value, json};
 
 const RULE: &str = "table-key-exhaustion";
@@ -114,4 +114,41 @@ fn how_long_the_numbers_will_last() {
         let because = World { latest, ladder, ..used(75.0) }.found(RULE).remove(0).because;
         assert_eq!(because.split_once(" more").unwrap().1, said, "{what}");
     }
+}
+
+#[test]
+fn in_mysql_the_column_itself_counts() {
+    let far = |data_type: &str, highest: i64, used: f64| {
+        let last = (highest as f64 * used) as i64;
+        let numbered = json!({
+            "sequence": "cl`icks", "schema": "shop", "column": "id", "data_type": data_type, "highest": highest,
+            "last_value": last, "used_ratio": used,
+        });
+        let columns = json!({"table_oid": 9, "position": 9, "column": "other"});
+        let mut now = snapshot(0.0, shop(), vec![sequence(numbered)]);
+        now.parts.extend(snapshot::<Column>(0.0, shop(), vec![row(columns)]).parts);
+        World { now, flavour: Flavour::Mysql, ..World::default() }
+    };
+    let narrow = far("int(10) unsigned", u32::MAX.into(), 0.95);
+    assert!(
+        narrow.said(RULE)[0]
+            .starts_with("Urgent shop.cl`icks.id: shop.cl`icks.id (int(10) unsigned) has used 95.0 %")
+    );
+    let fix = narrow.fix(RULE).unwrap();
+    assert_eq!(
+        fix.sql,
+        [
+            "SET SESSION lock_wait_timeout = 2;",
+            "ALTER TABLE `shop`.`cl``icks` MODIFY COLUMN `id` bigint unsigned NOT NULL AUTO_INCREMENT, ALGORITHM=COPY, LOCK=SHARED;"
+        ]
+    );
+    assert_eq!(
+        fix.rollback,
+        [
+            "ALTER TABLE `shop`.`cl``icks` MODIFY COLUMN `id` int(10) unsigned NOT NULL AUTO_INCREMENT, ALGORITHM=COPY, LOCK=SHARED;"
+        ]
+    );
+    let widest = far("bigint", i64::MAX, 0.95);
+    assert_eq!((widest.said(RULE).len(), widest.fix(RULE)), (1, None), "nothing is wider");
+    assert_eq!(far("smallint", i16::MAX.into(), 0.7).said(RULE), NOTHING);
 }

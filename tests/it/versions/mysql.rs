@@ -4,7 +4,8 @@ use super::{engine, rows, topics, unexpected_gaps, visits};
 use crate::rig::mysql::{Server, Version, run, versions};
 use dbsonde::engine::{Due, Lane, Visit};
 use dbsonde::model::{
-    Activity, InTopic, Index, Innodb, Load, Session, Statement, StatementsInfo, Table, Topic,
+    Activity, Column, Constraint, InTopic, Index, Innodb, Load, Partitioning, Plugin, Role, Sequence,
+    Session, Setting, Statement, StatementsInfo, Table, Topic,
 };
 use std::time::Duration;
 
@@ -25,12 +26,18 @@ async fn prepared(version: Version) -> Server {
     let setup = "drop database test;
         create database shop;
         create table shop.orders (id int primary key auto_increment, note varchar(20), key note (note)) engine=innodb;
+        create table shop.lines (order_id int, nth int, primary key (order_id, nth),
+            constraint of_order foreign key (order_id) references shop.orders (id) on delete cascade) engine=innodb;
+        create table shop.parts (id int primary key) engine=innodb partition by hash (id) partitions 3;
         insert into shop.orders (note) values ('a'), ('b'), ('17');
         create user sonde identified by 'sesame'";
     for statement in setup.split(';').chain(GRANTS.split(';')) {
         server.sql("", statement).await;
     }
     server.sql("shop", "analyze table orders").await;
+    // Without a dictionary only what is open is asked about.
+    server.sql("shop", "select count(*) from `lines`").await;
+    server.sql("shop", "select count(*) from parts").await;
     server.sql("shop", "select count(*) from orders where note = '17'").await;
     server
 }
@@ -50,6 +57,7 @@ async fn every_version_is_read_whole() {
             let known: Vec<Topic> = hidden.into_iter().chain(sampled).collect();
             assert_eq!(unexpected_gaps(&seen, &known), Vec::<String>::new(), "{version}");
             tables_and_indexes(&seen, version, hidden.is_none());
+            schema(&seen, version, hidden.is_none());
             let facts = seen[0].server.clone().unwrap();
             assert_eq!((facts.engine, facts.role, facts.tier), ("mysql", "primary", "stats"), "{version}");
             assert!(facts.since > 1e9, "{version}: {}", facts.since);
@@ -95,7 +103,9 @@ async fn every_version_is_read_whole() {
 
 fn tables_and_indexes(seen: &[Visit], version: Version, is_described: bool) {
     let found = rows(seen, Topic::Tables);
-    let orders = &Table::of(&found)[0];
+    let tables: Vec<&str> = Table::of(&found).iter().map(|table| &*table.table).collect();
+    assert_eq!(tables.len(), 3, "{version}: partitions are added up: {tables:?}");
+    let orders = Table::of(&found).iter().find(|table| &*table.table == "orders").unwrap();
     assert_eq!(
         (&*orders.schema, &*orders.table, orders.database.as_deref()),
         ("shop", "orders", Some("shop"))
@@ -105,13 +115,60 @@ fn tables_and_indexes(seen: &[Visit], version: Version, is_described: bool) {
     assert_eq!(orders.inserted_rows.map(|rows| rows.0.get()), Some(3), "{version}");
     assert!(orders.last_autoanalyze.is_some(), "{version}");
     let found = rows(seen, Topic::Indexes);
-    let [key, note] = Index::of(&found) else { panic!("{version}: {found:?}") };
+    let of_orders: Vec<&Index> = Index::of(&found).iter().filter(|index| &*index.table == "orders").collect();
+    let [key, note] = of_orders[..] else { panic!("{version}: {found:?}") };
     let (key, note) = if key.is_primary { (key, note) } else { (note, key) };
     assert_eq!((&*key.index, &*note.index, key.is_unique), ("PRIMARY", "note", true), "{version}");
     assert_eq!(note.size_bytes.map(|size| size.last.get()), Some(16_384), "{version}");
     assert!(note.read_entries.is_some(), "{version}");
     assert_eq!(note.column_list.as_deref(), is_described.then_some("note"), "{version}");
     assert_eq!((note.is_comparable(), note.is_unique), (is_described, !is_described), "{version}");
+}
+
+fn schema(seen: &[Visit], version: Version, sees_tables: bool) {
+    let found = rows(seen, Topic::Constraints);
+    let [key] = Constraint::of(&found) else { panic!("{version}: {found:?}") };
+    let told = (&*key.constraint, &*key.table, key.columns.as_deref(), key.target_columns.as_deref());
+    assert_eq!(told, ("of_order", "lines", Some("order_id"), Some("id")), "{version}");
+    assert_eq!((&*key.on_delete, &*key.on_update), ("c", "a"), "{version}");
+    let tables = rows(seen, Topic::Tables);
+    let is_target = |table: &&Table| table.oid == key.target_oid;
+    assert_eq!(
+        Table::of(&tables).iter().find(is_target).map(|table| &*table.table),
+        Some("orders"),
+        "{version}"
+    );
+
+    let settings = rows(seen, Topic::Settings);
+    let find = |name: &str| Setting::of(&settings).iter().find(|row| &*row.setting == name);
+    let connections = find("max_connections").unwrap_or_else(|| panic!("{version}"));
+    assert_eq!((connections.value.as_deref(), connections.is_changed), (Some("151"), false), "{version}");
+    assert!(find("server_id").unwrap().is_changed, "{version}");
+    assert_eq!(find("init_connect").unwrap().value, None, "{version}: there may be a secret in it");
+    let plugins = rows(seen, Topic::Plugins);
+    assert!(Plugin::of(&plugins).iter().any(|plugin| &*plugin.plugin == "InnoDB"), "{version}");
+    let roles = rows(seen, Topic::Roles);
+    let ours: Vec<&Role> = Role::of(&roles).iter().filter(|role| role.is_ours == Some(true)).collect();
+    let [ours] = ours[..] else { panic!("{version}: {roles:?}") };
+    assert_eq!(ours.is_superuser, ours.role.contains("root"), "{version}: {ours:?}");
+    if !sees_tables {
+        return;
+    }
+    let found = rows(seen, Topic::Partitions);
+    let [parts] = Partitioning::of(&found) else { panic!("{version}: {found:?}") };
+    assert_eq!((&*parts.table, parts.partitions.last.get()), ("parts", 3), "{version}");
+    let found = rows(seen, Topic::Columns);
+    let columns: Vec<(&str, bool)> = Column::of(&found)
+        .iter()
+        .filter(|row| &*row.table == "orders")
+        .map(|row| (&*row.column, row.not_null))
+        .collect();
+    assert_eq!(columns.len(), 2, "{version}: {columns:?}");
+    assert!(columns.contains(&("id", true)) && columns.contains(&("note", false)), "{version}: {columns:?}");
+    let found = rows(seen, Topic::Sequences);
+    let [numbers] = Sequence::of(&found) else { panic!("{version}: {found:?}") };
+    let told = (&*numbers.sequence, numbers.column.as_deref(), numbers.last_value, numbers.highest);
+    assert_eq!(told, ("orders", Some("id"), Some(3), i64::from(i32::MAX)), "{version}");
 }
 
 /// Whoever looks at a table must not open it: with ten thousand of them that would put out those in use.
@@ -137,7 +194,7 @@ async fn no_table_is_opened_for_us() {
             let engine = engine(&url);
             visits(&engine).await;
             let seen = visits(&engine).await;
-            assert_eq!(Table::of(&rows(&seen, Topic::Tables)).len(), TABLES + 1, "{version}");
+            assert_eq!(Table::of(&rows(&seen, Topic::Tables)).len(), TABLES + 3, "{version}");
         }
         let open = server.sql("", "show open tables from shop").await;
         assert_eq!(open, Vec::<Vec<Option<String>>>::new(), "{version}");

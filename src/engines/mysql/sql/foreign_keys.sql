@@ -5,6 +5,6 @@ select /* dbsonde */
        f.id as id
      , f.for_name as child
      , f.ref_name as parent
-     , f.type as type
+     , f.type as deeds
   from information_schema.innodb_foreign f
  limit 100000   -- ten for each of 10,000 tables

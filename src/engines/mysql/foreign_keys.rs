@@ -1,0 +1,165 @@
+//! Foreign keys as InnoDB keeps them: without opening a table, and whoever may read it. Where the server has no
+//! dictionary their tables bear the names of their files.
+
+use super::answer::Named;
+use super::link::Link;
+use crate::engine::layout::{Read, hash};
+use crate::engine::reading::Failure;
+use crate::model::{Constraint, InTopic, Name, Noun};
+use std::collections::HashMap;
+
+#[derive(Debug)]
+pub struct ForeignKey {
+    schema: String,
+    name: String,
+    pub child: Place,
+    pub parent: Place,
+    pub child_columns: Vec<String>,
+    pub parent_columns: Vec<String>,
+    /// Bits: what happens to the rows that refer to one that is deleted or changed.
+    deeds: i64,
+}
+
+/// A table as InnoDB names it.
+#[derive(Debug)]
+pub struct Place {
+    schema: String,
+    table: String,
+    /// It has letters that are written in more ways than we know.
+    is_coded: bool,
+}
+
+impl Place {
+    fn of(stored: &str) -> Option<Place> {
+        let (schema, table) = stored.split_once('/')?;
+        let (schema, table) = (plain(schema), plain(table));
+        let is_coded = schema.contains('@') || table.contains('@');
+        Some(Place { schema, table, is_coded })
+    }
+
+    /// May it be this table?
+    pub fn may_be(&self, schema: &str, table: &str) -> bool {
+        (self.schema == schema && self.table == table)
+            || (self.is_coded && !(schema.is_ascii() && table.is_ascii()))
+    }
+
+    fn oid(&self) -> i64 {
+        hash(&format!("{}.{}", self.schema, self.table))
+    }
+}
+
+/// The name that a file's name stands for, as far as it is written by the numbers of its letters.
+fn plain(stored: &str) -> String {
+    let mut name = String::new();
+    let mut rest = stored;
+    while let Some((before, after)) = rest.split_once('@') {
+        name.push_str(before);
+        let code = after.get(..4).filter(|code| code.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let letter = code.and_then(|code| char::from_u32(u32::from_str_radix(code, 16).ok()?));
+        match letter {
+            Some(letter) => {
+                name.push(letter);
+                rest = after.get(4..).unwrap_or_default();
+            }
+            None => {
+                name.push('@');
+                rest = after;
+            }
+        }
+    }
+    name + rest
+}
+
+/// All of the server; None where we may not know.
+pub async fn foreign_keys(link: &mut Link) -> Result<Option<Vec<ForeignKey>>, Failure> {
+    let (keys, columns) =
+        match (asked(link, "foreign_keys").await?, asked(link, "foreign_key_columns").await?) {
+            (Some(keys), Some(columns)) => (keys, columns),
+            _ => return Ok(None),
+        };
+    let mut of: HashMap<&str, Vec<(i64, String, String)>> = HashMap::new();
+    for row in &columns {
+        if let (Some(id), Some(child), Some(parent)) = (row.text("id"), row.text("child"), row.text("parent"))
+        {
+            let position = row.whole("position").unwrap_or_default();
+            of.entry(id).or_default().push((position, child.to_owned(), parent.to_owned()));
+        }
+    }
+    let key = |row: &Named| {
+        let (schema, name) = row.text("id")?.split_once('/')?;
+        let mut columns = of.get(row.text("id")?)?.clone();
+        columns.sort();
+        let (child_columns, parent_columns) =
+            columns.into_iter().map(|(_, child, parent)| (child, parent)).unzip();
+        Some(ForeignKey {
+            schema: plain(schema),
+            name: name.to_owned(),
+            child: Place::of(row.text("child")?)?,
+            parent: Place::of(row.text("parent")?)?,
+            child_columns,
+            parent_columns,
+            deeds: row.whole("deeds").unwrap_or_default(),
+        })
+    };
+    Ok(Some(keys.iter().filter_map(key).collect()))
+}
+
+/// Those of one schema, as constraints.
+pub async fn read(link: &mut Link, schema: &Name) -> Result<Read, Failure> {
+    let Some(keys) = foreign_keys(link).await? else {
+        return Err(Failure::refused("no right to read InnoDB's foreign keys: GRANT PROCESS ON *.*"));
+    };
+    let here = keys.iter().filter(|key| key.schema == **schema);
+    let mut rows: Vec<Constraint> = here.map(ForeignKey::constraint).collect();
+    rows.sort_unstable_by_key(Noun::key);
+    Ok(Read { rows: Constraint::into_rows(rows), misfits: 0 })
+}
+
+async fn asked(link: &mut Link, file: &'static str) -> Result<Option<Vec<Named>>, Failure> {
+    match link.ask(file).await {
+        Ok(rows) => Ok(Some(rows)),
+        Err(Failure::Refused { .. }) => Ok(None),
+        Err(lost) => Err(lost),
+    }
+}
+
+impl ForeignKey {
+    fn constraint(&self) -> Constraint {
+        let deed = |cascade: i64, null: i64| match self.deeds {
+            deeds if deeds & cascade != 0 => Name::new("c"),
+            deeds if deeds & null != 0 => Name::new("n"),
+            _ => Name::new("a"),
+        };
+        let list = |columns: &[String]| Some(Name::new(&columns.join(", ")));
+        Constraint {
+            oid: hash(&format!("{}.{}", self.schema, self.name)),
+            database: Some(Name::new(&self.schema)),
+            schema: Name::new(&self.schema),
+            table: Name::new(&self.child.table),
+            constraint: Name::new(&self.name),
+            kind: Name::new("f"),
+            table_oid: self.child.oid(),
+            columns: list(&self.child_columns),
+            index_oid: 0,
+            target_oid: self.parent.oid(),
+            target_columns: list(&self.parent_columns),
+            on_delete: deed(1, 2),
+            on_update: deed(4, 8),
+            is_deferrable: false,
+            is_validated: true,
+            is_enforced: None,
+            parent_oid: None,
+            definition: None,
+        }
+    }
+}
+
+#[test]
+fn tables_are_known_by_the_names_of_their_files() {
+    assert_eq!(plain("ch@0024i@0020ld"), "ch$i ld");
+    assert_eq!(plain("p@0k@0020r"), "p@0k r");
+    let place = Place::of("odd/p@0k@0020r").unwrap();
+    assert!(place.may_be("odd", "pä r"), "who knows");
+    assert!(!place.may_be("odd", "par"));
+    assert!(Place::of("odd/ch@0024i").unwrap().may_be("odd", "ch$i"));
+}
