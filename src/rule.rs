@@ -1,6 +1,7 @@
 //! A rule is a page of the handbook that can also read a window.
 
 pub mod catalogue;
+pub mod log;
 pub mod plan;
 pub mod statement;
 

@@ -279,6 +279,11 @@ fn unlinked_and_its_inode_taken() {
 }
 
 #[test]
+fn all_of_them() {
+    (1..10).for_each(|seed| play(seed, &[0, 1, 2, 3], 150));
+}
+
+#[test]
 fn what_is_put_aside_has_a_name_that_shows_it() {
     use super::files::is_put_aside;
     for name in [

@@ -1,12 +1,13 @@
 use crate::config::{ByteSize, Span};
-use crate::model::{Flavour, Finding, Severity, Topic};
+use crate::model::{Finding, Flavour, LogStatement, Name, Severity, Topic, evidence};
 use crate::rule::statement::{self, Ran};
-use crate::rule::{Rule, Seen, Word};
+use crate::rule::{Rule, Seen, Word, log};
 use crate::script;
 use crate::workload::{Cost, Sum};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// # Statement that spills to disk
@@ -98,7 +99,7 @@ impl StatementSpills {
             Some(_) => "Give its sessions more memory, or have it sort less.",
             None => "It needs more memory than is reasonable: have it sort less, by an index or a filter.",
         };
-        ran.finding(
+        let mut finding = ran.finding(
             Self::ID,
             Severity::Note,
             format!(
@@ -116,6 +117,21 @@ impl StatementSpills {
             ],
             advice.into(),
             fix,
-        )
+        );
+        finding.evidence.extend(self.logged(ran, seen));
+        finding
+    }
+
+    /// What the log says of its temporary files, where it is followed: single ones, and as large as they were.
+    fn logged(&self, ran: &Ran<'_>, seen: &Seen<'_>) -> BTreeMap<Name, Value> {
+        let logged = log::lately::<LogStatement>(seen, self.min_window).and_then(|(stretch, rows)| {
+            let row = rows.iter().find(|row| row.digest == Some(ran.key.digest) && row.temp_files.float() > 0.0)?;
+            Some(evidence([
+                ("logged_files", json!(row.temp_files.float())),
+                ("logged_bytes", json!(row.temp_bytes.float())),
+                ("logged_seconds", json!(stretch.seconds.round())),
+            ]))
+        });
+        logged.unwrap_or_default()
     }
 }

@@ -6,6 +6,7 @@ mod index_invalid;
 mod index_missing_on_foreign_key;
 mod index_redundant_prefix;
 mod index_unused;
+mod logs;
 pub(crate) mod made_up;
 mod plans;
 mod server_digests_lost;
@@ -29,6 +30,7 @@ use index_invalid::broken;
 use index_missing_on_foreign_key::deleting;
 use index_redundant_prefix::longer;
 use index_unused::unused;
+use logs::{cancelled, complaining, connecting, deadlocked, failing};
 use made_up::*;
 use plans::{flipped, with_index, without_index};
 use serde_json::json;
@@ -57,6 +59,11 @@ fn worlds(id: &str) -> (World, World) {
         "index-unused" => (unused(30.0, json!({})), unused(30.0, json!({"size_bytes": 1000}))),
         "replication-slot-retains" => (slot(json!({})), slot(json!({"active": 1}))),
         "server-connections-exhausting" => (connected(70, json!(100)), connected(60, json!(100))),
+        "server-checkpoint-storm" => (complaining(5), complaining(4)),
+        "server-deadlocks" => (deadlocked(3), deadlocked(2)),
+        "server-errors" => (failing(0, 20, "42P01"), failing(0, 19, "42P01")),
+        "session-connect-storm" => (connecting(6_000), connecting(5_999)),
+        "statement-cancelled" => (cancelled(5), cancelled(4)),
         "server-digests-lost" => (losing(600.0, 10), losing(600.0, 9)),
         "server-instruments-off" => (without("statements_digest"), without("PROCESS")),
         "server-statements-evicting" => (evicting(3_600.0, 10), evicting(3_600.0, 9)),

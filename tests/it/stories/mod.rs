@@ -5,6 +5,7 @@ mod index_duplicate;
 mod index_unused;
 mod indexes;
 mod indexes_mysql;
+mod logs;
 mod plans;
 mod server_digests_lost;
 mod server_instruments_off;
