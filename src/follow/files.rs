@@ -125,33 +125,38 @@ impl Files {
                 strangers.push((path, seen));
                 continue;
             }
-            let Some(tracked) = self.tracked.iter_mut().find(|one| one.mark.inode == Some(seen.inode)) else {
-                strangers.push((path, seen));
-                continue;
-            };
-            tracked.listed = true;
-            tracked.missing_since = None;
-            tracked.mark.path.clone_from(&path);
-            let size = tracked.mark.size;
-            match tracked.is_still(seen, now) {
-                Ok(true) => {
-                    // Written to after all.
-                    tracked.mark.finished &= tracked.mark.size == size;
-                    if !tracked.mark.finished
-                        && let Err(why @ Refused::Denied(_)) = tracked.hold()
-                    {
-                        self.gaps.insert(format!("{}: {why}", path.display()));
-                    }
-                }
-                Ok(false) => {
-                    tracked.lose_sight();
-                    strangers.push((path, seen));
-                }
+            match self.known_as(&path, seen, now) {
+                Ok(true) => {}
+                Ok(false) => strangers.push((path, seen)),
                 Err(Refused::Gone) => {}
                 Err(why) => drop(self.gaps.insert(format!("{}: {why}", path.display()))),
             }
         }
         strangers
+    }
+
+    /// Whether it is one that we know by its inode. Several may have had it, one after the other; those that are not
+    /// there any more have it no longer.
+    fn known_as(&mut self, path: &Path, seen: Seen, now: f64) -> Result<bool, Refused> {
+        while let Some(tracked) = self.tracked.iter_mut().find(|one| one.mark.inode == Some(seen.inode)) {
+            tracked.listed = true;
+            tracked.missing_since = None;
+            tracked.mark.path = path.to_owned();
+            let size = tracked.mark.size;
+            if !tracked.is_still(seen, now)? {
+                tracked.lose_sight();
+                continue;
+            }
+            // Written to after all.
+            tracked.mark.finished &= tracked.mark.size == size;
+            if !tracked.mark.finished
+                && let Err(why @ Refused::Denied(_)) = tracked.hold()
+            {
+                return Err(why);
+            }
+            return Ok(true);
+        }
+        Ok(false)
     }
 
     /// It was seen with nothing in it: whether it is a new log or a copy of one shows only now.
@@ -222,8 +227,9 @@ impl Files {
                 let seen = Seen::of(&about);
                 let name = entry.file_name().to_string_lossy().into_owned();
                 let is_since = seen.modified.0 as f64 >= self.looked - SLACK;
-                // The inode of one that is finished may be that of another by now; its content tells.
-                let is_it = |one: &Tracked| one.mark.inode == Some(seen.inode) && !one.mark.finished;
+                // The inode of one that is not in sight may be that of another by now; its content tells.
+                let in_sight = |one: &Tracked| !one.mark.finished && (one.listed || one.held.is_some());
+                let is_it = |one: &Tracked| one.mark.inode == Some(seen.inode) && in_sight(one);
                 let is_known = self.tracked.iter().any(is_it);
                 if about.is_file()
                     && seen.size > 0

@@ -280,7 +280,8 @@ fn unlinked_and_its_inode_taken() {
 
 #[test]
 fn all_of_them() {
-    (1..10).for_each(|seed| play(seed, &[0, 1, 2, 3], 150));
+    // The last one has a file that took the inode of one that was gone, while nobody looked.
+    (1..8).chain([30]).for_each(|seed| play(seed, &[0, 1, 2, 3], 150));
 }
 
 #[test]
