@@ -3,6 +3,7 @@
 pub mod catalogue;
 pub mod log;
 pub mod plan;
+pub mod replication;
 pub mod statement;
 
 use crate::engine::Lack;

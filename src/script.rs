@@ -68,6 +68,15 @@ pub fn cancel(flavour: Flavour, pid: i64) -> String {
     }
 }
 
+/// Starts or stops one thread of a replica.
+pub fn replica(flavour: Flavour, verb: &str, channel: &str, thread: &str) -> String {
+    match (flavour, verb) {
+        (Flavour::Postgres, "START") => "SELECT pg_wal_replay_resume();".to_owned(),
+        (Flavour::Postgres, _) => "SELECT pg_wal_replay_pause();".to_owned(),
+        (Flavour::Mysql | Flavour::Mariadb, _) => mysql::replica(flavour, verb, channel, thread),
+    }
+}
+
 /// Sets a setting for the whole server. None where what the command line says would win, or where it takes a restart.
 pub fn setting_of_server(setting: &Setting, value: &str) -> Option<Fix> {
     let at_once = matches!(&*setting.context, "sighup" | "superuser" | "user");

@@ -89,6 +89,7 @@ fn unit_named(name: &str, block_size: f64) -> Option<Unit> {
         "bool" => Unit::Bool,
         "ms" => Unit::Times(1e-3),
         "us" => Unit::Times(1e-6),
+        "ns" => Unit::Times(1e-9),
         "ps" => Unit::Times(1e-12),
         "kB" => Unit::Times(1024.0),
         "MB" => Unit::Times(1_048_576.0),

@@ -125,7 +125,8 @@ impl Round {
             }
             None => format!("{unseen} of {} databases not seen yet, one every 10 s", databases.len()),
         };
-        for topic in [Topic::Tables, Topic::Indexes] {
+        let read = |topic: &Topic| self.collectors.iter().any(|collector| collector.topic == *topic);
+        for topic in [Topic::Tables, Topic::Indexes].into_iter().filter(read) {
             if unseen > 0 {
                 gap(visit, topic, &Scope::Server, why.clone());
             } else {

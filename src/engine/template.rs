@@ -100,7 +100,7 @@ impl Template {
     fn lacking(&self, need: &Need, catalogue: &Catalogue) -> Option<String> {
         match need {
             Need::Object(name) => match catalogue.get(name) {
-                None => Some(format!("{name} {ABSENT}")),
+                None => Some(absent(name)),
                 Some(object) if !object.readable => Some(format!("no right to read {name}")),
                 Some(object) => object.off.as_ref().map(|why| format!("{name} is not filled: {why}")),
             },
@@ -108,7 +108,7 @@ impl Template {
                 let object = self.from.iter().chain(&self.maybe).find(|(a, _)| a == alias);
                 let object = object.and_then(|(_, object)| catalogue.get(object));
                 let there = object.is_some_and(|object| object.readable && object.columns.contains(*column));
-                (!there).then(|| format!("{alias}.{column} {ABSENT}"))
+                (!there).then(|| absent(&format!("{alias}.{column}")))
             }
         }
     }
@@ -151,6 +151,11 @@ pub fn first_that_runs(
         }
     }
     Err(lack)
+}
+
+/// Says of a thing that the server never had it.
+pub fn absent(what: &str) -> String {
+    format!("{what} {ABSENT}")
 }
 
 /// Is this what a server never had, not something that somebody could mend?

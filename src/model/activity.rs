@@ -178,7 +178,7 @@ noun! {
             log_position_bytes: Option<Total<Bytes>>,
             /// How far a recovery need not read the log.
             checkpoint_position_bytes: Option<Total<Bytes>>,
-            /// Log that may be written between the two before writes must wait. MariaDB only.
+            /// Log that may be written between the two before writes must wait. MariaDB, and MySQL 8.0.30 and later.
             log_capacity_bytes: Option<Level<Bytes>>,
             /// Writes to the doublewrite buffer.
             doublewrites: Option<Total<Count>>,
@@ -206,7 +206,7 @@ noun! {
             lock_timeouts: Option<Total<Count>>,
             /// Transactions whose old versions of rows are not purged yet.
             history_length: Option<Level<Count>>,
-            /// Log written since the last checkpoint, where the server measures it.
+            /// Log written since the last checkpoint.
             checkpoint_age_bytes: Option<Level<Bytes>>,
             /// Pages of old versions that were purged.
             purged_undo_pages: Option<Total<Count>>,

@@ -3,7 +3,8 @@
 use super::prelude::*;
 
 noun! {
-    /// Reads and writes by who did them, on what, and in which manner. PostgreSQL 16 and later.
+    /// Reads and writes by who did them, on what, and in which manner: PostgreSQL 16 and later. By the kind of file alone:
+    /// MySQL and MariaDB.
     Io as "io", topic "io", began stats_reset {
         label {
             backend_type: Name,

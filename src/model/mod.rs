@@ -41,9 +41,12 @@ pub use load::{Load, SessionGroup};
 pub use log::{Log, LogDeadlock, LogError, LogEvent, LogLock, LogStatement};
 pub use name::{Name, Names, is_disguise};
 pub use noun::{Cell, Noun, Row};
-pub use replication::{ReplicationReceiver, ReplicationSender, ReplicationSlot, Subscription};
+pub use replication::{
+    Galera, GroupMember, ReplicationReceiver, ReplicationSender, ReplicationSlot, ReplicationWorker,
+    SemiSync, Subscription,
+};
 pub use schema::{Column, ColumnStatistics, Constraint, Function, Partitioning, Policy, Sequence};
-pub use server::{Collation, Extension, HostRule, Plugin, Role, Server, Setting};
+pub use server::{Collation, Extension, HostRule, Memory, Plugin, Role, Server, ServerError, Setting};
 pub use session::{Blocking, LockCount, PreparedTransaction, Progress, Session};
 pub use snapshot::{
     Break, Epoch, Gap, InTopic, Part, Place, Rows, Sample, Scope, Snapshot, Topic, TopicVisitor, When,
@@ -51,7 +54,7 @@ pub use snapshot::{
 pub use statement::{Statement, StatementsInfo};
 pub use table::{Table, TableSize};
 pub use unit::{Bytes, Count, Ratio, Seconds, Timestamp, Unit};
-pub use wal::{Archive, Checkpoints, Wal};
+pub use wal::{Archive, BinaryLog, Checkpoints, Wal};
 pub use window::{Stretch, Window};
 
 /// What every file that declares a noun needs.

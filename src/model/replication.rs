@@ -44,6 +44,10 @@ noun! {
 noun! {
     /// How a standby keeps up. Absent on a primary.
     ReplicationReceiver as "replication_receiver", topic "replication_receiver" {
+        label {
+            /// Which of several sources, where they have names. MySQL and MariaDB only.
+            channel: Option<Name>,
+        }
         about {
             /// Unknown when nothing is received, or without the right to see.
             state: Option<Name>,
@@ -54,18 +58,154 @@ noun! {
             is_paused: bool,
         }
         facts {
-            /// Position in the log up to which it has received and synced.
+            /// 1 while it receives from its source, else 0. MySQL and MariaDB only.
+            receiving: Option<Level<Count>>,
+            /// 1 while it applies what has arrived, else 0.
+            applying: Option<Level<Count>>,
+            /// Number of the error that keeps it from receiving, else 0. MySQL and MariaDB only.
+            receive_error: Option<Level<Count>>,
+            /// Number of the error that it could not apply, else 0. MySQL and MariaDB only.
+            apply_error: Option<Level<Count>>,
+            /// Position in the log up to which it has received and synced. PostgreSQL only.
             received_bytes: Option<Total<Bytes>>,
-            /// Position in the log up to which it has applied.
+            /// Position in the log up to which it has applied. PostgreSQL only.
             replayed_bytes: Option<Total<Bytes>>,
-            /// Log that the sender is known to have and that has not arrived.
+            /// Log that the sender is known to have and that has not arrived. PostgreSQL only.
             ship_lag_bytes: Option<Level<Bytes>>,
-            /// Log that has arrived and is not applied.
+            /// Log that has arrived and is not applied; with MySQL and MariaDB while both ends are in one file of the source.
             apply_lag_bytes: Option<Level<Bytes>>,
             /// Age of the last transaction applied, zero when all that arrived is applied.
             apply_lag_seconds: Option<Level<Seconds>>,
+            /// Transactions that have arrived and are not applied, by their global ids. MySQL and MariaDB only.
+            apply_lag_transactions: Option<Level<Count>>,
+            /// Time that it is told to stay behind. MySQL and MariaDB only.
+            delay_seconds: Option<Level<Seconds>>,
+            /// Log that has arrived and is kept, files not wholly applied among it. MySQL and MariaDB only.
+            kept_bytes: Option<Level<Bytes>>,
             /// Time since the sender last said something.
             silence_seconds: Option<Level<Seconds>>,
+        }
+    }
+}
+
+noun! {
+    /// A thread that applies what a source has sent. MySQL only.
+    ReplicationWorker as "replication_worker", topic "replication_workers" {
+        label {
+            channel: Name,
+            worker: Name,
+        }
+        facts {
+            /// 1 while it runs, else 0.
+            running: Level<Count>,
+            /// Number of the error that ended it, else 0.
+            error: Level<Count>,
+            /// Age of the transaction that it applies, zero when it has none. MySQL 8 and later.
+            lag_seconds: Option<Level<Seconds>>,
+            /// Times it has tried that transaction again. MySQL 8 and later.
+            retries: Option<Level<Count>>,
+        }
+    }
+}
+
+noun! {
+    /// A member of the group that the server belongs to. MySQL only.
+    GroupMember as "group_member", topic "group_members" {
+        label { member: Name }
+        about {
+            /// `ONLINE`, `RECOVERING`, `OFFLINE`, `ERROR` or `UNREACHABLE`.
+            state: Name,
+            /// `PRIMARY` or `SECONDARY`. MySQL 8 and later.
+            role: Option<Name>,
+            version: Option<Name>,
+        }
+        facts {
+            /// 1 while it takes part, else 0.
+            online: Level<Count>,
+            /// Transactions that wait to be checked for conflicts.
+            check_queue: Option<Level<Count>>,
+            /// Transactions checked for conflicts.
+            checked: Option<Total<Count>>,
+            /// Transactions that did not pass.
+            conflicts: Option<Total<Count>>,
+            /// Transactions of other members that wait to be applied. MySQL 8 and later.
+            apply_queue: Option<Level<Count>>,
+            /// Transactions of other members that were applied. MySQL 8 and later.
+            applied: Option<Total<Count>>,
+            /// Transactions that it has sent to the others. MySQL 8 and later.
+            proposed: Option<Total<Count>>,
+            /// Of these, the ones that the group rolled back. MySQL 8 and later.
+            rolled_back: Option<Total<Count>>,
+        }
+    }
+}
+
+noun! {
+    /// The cluster that a server writes together with. MariaDB and Percona XtraDB Cluster, while it is on.
+    Galera as "galera", topic "galera" {
+        about {
+            /// `Primary` where there is a majority.
+            cluster_status: Option<Name>,
+            /// `Synced` while it takes part.
+            state: Option<Name>,
+            ready: Option<bool>,
+            connected: Option<bool>,
+        }
+        facts {
+            /// Members that it sees, itself included.
+            members: Option<Level<Count>>,
+            /// Writes received that wait to be applied.
+            receive_queue: Option<Level<Count>>,
+            /// Writes that wait to be sent.
+            send_queue: Option<Level<Count>>,
+            /// Time that writes stood still because a member could not keep up.
+            paused_seconds: Option<Total<Seconds>>,
+            /// Times it asked the others to wait.
+            pauses_asked: Option<Total<Count>>,
+            /// Times it was asked to wait, its own askings included.
+            pauses: Option<Total<Count>>,
+            /// Its transactions that conflicted with those of others.
+            conflicts: Option<Total<Count>>,
+            /// Its transactions that were ended in favour of those of others.
+            aborted_transactions: Option<Total<Count>>,
+            /// Writes it has sent.
+            sent_writes: Option<Total<Count>>,
+            /// Bytes of writes it has sent.
+            sent_bytes: Option<Total<Bytes>>,
+            /// Writes it has received.
+            received_writes: Option<Total<Count>>,
+            /// Bytes of writes it has received.
+            received_bytes: Option<Total<Bytes>>,
+            /// Number of the last transaction that it has committed.
+            committed: Option<Total<Count>>,
+        }
+    }
+}
+
+noun! {
+    /// Commits that wait until a replica has them. MySQL and MariaDB, where they have the plugin.
+    SemiSync as "semi_sync", topic "semi_sync" {
+        about {
+            /// Commits wait for a replica now.
+            waits_for_replica: Option<bool>,
+            /// It tells its source of what it has, as a replica.
+            acknowledges: Option<bool>,
+        }
+        facts {
+            /// Replicas that tell what they have.
+            replicas: Option<Level<Count>>,
+            /// Commits that a replica had before their client was told.
+            acknowledged: Option<Total<Count>>,
+            /// Commits whose client was told before any replica had them.
+            unacknowledged: Option<Total<Count>>,
+            /// Times the server stopped to wait because none answered.
+            given_up: Option<Total<Count>>,
+            /// Commits that waited.
+            waits: Option<Total<Count>>,
+            /// Time they waited.
+            wait_seconds: Option<Total<Seconds>>,
+            /// Sessions that wait now.
+            waiting: Option<Level<Count>>,
         }
     }
 }

@@ -34,6 +34,35 @@ noun! {
 }
 
 noun! {
+    /// An error, and how often sessions met it. MySQL 8 and later.
+    ServerError as "error", topic "errors", rank [raised], began stats_since {
+        id { number: i64, error: Name }
+        label { error }
+        about {
+            /// When it was first met since the server counts.
+            stats_since: Option<Timestamp>,
+        }
+        facts {
+            /// Times it was raised.
+            raised: Total<Count>,
+            /// Of these, the ones that a handler of a stored program took care of.
+            handled: Option<Total<Count>>,
+        }
+    }
+}
+
+noun! {
+    /// What the server uses its memory for, the most first. MySQL and MariaDB, as far as their instruments are on.
+    Memory as "memory", topic "memory" {
+        label { purpose: Name }
+        facts {
+            /// Memory in use.
+            bytes: Level<Bytes>,
+        }
+    }
+}
+
+noun! {
     /// A setting, where it comes from, and whether it waits for a restart.
     Setting as "setting", topic "settings" {
         label { setting: Name }

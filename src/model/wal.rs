@@ -33,6 +33,18 @@ noun! {
 }
 
 noun! {
+    /// The files of the binary log, which replicas and restores read. MySQL and MariaDB only.
+    BinaryLog as "binary_log", topic "binary_logs" {
+        facts {
+            /// Files that are kept.
+            files: Level<Count>,
+            /// Their size.
+            bytes: Level<Bytes>,
+        }
+    }
+}
+
+noun! {
     /// Checkpoints: all changed data is written to the data files, so that a crash need not replay older log.
     Checkpoints as "checkpoint", topic "checkpoints", began stats_reset {
         about {

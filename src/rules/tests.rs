@@ -9,6 +9,7 @@ mod index_unused;
 mod logs;
 pub(crate) mod made_up;
 mod plans;
+mod replication;
 mod server_digests_lost;
 mod server_instruments_off;
 mod server_statements_evicting;
@@ -33,6 +34,7 @@ use index_unused::unused;
 use logs::{cancelled, complaining, connecting, deadlocked, failing};
 use made_up::*;
 use plans::{flipped, with_index, without_index};
+use replication::{lagging, stopped};
 use serde_json::json;
 use server_digests_lost::losing;
 use server_instruments_off::without;
@@ -57,6 +59,8 @@ fn worlds(id: &str) -> (World, World) {
             (longer(json!({}), json!({})), longer(json!({}), json!({"columns": "3 2"})))
         }
         "index-unused" => (unused(30.0, json!({})), unused(30.0, json!({"size_bytes": 1000}))),
+        "replication-lagging" => (lagging(60.0), lagging(59.0)),
+        "replication-stopped" => (stopped(json!({"applying": 0})), stopped(json!({}))),
         "replication-slot-retains" => (slot(json!({})), slot(json!({"active": 1}))),
         "server-connections-exhausting" => (connected(70, json!(100)), connected(60, json!(100))),
         "server-checkpoint-storm" => (complaining(5), complaining(4)),

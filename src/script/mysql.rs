@@ -35,6 +35,17 @@ pub fn widened(data_type: &str) -> Option<String> {
     matches!(word, "tinyint" | "smallint" | "mediumint" | "int").then(|| format!("bigint{rest}"))
 }
 
+/// Starts or stops one thread of a replica. Each flavour has its own word, and its own place for the channel.
+pub(super) fn replica(flavour: Flavour, verb: &str, channel: &str, thread: &str) -> String {
+    let quoted = format!("'{}'", channel.replace('\\', "\\\\").replace('\'', "''"));
+    match (flavour, channel) {
+        (Flavour::Mariadb, "") => format!("{verb} SLAVE {thread};"),
+        (Flavour::Mariadb, _) => format!("{verb} SLAVE {quoted} {thread};"),
+        (_, "") => format!("{verb} REPLICA {thread};"),
+        (..) => format!("{verb} REPLICA {thread} FOR CHANNEL {quoted};"),
+    }
+}
+
 /// `CREATE INDEX …` or `ALTER TABLE … ADD INDEX …` as the engine gives it, without holding up writers.
 fn online(definition: &str) -> String {
     let definition = definition.trim_end().trim_end_matches(';');

@@ -135,6 +135,13 @@ impl Named {
         Named { columns: row.columns.clone(), cells: (0..row.columns.len()).map(cell).collect() }
     }
 
+    #[cfg(test)]
+    pub fn recorded(cells: &[(&str, &str)]) -> Named {
+        let columns = cells.iter().map(|(name, _)| Column { name: (*name).to_owned(), kind: Kind::Text });
+        let cells = cells.iter().map(|(_, text)| Some((*text).to_owned()));
+        Named { columns: columns.collect(), cells: cells.collect() }
+    }
+
     /// Names of columns have no case in MySQL.
     pub fn text(&self, name: &str) -> Option<&str> {
         let place = self.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))?;

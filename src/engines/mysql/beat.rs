@@ -43,7 +43,7 @@ impl Beat {
         }
         let digests = visit.sample.parts.iter_mut().find(|(topic, ..)| *topic == Topic::Statements);
         if let Some((.., part)) = digests {
-            part.epoch.reset = locked(&self.link.server.shared.memory).oldest_digest;
+            part.epoch.reset = locked(&self.link.server.shared.memory).life.oldest_digest;
         }
         self.texts(&mut visit).await?;
         visit.texts = Some(self.link.server.shared.texts());

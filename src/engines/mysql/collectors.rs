@@ -19,6 +19,17 @@ collectors! {
     Partitions      Rare  Database Rows       "partitions"      ["partitions" "partitions.innodb"];
     Constraints     Rare  Database Rows       "foreign_keys"    ["foreign_keys" "foreign_keys.sys"];
     Columns         Rare  Database Rows       "columns"         ["columns"];
+    Errors              Beat Server Process "errors"               ["errors"];
+    Memory              Beat Server Process "memory"               ["memory"];
+    Io                  Beat Server Process "io"                   ["io"];
+    ReplicationReceiver Beat Server Process "replication_receiver"
+        ["replication_receiver" "replication_receiver.table" "replication_receiver.all" "replication_receiver.slave"];
+    ReplicationWorkers  Beat Server Process "replication_workers"  ["replication_workers"];
+    ReplicationSenders  Beat Server Process "replication_senders"  ["replication_senders" "replication_senders.list"];
+    SemiSync            Beat Server Process "semi_sync"            ["semi_sync"];
+    GroupMembers        Beat Server Process "group_members"        ["group_members"];
+    Galera              Beat Server Process "galera"               ["galera"];
+    BinaryLogs          Slow Server Process "binary_logs"          ["binary_logs"];
 }
 
 /// SQL that serves no topic of its own: what the engine asks to understand the rest.

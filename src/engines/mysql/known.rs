@@ -6,9 +6,9 @@ use super::collectors::{COLLECTORS, TOOLS};
 use super::connect::Connection;
 use super::lacks::{self, Switches};
 use super::logs;
-use crate::engine::collector::{Library, Repertoire};
+use crate::engine::collector::{Library, Repertoire, TAG};
 use crate::engine::reading::{Failure, Identity};
-use crate::engine::template::{Catalogue, Object};
+use crate::engine::template::{Catalogue, Object, absent};
 use crate::engine::{Lane, ServerFacts};
 use crate::follow::Told;
 use crate::model::Timestamp;
@@ -32,6 +32,9 @@ const INNODB: &str = "select /* dbsonde beat */ count(*) as dbsonde_beat from in
 
 /// What our reading of schemas needs of `mysql`.
 const OF_MYSQL: [&str; 2] = ["innodb_table_stats", "innodb_index_stats"];
+
+/// Files whose right no catalogue tells: to ask is to know.
+const SHOWN: [&str; 2] = ["replication_receiver", "binary_logs"];
 
 /// Global variables by lower-case name.
 #[derive(Debug, Default)]
@@ -110,7 +113,22 @@ impl Known {
         if let Some(object) = catalogue.get(status).cloned() {
             catalogue.insert("{status}".to_owned(), object);
         }
-        let repertoire = library.render(&catalogue, &[("{status}", status)]);
+        let mut repertoire = library.render(&catalogue, &[("{status}", status)]);
+        if !variables.is_on("log_bin") {
+            repertoire.refuse("binary_logs", absent("a binary log"));
+        }
+        let mut denied = Vec::new();
+        for file in SHOWN {
+            let Ok(sql) = repertoire.sql(file) else { continue };
+            match connection.run(&mut Vec::<Named>::new(), &tagged(sql, Lane::Beat)).await {
+                Ok(()) => {}
+                Err(Failure::Lost(error)) => return Err(Failure::Lost(error)),
+                Err(Failure::Refused { message, .. }) => {
+                    repertoire.refuse(file, message);
+                    denied.push(file);
+                }
+            }
+        }
         let facts = ServerFacts {
             engine: "mysql",
             version: version(&variables),
@@ -122,7 +140,7 @@ impl Known {
                 (false, false) => "none",
                 _ => "part",
             },
-            lacks: lacks::lacks(&variables, &switches, reads_performance, reads_innodb, &catalogue),
+            lacks: lacks::lacks(&variables, &switches, reads_performance, reads_innodb, &denied, &catalogue),
         };
         Ok(Known {
             facts,
@@ -160,9 +178,16 @@ async fn status_table(
     }
 }
 
-/// Comments do not reach the text of a digest; the name of a column does.
-pub fn tag(lane: Lane) -> String {
-    format!("/* dbsonde {0} */ 0 as dbsonde_{0},", lane.name())
+/// SQL with the mark of a lane. Comments do not reach the text of a digest; the name of a column does, where
+/// there can be one.
+pub fn tagged(sql: &str, lane: Lane) -> String {
+    let lane = lane.name();
+    let tag = if sql.starts_with("show ") {
+        format!("/* dbsonde {lane} */")
+    } else {
+        format!("/* dbsonde {lane} */ 0 as dbsonde_{lane},")
+    };
+    sql.replace(TAG, &tag)
 }
 
 /// The lane that sent a statement, if it was one of ours.

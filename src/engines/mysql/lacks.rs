@@ -131,6 +131,7 @@ pub fn lacks(
     switches: &Switches,
     reads_performance: bool,
     reads_innodb: bool,
+    denied: &[&str],
     catalogue: &Catalogue,
 ) -> Vec<Lack> {
     let login = &switches.login;
@@ -155,6 +156,18 @@ pub fn lacks(
         "InnoDB's transactions and locks are hidden, and so are other users' sessions without performance_schema",
         "PROCESS ON *.*",
     );
+    let is_mariadb = variables.text("version").contains("MariaDB");
+    for (file, of_mariadb, disables) in [
+        (
+            "replication_receiver",
+            "SLAVE MONITOR",
+            "whether it copies another server, and how far it has got, is not known",
+        ),
+        ("binary_logs", "BINLOG MONITOR", "how big the binary log is, is not known"),
+    ] {
+        let right_of = if is_mariadb { of_mariadb } else { "REPLICATION CLIENT" };
+        right(denied.contains(&file), right_of, disables, &format!("{right_of} ON *.*"));
+    }
     let stats = |table: &str| catalogue.get(table).is_some_and(|object| object.readable);
     for table in ["mysql.innodb_table_stats", "mysql.innodb_index_stats"] {
         right(

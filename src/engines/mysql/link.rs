@@ -5,20 +5,20 @@ use super::columns::{self, Columns};
 use super::connect::{Connection, Sink};
 use super::door::Door;
 use super::foreign_keys;
-use super::known::{Known, tag};
+use super::known::{Known, tagged};
 use super::life::Life;
 use super::meaning::understand;
 use super::numbering::{self, Numbering};
 use super::pivot::Pivot;
+use super::receiver;
 use super::scene::Scene;
 use super::survey::Survey;
 use crate::clock::Clock;
-use crate::engine::collector::TAG;
 use crate::engine::layout::{Decode, Layout, Read, decoder};
 use crate::engine::reading::{Failure, Source};
 use crate::engine::shared::{Shared, locked};
 use crate::engine::{EngineError, Lane, Visit};
-use crate::model::{Name, Names, Rows, Scope, Topic};
+use crate::model::{BinaryLog, Bytes, Count, InTopic, Level, Name, Names, Rows, Scope, Topic};
 use crate::script::mysql::identifier;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -26,8 +26,16 @@ use std::sync::{Arc, Mutex};
 /// What the lanes of one server share.
 #[derive(Debug)]
 pub struct Server {
-    pub shared: Shared<Known, Life>,
+    pub shared: Shared<Known, Memory>,
     pub door: Door,
+}
+
+/// What the lanes of one server have found out beside what probing tells.
+#[derive(Debug, Default)]
+pub struct Memory {
+    pub life: Life,
+    /// Does it copy another server?
+    pub has_source: Option<bool>,
 }
 
 #[derive(Debug)]
@@ -82,6 +90,10 @@ impl Link {
             open.layouts.clear();
         }
         Ok(open.known.clone())
+    }
+
+    pub fn lane(&self) -> Lane {
+        self.lane
     }
 
     pub fn certificate_expires(&self) -> Option<f64> {
@@ -166,7 +178,7 @@ impl Link {
     fn sql(&self, file: &'static str, scope: &Scope) -> Result<String, Failure> {
         let Some(open) = &self.open else { return Err(Failure::closed()) };
         let sql = open.known.repertoire.sql(file).map_err(Failure::refused)?;
-        let sql = sql.replace(TAG, &tag(self.lane));
+        let sql = tagged(sql, self.lane);
         Ok(match scope {
             Scope::Server => sql,
             Scope::Database(name) => sql.replace("{database}", &literal(name)),
@@ -208,6 +220,15 @@ impl Link {
             Scope::Server => "",
             Scope::Database(name) => name,
         };
+        // What SHOW says is not in our words.
+        match topic {
+            Topic::ReplicationReceiver => {
+                let rows = self.ask(file).await?;
+                return Ok(receiver::read(&rows, &mut locked(&self.server.shared.names)));
+            }
+            Topic::BinaryLogs => return Ok(binary_log(&self.ask(file).await?)),
+            _ => {}
+        }
         if let Some(mut pivot) = Pivot::of(open.known.repertoire.fields(file)) {
             self.run_in(&mut pivot, file, scope).await?;
             return pivot.read(topic, block_size, &mut locked(&self.server.shared.names));
@@ -230,9 +251,20 @@ impl Link {
     }
 }
 
-async fn probe(shared: &Shared<Known, Life>, connection: &mut Connection) -> Result<Arc<Known>, Failure> {
+async fn probe(shared: &Shared<Known, Memory>, connection: &mut Connection) -> Result<Arc<Known>, Failure> {
     shared.probing();
     Ok(shared.learn(Known::probe(connection, &shared.address()).await?))
+}
+
+/// The files added up: how many and how big is what matters of them.
+fn binary_log(files: &[Named]) -> Read {
+    let bytes =
+        files.iter().filter_map(|file| file.whole("File_size")).filter_map(|size| u64::try_from(size).ok());
+    let row = BinaryLog {
+        files: Level::new(Count::new(files.len() as u64)),
+        bytes: Level::new(Bytes::new(bytes.sum())),
+    };
+    Read { rows: BinaryLog::into_rows(vec![row]), misfits: 0 }
 }
 
 /// A name as a literal that no setting of the session and no letter in it can break.

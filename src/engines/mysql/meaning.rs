@@ -2,12 +2,13 @@
 
 use super::known::Known;
 use super::link::Link;
-use crate::engine::EngineError;
-use crate::engine::Visit;
-use crate::engine::reading::Identity;
+use super::receiver;
+use crate::engine::reading::{Failure, Identity};
 use crate::engine::shared::{locked, name_statements};
+use crate::engine::{EngineError, Lane, Visit};
 use crate::model::{
-    Count, InTopic, Level, Name, Rows, Statement, StatementsInfo, Table, Timestamp, Topic, Total, Unit,
+    Bytes, Count, InTopic, Innodb, Level, Name, Rows, Statement, StatementsInfo, Table, Timestamp, Topic,
+    Total, Unit,
 };
 use tokio::time::Instant;
 
@@ -19,7 +20,7 @@ pub fn understand(rows: &mut Rows, link: &Link, visit: &mut Visit) {
             let oldest = firsts.min_by(|a, b| a.get().total_cmp(&b.get()));
             // Read in the instant after all were forgotten: the next reading tells since when it counts anew.
             if oldest.is_some() {
-                locked(&shared.memory).oldest_digest = oldest;
+                locked(&shared.memory).life.oldest_digest = oldest;
             }
             name_statements(rows, &shared.texts(), visit);
         }
@@ -40,6 +41,7 @@ pub fn understand(rows: &mut Rows, link: &Link, visit: &mut Visit) {
             rows.iter_mut().for_each(|row| link.survey.complete_index(row));
         }
         Rows::StatementsInfo(rows) => rows.iter_mut().for_each(|row| count(row, visit)),
+        Rows::Innodb(rows) => rows.iter_mut().for_each(age_of_checkpoint),
         _ => {}
     }
 }
@@ -62,6 +64,13 @@ fn sum<U: Unit>(a: Option<Level<U>>, b: Option<Level<U>>) -> Option<Level<U>> {
     }
 }
 
+/// Where no status tells it and the metric is off.
+fn age_of_checkpoint(row: &mut Innodb) {
+    let ends = row.log_position_bytes.zip(row.checkpoint_position_bytes);
+    let age = ends.map(|(end, begin)| end.0.get().saturating_sub(begin.0.get()));
+    row.checkpoint_age_bytes = row.checkpoint_age_bytes.or(age.map(|age| Level::new(Bytes::new(age))));
+}
+
 /// What the digests, read just before, tell of their table: the one without a name has what found no room.
 fn count(info: &mut StatementsInfo, visit: &Visit) {
     let statements = visit.sample.parts.iter().find(|(topic, ..)| *topic == Topic::Statements);
@@ -72,14 +81,28 @@ fn count(info: &mut StatementsInfo, visit: &Visit) {
     info.entries = Some(Level::new(Count::new(part.rows.len() as u64)));
 }
 
+/// Does it copy another server? The beat asks, the others know it from there. A server that takes no writes need not
+/// be a copy, and a copy may take some.
+async fn has_source(link: &mut Link) -> Result<bool, EngineError> {
+    let known = locked(&link.server.shared.memory).has_source;
+    if let Some(known) = known.filter(|_| link.lane() != Lane::Beat) {
+        return Ok(known);
+    }
+    let rows = Failure::forgive(link.ask("replication_receiver").await)?.unwrap_or_default();
+    let found = receiver::has_source(&rows);
+    locked(&link.server.shared.memory).has_source = Some(found);
+    Ok(found)
+}
+
 /// Who answers, and in which role: what another server, or the same after a promotion, would not say.
 pub async fn ask_identity(link: &mut Link, known: &Known) -> Result<Identity, EngineError> {
     let rows = link.ask("identity").await?;
     let Some(row) = rows.first() else { return Err(EngineError::Unreachable("no identity".into())) };
-    let role = if row.whole("read_only") == Some(0) { "primary" } else { "standby" };
+    let follows = row.whole("follows").unwrap_or_default() > 0;
+    let role = if has_source(link).await? || follows { "standby" } else { "primary" };
     let started = match (row.number("now"), row.number("uptime")) {
         (Some(now), Some(uptime)) => {
-            Some(locked(&link.server.shared.memory).started(now, uptime, Instant::now()))
+            Some(locked(&link.server.shared.memory).life.started(now, uptime, Instant::now()))
         }
         _ => None,
     };

@@ -1,7 +1,7 @@
 //! MySQL 5.7 to 9, MariaDB 10.5 to 11.8, Percona Server. To follow one sample: `door`, `handshake`, `connect`
 //! (limits) → `known`, `lacks` (probing) → `collectors` (the table) → `link` (a lane's connection) → `beat`,
-//! `pulse`, `roam` (the lanes) → `answer`, `pivot` (cells become nouns), `scene`, `blocking`, `survey`, `shapes`, `foreign_keys`,
-//! `numbering`, `columns`, `meaning` (what they say).
+//! `pulse`, `roam` (the lanes) → `answer`, `pivot`, `receiver`, `gtid` (cells become nouns), `scene`, `blocking`,
+//! `survey`, `shapes`, `foreign_keys`, `numbering`, `columns`, `meaning` (what they say).
 
 mod answer;
 mod beat;
@@ -11,6 +11,7 @@ mod columns;
 mod connect;
 mod door;
 mod foreign_keys;
+mod gtid;
 mod handshake;
 mod known;
 mod lacks;
@@ -21,6 +22,7 @@ mod meaning;
 mod numbering;
 mod pivot;
 mod pulse;
+mod receiver;
 mod roam;
 mod scene;
 mod scramble;

@@ -26,6 +26,10 @@ impl Pivot {
         let known: Vec<usize> =
             (0..self.fields.len()).filter(|nth| matches!(self.values.get(*nth), Some(Some(_)))).collect();
         self.values = known.iter().map(|nth| self.values.get(*nth).cloned().flatten()).collect();
+        if known.is_empty() {
+            // Nothing that it would tell of is there.
+            return Ok(decoder(topic).finish());
+        }
         let aliases = known.iter().filter_map(|nth| self.fields.get(*nth)).map(|(_, alias)| *alias);
         let layout = Layout::of(topic, aliases, block_size).map_err(Failure::Lost)?;
         let mut decoder = decoder(topic);

@@ -7,6 +7,7 @@ mod indexes;
 mod indexes_mysql;
 mod logs;
 mod plans;
+mod replication;
 mod server_digests_lost;
 mod server_instruments_off;
 mod server_statements_evicting;

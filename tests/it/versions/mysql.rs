@@ -1,20 +1,29 @@
 //! The same for MySQL and MariaDB.
 
 use super::{engine, rows, topics, unexpected_gaps, visits};
-use crate::rig::mysql::{Server, Version, run, versions};
-use dbsonde::engine::{Due, Lane, Visit};
+use crate::rig::mysql::{Server, Version, flavours, run, versions};
+use dbsonde::engine::{Due, Engine, Lane, Visit};
 use dbsonde::model::{
-    Activity, Column, Constraint, InTopic, Index, Innodb, Load, Partitioning, Plugin, Role, Sequence,
-    Session, Setting, Statement, StatementsInfo, Table, Topic,
+    Activity, BinaryLog, Column, Constraint, Count, InTopic, Index, Innodb, Io, Level, Load, Memory,
+    Partitioning, Plugin, ReplicationReceiver, ReplicationSender, ReplicationWorker, Role, Sequence,
+    ServerError, Session, Setting, Statement, StatementsInfo, Table, Topic,
 };
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// What the documentation tells operators to grant.
 const GRANTS: &str = "
     grant select on performance_schema.* to sonde;
     grant process on *.* to sonde;
     grant select on mysql.innodb_table_stats to sonde;
-    grant select on mysql.innodb_index_stats to sonde";
+    grant select on mysql.innodb_index_stats to sonde;
+    grant {replication} on *.* to sonde";
+
+fn grants(version: Version) -> String {
+    let replication =
+        if version.is_mariadb() { "slave monitor, binlog monitor" } else { "replication client" };
+    GRANTS.replace("{replication}", replication)
+}
 
 /// 5.6 is older than what we support: it must do no harm and say what it lacks.
 fn supported() -> Vec<Version> {
@@ -31,7 +40,7 @@ async fn prepared(version: Version) -> Server {
         create table shop.parts (id int primary key) engine=innodb partition by hash (id) partitions 3;
         insert into shop.orders (note) values ('a'), ('b'), ('17');
         create user sonde identified by 'sesame'";
-    for statement in setup.split(';').chain(GRANTS.split(';')) {
+    for statement in setup.split(';').chain(grants(version).split(';')) {
         server.sql("", statement).await;
     }
     server.sql("shop", "analyze table orders").await;
@@ -92,6 +101,28 @@ async fn every_version_is_read_whole() {
             assert!(innodb.pool_bytes.unwrap().last.get() > 1 << 20, "{version}");
             assert!(innodb.history_length.is_some() && innodb.deadlocks.is_some(), "{version}");
             assert!(innodb.log_position_bytes.is_some(), "{version}");
+            assert!(
+                innodb.log_capacity_bytes.is_some() && innodb.checkpoint_age_bytes.is_some(),
+                "{version}"
+            );
+            let log = rows(&seen, Topic::BinaryLogs);
+            assert!(BinaryLog::of(&log)[0].files.last.get() > 0, "{version}");
+            let files = rows(&seen, Topic::Io);
+            let written = Io::of(&files).iter().find(|row| &*row.object == "innodb/innodb_data_file");
+            assert!(written.is_some_and(|row| row.read_bytes.unwrap().0.get() > 0), "{version}: {files:?}");
+            let memory = rows(&seen, Topic::Memory);
+            assert!(Memory::of(&memory).iter().any(|row| row.bytes.last.get() > 1 << 16), "{version}");
+            for topic in [Topic::ReplicationReceiver, Topic::ReplicationSenders] {
+                assert_eq!(rows(&seen, topic).len(), 0, "{version}: it copies nobody, and nobody copies it");
+            }
+            // MariaDB counts no errors, and has no groups; its cluster is off.
+            let has = |topic| topics.contains(&topic);
+            assert_eq!(has(Topic::Errors), !version.is_mariadb(), "{version}");
+            assert_eq!(has(Topic::GroupMembers), !version.is_mariadb(), "{version}");
+            assert_eq!(has(Topic::Galera), version.is_mariadb(), "{version}");
+            if version.is_mariadb() {
+                assert_eq!(rows(&seen, Topic::Galera).len(), 0, "{version}: it is off");
+            }
             let info = rows(&seen, Topic::StatementsInfo);
             assert!(StatementsInfo::of(&info)[0].lost.is_some(), "{version}");
             let sessions = rows(&seen, Topic::Sessions);
@@ -263,5 +294,138 @@ async fn what_runs_is_sampled_where_no_digest_tells() {
         );
         assert!(!format!("{texts:?} {load:?}").contains("canary"), "{version}");
         busy.abort();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_are_counted_by_their_number() {
+    for version in supported().into_iter().filter(|version| !version.is_mariadb()) {
+        let server = prepared(version).await;
+        let engine = engine(&server.url(""));
+        let met = |seen: &[Visit]| {
+            let found = rows(seen, Topic::Errors);
+            let row = ServerError::of(&found).iter().find(|row| row.number == 1062);
+            row.map_or(0, |row| row.raised.0.get())
+        };
+        let before = met(&visits(&engine).await);
+        for _ in 0..3 {
+            server.try_sql("shop", "insert into orders (id) values (1)").await.expect_err("it is there");
+        }
+        let after = visits(&engine).await;
+        assert_eq!(met(&after), before + 3, "{version}");
+        let found = rows(&after, Topic::Errors);
+        let row = ServerError::of(&found).iter().find(|row| row.number == 1062).unwrap();
+        assert_eq!(&*row.error, "ER_DUP_ENTRY", "{version}");
+    }
+}
+
+/// Reads until it is so, for at most half a minute.
+async fn until(
+    engine: &Arc<dyn Engine>,
+    is_so: impl Fn(&ReplicationReceiver) -> bool,
+) -> ReplicationReceiver {
+    let began = Instant::now();
+    loop {
+        let found = rows(&visits(engine).await, Topic::ReplicationReceiver);
+        let row = ReplicationReceiver::of(&found)[0].clone();
+        if is_so(&row) {
+            return row;
+        }
+        assert!(began.elapsed() < Duration::from_secs(30), "{row:?}");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
+fn last(level: Option<Level<Count>>) -> Option<u64> {
+    level.map(|level| level.last.get())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pair_is_read_as_what_each_is() {
+    for version in supported() {
+        let source = prepared(version).await;
+        let replica = source.replica(&[]).await;
+        let above = visits(&engine(&source.url(""))).await;
+        assert_eq!(above[0].server.clone().unwrap().role, "primary", "{version}");
+        let senders = rows(&above, Topic::ReplicationSenders);
+        let states: Vec<_> = ReplicationSender::of(&senders).iter().map(|row| row.state.as_deref()).collect();
+        assert_eq!(states.len(), 1, "{version}: {senders:?}");
+        // The replica has its source's logins.
+        let url = replica.url_as("sonde", "sesame", "");
+        let engine = engine(&url);
+        let below = visits(&engine).await;
+        assert_eq!(unexpected_gaps(&below, &[]), Vec::<String>::new(), "{version}");
+        for visit in &below {
+            let epochs = visit.sample.parts.iter().map(|(.., part)| part.epoch.server.to_string());
+            assert!(epochs.into_iter().all(|server| server.starts_with("standby")), "{version}");
+        }
+        let runs = until(&engine, |row| last(row.receiving) == Some(1)).await;
+        assert_eq!((last(runs.applying), last(runs.apply_error)), (Some(1), Some(0)), "{version}: {runs:?}");
+        assert_eq!(
+            (runs.sender.as_deref(), last(runs.apply_lag_transactions)),
+            (Some("127.0.0.1"), Some(0)),
+            "{version}"
+        );
+        assert!(runs.apply_lag_seconds.is_some() && runs.kept_bytes.is_some(), "{version}: {runs:?}");
+        if !version.is_mariadb() {
+            let workers = rows(&below, Topic::ReplicationWorkers);
+            let running =
+                ReplicationWorker::of(&workers).iter().filter(|row| row.running.last.get() == 1).count();
+            assert!(running > 0, "{version}: {workers:?}");
+        }
+
+        let word = if version.is_mariadb() { "slave" } else { "replica" };
+        replica.sql("", &format!("stop {word} sql_thread")).await;
+        for n in 100..105 {
+            source.sql("shop", &format!("insert into orders (id) values ({n})")).await;
+        }
+        let stopped = until(&engine, |row| last(row.apply_lag_transactions) == Some(5)).await;
+        assert_eq!(
+            (last(stopped.applying), last(stopped.receiving)),
+            (Some(0), Some(1)),
+            "{version}: {stopped:?}"
+        );
+        assert!(
+            stopped.is_paused && stopped.apply_lag_bytes.is_some_and(|lag| lag.last.get() > 0),
+            "{version}: {stopped:?}"
+        );
+        assert_eq!(
+            visits(&engine).await[0].server.clone().unwrap().role,
+            "standby",
+            "{version}: still a copy"
+        );
+    }
+}
+
+/// What takes no writes copies nobody by that.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_only_closed_to_writers_is_no_standby() {
+    for version in flavours() {
+        let server = Server::start(version, &[("read_only", "ON")]).await;
+        let seen = visits(&engine(&server.url(""))).await;
+        assert_eq!(seen[0].server.clone().unwrap().role, "primary", "{version}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_right_to_see_replication_there_is_a_gap_and_a_way_out() {
+    for version in flavours() {
+        let server = Server::start(version, &[]).await;
+        for statement in
+            ["create user sonde identified by 'sesame'", "grant select on performance_schema.* to sonde"]
+        {
+            server.sql("", statement).await;
+        }
+        let engine = engine(&server.url_as("sonde", "sesame", ""));
+        let seen = visits(&engine).await;
+        let gaps = unexpected_gaps(&seen, &[Topic::Innodb, Topic::Tables, Topic::Indexes]);
+        assert!(gaps.iter().any(|gap| gap.starts_with("replication_receiver")), "{version}: {gaps:?}");
+        let right = if version.is_mariadb() { "SLAVE MONITOR" } else { "REPLICATION CLIENT" };
+        let lacks = seen[0].server.clone().unwrap().lacks;
+        let lack =
+            lacks.iter().find(|lack| lack.what == right).unwrap_or_else(|| panic!("{version}: {lacks:?}"));
+        server.sql("", &lack.mend).await;
+        let mended = visits(&crate::versions::engine(&server.url_as("sonde", "sesame", ""))).await;
+        assert!(topics(&mended).contains(&Topic::ReplicationReceiver), "{version}");
     }
 }

@@ -28,6 +28,7 @@
 -- field: Innodb_lsn_last_checkpoint as checkpoint_position_bytes
 -- field: Innodb_redo_log_checkpoint_lsn as checkpoint_position_bytes
 -- field: Innodb_checkpoint_max_age as log_capacity_bytes
+-- field: Innodb_redo_log_capacity_resized as log_capacity_bytes
 -- field: Innodb_dblwr_writes as doublewrites
 -- field: Innodb_dblwr_pages_written as "doublewritten_bytes:blocks"
 -- field: Innodb_rows_read as rows_read

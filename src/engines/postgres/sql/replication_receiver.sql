@@ -7,6 +7,7 @@ select /* dbsonde */
      , r.sender_host as sender    --?
      , r.received_tli as timeline
      , pg_is_wal_replay_paused() as is_paused
+     , (not pg_is_wal_replay_paused())::int as applying
      , here.received as received_bytes
      , here.replayed as replayed_bytes
      , r.latest_end_lsn - here.received as ship_lag_bytes
