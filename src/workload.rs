@@ -54,6 +54,12 @@ cost! {
     touched_bytes = |row| known(row.shared_hit_bytes) + known(row.shared_read_bytes);
     /// The part of it that was not in the server's own cache.
     read_bytes = |row| known(row.shared_read_bytes);
+    /// Rows it looked at, where the server tells those and no data.
+    examined_rows = |row| known(row.examined_rows);
+    errors = |row| known(row.errors);
+    tmp_tables = |row| known(row.tmp_tables);
+    tmp_disk_tables = |row| known(row.tmp_disk_tables);
+    full_joins = |row| known(row.full_joins);
     spilled_bytes = |row| known(row.temp_written_bytes);
     wal_bytes = |row| known(row.wal_bytes);
     wal_full_images = |row| known(row.wal_full_images);

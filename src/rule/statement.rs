@@ -70,6 +70,38 @@ pub fn all_queries<'a>(
     found
 }
 
+/// What a run goes through: data where the server tells it, else the rows that it looks at.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Through {
+    Bytes(f64),
+    Rows(f64),
+}
+
+impl Through {
+    pub fn of(cost: &Cost) -> Through {
+        if cost.touched_bytes > 0.0 {
+            Through::Bytes(cost.each(cost.touched_bytes))
+        } else {
+            Through::Rows(cost.each(cost.examined_rows))
+        }
+    }
+
+    pub fn amount(self) -> f64 {
+        match self {
+            Through::Bytes(amount) | Through::Rows(amount) => amount,
+        }
+    }
+}
+
+impl std::fmt::Display for Through {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Through::Bytes(bytes) => f.write_str(&script::bytes(*bytes)),
+            Through::Rows(rows) => write!(f, "{} rows", script::count(rows.round())),
+        }
+    }
+}
+
 /// Utility statements share one digest for each command word, whatever they do.
 fn is_query(text: &str) -> bool {
     let first = text.trim_start_matches('(').split(' ').next().unwrap_or_default();

@@ -1,6 +1,6 @@
 use crate::config::{ByteSize, Span};
 use crate::model::{Finding, Severity, Topic};
-use crate::rule::statement::{self, Ran};
+use crate::rule::statement::{self, Ran, Through};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use crate::workload::{Cost, Sum};
@@ -38,13 +38,15 @@ pub struct StatementDominant {
     /// Data that a run goes through at least: 1,000 blocks, as in Joe's advice. One that touches little takes its time
     /// by waiting, which other pages explain.
     min_touched: ByteSize,
+    /// Rows that a run looks at at least, where the server tells those and no data (MySQL, MariaDB): what 1,000 blocks hold.
+    min_examined: f64,
     /// The time over which it is counted, and for how long at least. Calibrated by us: a minute can be one report.
     min_window: Span,
 }
 
 impl Default for StatementDominant {
     fn default() -> Self {
-        Self { min_share: 0.5, min_load: 0.25, min_mean: Span::millis(20), min_touched: ByteSize::mib(8), min_window: Span::secs(300) }
+        Self { min_share: 0.5, min_load: 0.25, min_mean: Span::millis(20), min_touched: ByteSize::mib(8), min_examined: 10_000.0, min_window: Span::secs(300) }
     }
 }
 
@@ -64,7 +66,10 @@ impl Rule for StatementDominant {
         let dominates = |cost: &Cost, sum: &Sum| cost.exec_seconds >= self.min_share * sum.whole.exec_seconds;
         let keeps_busy = |cost: &Cost, sum: &Sum| sum.rate(cost.exec_seconds) >= self.min_load;
         let is_slow = |cost: &Cost| cost.mean_seconds() >= self.min_mean.get().as_secs_f64();
-        let reads_much = |cost: &Cost| cost.each(cost.touched_bytes) >= self.min_touched.get() as f64;
+        let reads_much = |cost: &Cost| match Through::of(cost) {
+            Through::Bytes(bytes) => bytes >= self.min_touched.get() as f64,
+            Through::Rows(rows) => rows >= self.min_examined,
+        };
 
         statement::queries(
             seen,
@@ -90,12 +95,13 @@ fn finding(ran: &Ran<'_>) -> Finding {
             ran.when(),
             script::count(cost.calls),
             script::moment(cost.mean_seconds()),
-            script::bytes(cost.each(cost.touched_bytes)),
+            Through::of(cost),
         ),
         [
             ("share_ratio", json!(share)),
             ("mean_seconds", json!(cost.mean_seconds())),
             ("touched_bytes_per_call", json!(cost.each(cost.touched_bytes).round())),
+            ("examined_rows_per_call", json!(cost.each(cost.examined_rows).round())),
             ("rows_per_call", json!(cost.each(cost.rows))),
         ],
         "Look at its plan: whether it reads more than it needs. What to change depends on that, so there is no script."

@@ -1,6 +1,6 @@
 use crate::config::Span;
 use crate::model::{Finding, Severity, Topic};
-use crate::rule::statement::{self, Ran};
+use crate::rule::statement::{self, Ran, Through};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use crate::workload::{Cost, Key, Sum};
@@ -91,11 +91,19 @@ fn ratio(then: f64, now: f64) -> f64 {
     if then > 0.0 { now / then } else { 0.0 }
 }
 
+/// So many times the data, or the rows, as before.
+fn more_data(then: &Cost, now: &Cost) -> f64 {
+    match (Through::of(then), Through::of(now)) {
+        (Through::Bytes(then), Through::Bytes(now)) | (Through::Rows(then), Through::Rows(now)) => ratio(then, now),
+        _ => 0.0,
+    }
+}
+
 impl StatementRegressed {
     /// By its own work: one that waits longer goes through no more data, one that returns more is asked for more.
     fn is_slower(&self, then: &Cost, now: &Cost) -> bool {
         let slower = ratio(then.mean_seconds(), now.mean_seconds());
-        let more_data = ratio(then.each(then.touched_bytes), now.each(now.touched_bytes));
+        let more_data = more_data(then, now);
         let more_rows = ratio(then.each(then.rows), now.each(now.rows));
         slower >= self.min_factor && more_data >= self.min_factor && more_rows < slower.min(more_data) / self.min_factor.max(1.0)
     }
@@ -113,19 +121,22 @@ fn finding(then: &Cost, ran: &Ran<'_>, before_seconds: f64) -> Finding {
         StatementRegressed::ID,
         Severity::Warning,
         format!(
-            "{} took {} a run {}, where it used to take {}: {:.1} times as long, and {:.1} times the data",
+            "{} took {} a run {}, where it used to take {}: {:.1} times as long, and {:.1} times the {}",
             ran.name(),
             script::moment(now.mean_seconds()),
             ran.when(),
             script::moment(then.mean_seconds()),
             ratio(then.mean_seconds(), now.mean_seconds()),
-            ratio(then.each(then.touched_bytes), now.each(now.touched_bytes)),
+            more_data(then, now),
+            if matches!(Through::of(now), Through::Bytes(_)) { "data" } else { "rows" },
         ),
         [
             ("mean_seconds", json!(now.mean_seconds())),
             ("mean_seconds_before", json!(then.mean_seconds())),
             ("touched_bytes_per_call", json!(now.each(now.touched_bytes).round())),
             ("touched_bytes_per_call_before", json!(then.each(then.touched_bytes).round())),
+            ("examined_rows_per_call", json!(now.each(now.examined_rows).round())),
+            ("examined_rows_per_call_before", json!(then.each(then.examined_rows).round())),
             ("calls_before", json!(then.calls)),
             ("window_before_seconds", json!(before_seconds.round())),
             ("lost_seconds", json!(lost(then, now))),

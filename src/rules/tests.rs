@@ -11,6 +11,7 @@ pub(crate) mod made_up;
 mod plans;
 mod replication;
 mod server_digests_lost;
+mod server_history_list_long;
 mod server_instruments_off;
 mod server_statements_evicting;
 mod server_watched_with_write_rights;
@@ -37,13 +38,16 @@ use plans::{flipped, with_index, without_index};
 use replication::{lagging, stopped};
 use serde_json::json;
 use server_digests_lost::losing;
+use server_history_list_long::kept;
 use server_instruments_off::without;
 use server_statements_evicting::evicting;
 use server_watched_with_write_rights::watched_as;
 use session_blocking::blocked;
 use session_idle_in_transaction::idle;
 use session_metadata_lock::queued;
-use statements::{compiled, dominant, logs, planned, regressed, returns, spills};
+use statements::{
+    compiled, dominant, examines, fails, joins, logs, planned, regressed, returns, spills, tables_on_disk,
+};
 use table_key_exhaustion::used;
 use table_wraparound::aged;
 use upkeep::{connected, neglected, set, slot};
@@ -69,6 +73,7 @@ fn worlds(id: &str) -> (World, World) {
         "session-connect-storm" => (connecting(6_000), connecting(5_999)),
         "statement-cancelled" => (cancelled(5), cancelled(4)),
         "server-digests-lost" => (losing(600.0, 10), losing(600.0, 9)),
+        "server-history-list-long" => (kept(100_000), kept(99_999)),
         "server-instruments-off" => (without("statements_digest"), without("PROCESS")),
         "server-statements-evicting" => (evicting(3_600.0, 10), evicting(3_600.0, 9)),
         "server-watched-with-write-rights" => {
@@ -81,12 +86,16 @@ fn worlds(id: &str) -> (World, World) {
         "setting-autovacuum-off" => (set("autovacuum", "off"), set("autovacuum", "on")),
         "setting-loses-data" => (set("fsync", "off"), set("fsync", "on")),
         "statement-dominant" => (dominant(90.0), dominant(9.0)),
+        "statement-errors" => (fails(100), fails(99)),
+        "statement-full-join" => (joins(1_000), joins(499)),
         "statement-jit-overhead" => (compiled(10.0), compiled(7.0)),
         "statement-plan-flipped" => (flipped(100.0, 0.001), flipped(29.0, 0.001)),
         "statement-planning-dominates" => (planned(15.0), planned(4.0)),
         "statement-regressed" => (regressed(0.05), regressed(0.001)),
         "statement-returns-too-much" => (returns(4_000_000), returns(1_000_000)),
+        "statement-rows-examined" => (examines(100_000), examines(20_000)),
         "statement-spills" => (spills(1_000 * MIB), spills(10 * MIB)),
+        "statement-temp-disk-tables" => (tables_on_disk(1_000), tables_on_disk(200)),
         "statement-wal-heavy" => (logs(400 * MIB), logs(40 * MIB)),
         "table-vacuum-behind" => (neglected(450_000, 500_000, json!({})), neglected(4, 5, json!({}))),
         "table-wraparound" => (aged(json!({"xid_age": 1e9})), aged(json!({"xid_age": 1e8}))),

@@ -2,7 +2,7 @@
 
 use super::made_up::*;
 use crate::engine::Lane;
-use crate::model::{Scope, Statement, Stretch, Topic, Window};
+use crate::model::{Flavour, Scope, Statement, Stretch, Topic, Window};
 use crate::sql::Digest;
 use crate::texts::Known;
 use serde_json::{Value, json};
@@ -34,7 +34,14 @@ fn stretch(seconds: f64, columns: &Value) -> (Stretch, Snapshot) {
 
 /// A statement of this wording and what it cost over so many seconds, the latest last.
 pub fn said_as(text: &str, lived: &[(f64, Value)]) -> World {
-    let mut world = World::default();
+    // What only MySQL tells makes the server one.
+    let is_mysql = |columns: &Value| {
+        let only = ["examined_rows", "tmp_disk_tables", "full_joins", "errors"];
+        only.iter().any(|column| columns.get(column).is_some())
+    };
+    let flavour =
+        if lived.iter().any(|(_, columns)| is_mysql(columns)) { Flavour::Mysql } else { Flavour::Postgres };
+    let mut world = World { flavour, ..World::default() };
     for (seconds, columns) in lived {
         let (stretch, now) = stretch(*seconds, columns);
         let part = now.parts[&(Topic::Statements, Scope::Server)].clone();
@@ -91,6 +98,119 @@ fn one_statement_takes_most_of_the_time() {
             ("the server is idle", json!({"exec_seconds": 70.0})),
             ("short runs", json!({"calls": 10_000, "shared_hit_bytes": 200_000 * MIB})),
             ("it waits", json!({"shared_hit_bytes": 7_000 * MIB})),
+        ],
+    );
+}
+
+#[test]
+fn where_no_data_is_told_rows_are() {
+    let rule = "statement-dominant";
+    let costly = json!({"calls": 1_000, "rows": 1_000, "exec_seconds": 90.0, "examined_rows": 20_000_000});
+    let said = "Note 00000000000000aa: statement 00000000000000aa (SELECT * FROM orders WHERE note = ?) took 90 % of all \
+                execution time in 5 min: 1,000 runs of 90 ms that went through 20,000 rows each";
+    speaks_and_is_silent(rule, said, &costly, &[("it waits", json!({"examined_rows": 9_999_000}))]);
+
+    let rows = |then: i64, now: i64| {
+        changed(
+            86_000.0,
+            json!({"shared_hit_bytes": null, "examined_rows": then, "stddev_exec_seconds": null}),
+            json!({"shared_hit_bytes": null, "examined_rows": now, "stddev_exec_seconds": null}),
+        )
+    };
+    let said = "Warning 00000000000000aa: statement 00000000000000aa (SELECT * FROM orders WHERE note = ?) took 50 ms a run in \
+                10 min, where it used to take 1.49 ms: 33.7 times as long, and 100.5 times the rows";
+    let found = rows(1_000_000, 5_000_000).said("statement-regressed");
+    assert_eq!(found.len(), 1, "{found:?} {said}");
+    assert!(found[0].ends_with("times the rows"), "{found:?}");
+    assert_eq!(rows(1_000_000, 5_000).said("statement-regressed"), NOTHING, "it waits: no more rows");
+}
+
+pub fn examines(rows: u64) -> World {
+    ran(json!({"calls": 1_000, "rows": 1_000, "exec_seconds": 9.0, "examined_rows": 1_000 * rows}))
+}
+
+#[test]
+fn a_statement_looks_at_what_it_does_not_want() {
+    let costly = json!({"calls": 1_000, "rows": 20_000, "exec_seconds": 9.0, "examined_rows": 100_000_000});
+    let said = "Note 00000000000000aa: statement 00000000000000aa (SELECT * FROM orders WHERE note = ?) looked at 100,000 rows in \
+                each of 1,000 runs in 5 min, to return or change 20";
+    speaks_and_is_silent(
+        "statement-rows-examined",
+        said,
+        &costly,
+        &[
+            ("nothing told", json!({"examined_rows": null})),
+            ("it wants many", json!({"rows": 101_000})),
+            ("little", json!({"examined_rows": 29_000_000})),
+            ("a little each", json!({"calls": 11_000})),
+            ("a report", json!({"calls": 9})),
+        ],
+    );
+}
+
+pub fn tables_on_disk(tables: u64) -> World {
+    ran(json!({"calls": 1_000, "exec_seconds": 9.0, "tmp_tables": 1_000, "tmp_disk_tables": tables}))
+}
+
+#[test]
+fn a_statement_keeps_rows_aside_on_disk() {
+    let costly = json!({"calls": 1_000, "exec_seconds": 9.0, "tmp_tables": 1_000, "tmp_disk_tables": 900});
+    let said = "Note 00000000000000aa: statement 00000000000000aa (SELECT * FROM orders WHERE note = ?) made 900 temporary tables \
+                on disk in 1,000 runs in 5 min";
+    speaks_and_is_silent(
+        "statement-temp-disk-tables",
+        said,
+        &costly,
+        &[
+            ("nothing told", json!({"tmp_disk_tables": null})),
+            ("in memory", json!({"tmp_disk_tables": 0})),
+            ("now and then", json!({"calls": 1_801})),
+            ("seldom", json!({"calls": 299, "tmp_disk_tables": 299})),
+        ],
+    );
+}
+
+pub fn joins(full: u64) -> World {
+    ran(json!({"calls": 1_000, "exec_seconds": 20.0, "full_joins": full, "examined_rows": 20_000_000}))
+}
+
+#[test]
+fn a_statement_joins_without_an_index() {
+    let costly =
+        json!({"calls": 1_000, "exec_seconds": 20.0, "full_joins": 1_000, "examined_rows": 20_000_000});
+    let said = "Note 00000000000000aa: statement 00000000000000aa (SELECT * FROM orders WHERE note = ?) joined 1,000 times \
+                without an index in 1,000 runs in 5 min, of 20 ms and 20,000 rows each";
+    speaks_and_is_silent(
+        "statement-full-join",
+        said,
+        &costly,
+        &[
+            ("nothing told", json!({"full_joins": null})),
+            ("seldom so", json!({"full_joins": 499})),
+            ("small tables", json!({"examined_rows": 9_999_000})),
+            ("next to nothing", json!({"exec_seconds": 14.0})),
+            ("a report", json!({"calls": 4})),
+        ],
+    );
+}
+
+pub fn fails(errors: u64) -> World {
+    ran(json!({"calls": 1_000, "exec_seconds": 9.0, "errors": errors}))
+}
+
+#[test]
+fn a_statement_fails() {
+    let costly = json!({"calls": 1_000, "exec_seconds": 9.0, "errors": 250});
+    let said = "Warning 00000000000000aa: statement 00000000000000aa (SELECT * FROM orders WHERE note = ?) ended in an error \
+                250 times in 1,000 runs in 5 min";
+    speaks_and_is_silent(
+        "statement-errors",
+        said,
+        &costly,
+        &[
+            ("nothing told", json!({"errors": null})),
+            ("one in a hundred", json!({"errors": 99})),
+            ("somebody mistypes", json!({"calls": 10, "errors": 4})),
         ],
     );
 }

@@ -18,7 +18,7 @@ const PARTITIONS: &str = "do $$ begin for n in 1..200 loop
     execute format('create table parts_%s partition of parts for values in (%s)', n, n);
   end loop; end $$";
 
-/// Spans that fit a test, and amounts that fit a small machine.
+/// Spans that fit a test, of every page: the longest says what lately means. Amounts that fit a small machine.
 const PAGES: &str = "
     [rules.statement-spills]
     min_window = \"10s\"
@@ -32,6 +32,14 @@ const PAGES: &str = "
     [rules.statement-wal-heavy]
     min_window = \"10s\"
     min_rate = \"64KiB\"
+    [rules.statement-rows-examined]
+    min_window = \"10s\"
+    [rules.statement-temp-disk-tables]
+    min_window = \"10s\"
+    [rules.statement-full-join]
+    min_window = \"10s\"
+    [rules.statement-errors]
+    min_window = \"10s\"
     [rules.statement-dominant]
     min_window = \"10s\"
     min_mean = \"1ms\"

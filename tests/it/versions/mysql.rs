@@ -354,7 +354,12 @@ async fn a_pair_is_read_as_what_each_is() {
         let url = replica.url_as("sonde", "sesame", "");
         let engine = engine(&url);
         let below = visits(&engine).await;
-        assert_eq!(unexpected_gaps(&below, &[]), Vec::<String>::new(), "{version}");
+        // What its indexes are made of who may read no table does not see, nor 10.5 by default what runs.
+        assert_eq!(
+            unexpected_gaps(&below, &[Topic::Indexes, Topic::Load]),
+            Vec::<String>::new(),
+            "{version}"
+        );
         for visit in &below {
             let epochs = visit.sample.parts.iter().map(|(.., part)| part.epoch.server.to_string());
             assert!(epochs.into_iter().all(|server| server.starts_with("standby")), "{version}");
