@@ -56,6 +56,9 @@ impl Span {
     pub const fn millis(milliseconds: u64) -> Self {
         Self(Duration::from_millis(milliseconds))
     }
+    pub const fn hours(hours: u64) -> Self {
+        Self::secs(hours * 3_600)
+    }
     pub const fn days(days: u64) -> Self {
         Self::secs(days * 86_400)
     }

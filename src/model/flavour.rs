@@ -1,5 +1,7 @@
 //! Whose SQL a fix is written in.
 
+use crate::sql::Dialect;
+
 /// The servers that speak a language of their own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Flavour {
@@ -18,6 +20,14 @@ impl Flavour {
             "mysql" if version.to_ascii_lowercase().contains("mariadb") => Flavour::Mariadb,
             "mysql" => Flavour::Mysql,
             _ => Flavour::Postgres,
+        }
+    }
+
+    /// How its statements are read.
+    pub fn dialect(self) -> Dialect {
+        match self {
+            Flavour::Postgres => Dialect::Postgres,
+            Flavour::Mysql | Flavour::Mariadb => Dialect::MYSQL,
         }
     }
 }

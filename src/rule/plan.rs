@@ -4,8 +4,9 @@
 //! alone: what it suspects must show in what the statement was measured to cost.
 
 use super::Seen;
+use super::catalogue::{Catalogue, live_rows, size};
 use super::statement::{self, Ran};
-use crate::config::Span;
+use crate::config::{ByteSize, Span};
 use crate::model::plan::PlanNode;
 use crate::model::question::Question;
 use crate::model::{Flavour, InTopic, Name, Scope, Table, Topic};
@@ -111,6 +112,43 @@ fn schemas(seen: &Seen<'_>, ran: &Ran<'_>) -> Option<Vec<Name>> {
         }
     }
     Some(schemas.into_iter().collect())
+}
+
+/// A read of a whole large table for few of its rows.
+#[derive(Debug)]
+pub struct Waste<'a> {
+    pub node: &'a PlanNode,
+    pub table: &'a Table,
+    /// Rows that the planner expects to be wanted.
+    pub expected: f64,
+}
+
+/// The steps of a plan that read a whole table and keep at most a share of it, where the statement was measured to go
+/// through at least the other share in each run.
+pub fn whole_reads<'a>(
+    known: &Catalogue<'a>,
+    planned: &Planned<'a>,
+    min_bytes: ByteSize,
+    max_share: f64,
+    min_read: f64,
+) -> Vec<Waste<'a>> {
+    let touched = planned.ran.cost.each(planned.ran.cost.touched_bytes);
+    let waste = |node: &'a PlanNode| -> Option<Waste<'a>> {
+        node.filter().filter(|_| node.kind == "Seq Scan")?;
+        let table = known
+            .table(node.relation.as_deref()?)
+            .filter(|table| !table.is_partition && &*table.kind == "r")?;
+        // Of one worker, and there are rarely more than three.
+        let workers = if node.strategy.as_deref() == Some("Parallel") { 3.0 } else { 1.0 };
+        let expected = node.rows_expected? * workers;
+        let is_large = size(table) >= min_bytes.get() as f64;
+        let is_selective = expected <= max_share * live_rows(table)?;
+        let is_read = touched >= min_read * size(table);
+        (is_large && is_selective && is_read).then_some(Waste { node, table, expected })
+    };
+    let mut found = Vec::new();
+    planned.plan.each(&mut |node| found.extend(waste(node)));
+    found
 }
 
 /// What a step tests the columns of its table for, read from its own words.

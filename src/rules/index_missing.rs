@@ -2,7 +2,7 @@ use crate::config::{ByteSize, Span};
 use crate::model::plan::PlanNode;
 use crate::model::{Flavour, Confidence, Finding, Name, Severity, Table, Topic, evidence};
 use crate::rule::catalogue::{self, Catalogue, live_rows, size};
-use crate::rule::plan::{self, Planned};
+use crate::rule::plan::{self, Planned, Waste};
 use crate::rule::{Rule, Seen, Word, statement};
 use crate::script;
 use crate::sql::shape::{Role, Shape, Use};
@@ -126,29 +126,13 @@ impl IndexMissing {
 
     /// Of each table that is read whole, the index that would spare it.
     fn candidates<'a>(&self, known: &Catalogue<'a>, planned: &Planned<'a>) -> Vec<Candidate<'a>> {
-        let mut found = Vec::new();
-        planned.plan.each(&mut |node| {
-            if let Some((table, expected)) = self.wasteful(known, planned, node)
-                && let Some(columns) = columns(known, table, node, planned.plan)
-                && self.pays(known, table, planned)
-            {
-                found.push(Candidate { table, columns, expected, planned: planned.clone() });
-            }
-        });
-        found
-    }
-
-    /// A read of a whole large table for few of its rows.
-    fn wasteful<'a>(&self, known: &Catalogue<'a>, planned: &Planned<'_>, node: &PlanNode) -> Option<(&'a Table, f64)> {
-        node.filter().filter(|_| node.kind == "Seq Scan")?;
-        let table = known.table(node.relation.as_deref()?).filter(|table| !table.is_partition && &*table.kind == "r")?;
-        // Of one worker, and there are rarely more than three.
-        let workers = if node.strategy.as_deref() == Some("Parallel") { 3.0 } else { 1.0 };
-        let expected = node.rows_expected? * workers;
-        let is_large = size(table) >= self.min_bytes.get() as f64;
-        let is_selective = expected <= self.max_share * live_rows(table)?;
-        let is_read = planned.ran.cost.each(planned.ran.cost.touched_bytes) >= self.min_read * size(table);
-        (is_large && is_selective && is_read).then_some((table, expected))
+        let wasted = plan::whole_reads(known, planned, self.min_bytes, self.max_share, self.min_read);
+        let candidate = |waste: Waste<'a>| {
+            let columns = columns(known, waste.table, waste.node, planned.plan)?;
+            let Waste { table, expected, .. } = waste;
+            self.pays(known, table, planned).then(|| Candidate { table, columns, expected, planned: planned.clone() })
+        };
+        wasted.into_iter().filter_map(candidate).collect()
     }
 
     /// Is the time that it takes more than the new entries would cost?

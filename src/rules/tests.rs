@@ -1,6 +1,7 @@
 //! Each page of the handbook against servers that are made up: what makes it speak, and what leaves it silent.
 //! The servers are in `made_up`; nothing here asks a real one.
 
+mod hot;
 mod index_duplicate;
 mod index_invalid;
 mod index_missing_on_foreign_key;
@@ -10,6 +11,7 @@ mod logs;
 pub(crate) mod made_up;
 mod plans;
 mod replication;
+mod reads;
 mod server_digests_lost;
 mod server_history_list_long;
 mod server_instruments_off;
@@ -27,6 +29,7 @@ use super::Handbook;
 use crate::model::{Fix, Flavour};
 use crate::rule::Word;
 use crate::script;
+use hot::updated;
 use index_duplicate::twins;
 use index_invalid::broken;
 use index_missing_on_foreign_key::deleting;
@@ -36,6 +39,7 @@ use logs::{cancelled, complaining, connecting, deadlocked, failing};
 use made_up::*;
 use plans::{flipped, with_index, without_index};
 use replication::{lagging, stopped};
+use reads::{COUNT, LIST, alternatives, counting, hidden, lists, not_in, paging};
 use serde_json::json;
 use server_digests_lost::losing;
 use server_history_list_long::kept;
@@ -50,13 +54,32 @@ use statements::{
 };
 use table_key_exhaustion::used;
 use table_wraparound::aged;
-use upkeep::{connected, neglected, set, slot};
+use upkeep::{checkpoints, connected, neglected, set, slot};
 
 /// A world that makes a page speak, and one that does not.
 fn worlds(id: &str) -> (World, World) {
     match id {
         "index-duplicate" => (twins(json!({}), json!({})), twins(json!({}), json!({"columns": "3"}))),
         "index-invalid" => (broken(json!({})), broken(json!({"is_valid": true}))),
+        "index-hidden-by-expression" => (hidden("(lower(note) = $1)"), hidden("(note = $1)")),
+        "index-keeps-updates-from-hot" => {
+            (updated(json!({}), json!({})), updated(json!({}), json!({"scans": 1_000})))
+        }
+        "server-checkpoints-requested" => (checkpoints(20, 4, 10 << 30), checkpoints(5, 1, 10 << 30)),
+        "statement-counts-everything" => {
+            (counting(COUNT, json!({})), counting(COUNT, json!({"calls": 9})))
+        }
+        "statement-deep-offset" => {
+            (paging(json!({}), json!({})), paging(json!({"rows": 10_000}), json!({})))
+        }
+        "statement-in-list-explosion" => (lists(LIST, 50, &["public"]), lists(LIST, 49, &["public"])),
+        "statement-not-in-nullable" => {
+            (not_in("(NOT (SubPlan 1))", 50_000), not_in("(NOT (hashed SubPlan 1))", 50_000))
+        }
+        "statement-or-across-columns" => (
+            alternatives("((customer = $1) OR (note = $2))"),
+            alternatives("((customer = $1) AND (note = $2))"),
+        ),
         "index-missing" => (without_index(), with_index()),
         "index-missing-on-foreign-key" => (deleting(10, json!({})), deleting(9, json!({}))),
         "index-redundant-prefix" => {

@@ -1,7 +1,9 @@
 //! Pages about how a server is kept: its settings, its vacuum, what it keeps for others, what it has left.
 
 use super::made_up::*;
-use crate::model::{Database, Progress, ReplicationSlot, Scope, Server, Setting, Table, Window};
+use crate::model::{
+    Checkpoints, Database, Progress, ReplicationSlot, Scope, Server, Setting, Table, Wal, Window,
+};
 use serde_json::{Value, json};
 
 fn setting(name: &str, value: &str) -> Setting {
@@ -151,4 +153,37 @@ fn vacuum_does_not_keep_up() {
     off.now.parts.extend(settings(vec![setting("autovacuum", "off")]).parts);
     assert_eq!(off.said(rule), NOTHING, "that has a page of its own");
     assert_eq!(neglected(500, 500, json!({"rows": 100})).said(rule), NOTHING, "a small table");
+}
+
+/// An hour of checkpoints, and what was written to the log meanwhile.
+pub fn checkpoints(requested: i64, timed: i64, written: i64) -> World {
+    let read = |at: f64, share: i64| {
+        let checkpoint: Checkpoints = row(json!({"requested": share * requested, "timed": share * timed}));
+        let log: Wal = row(json!({"position_bytes": share * written}));
+        together([snapshot(at, Scope::Server, vec![checkpoint]), snapshot(at, Scope::Server, vec![log])])
+    };
+    let size = row(json!({
+        "setting": "max_wal_size", "value": "1024", "unit": "MB", "context": "sighup", "source": "default", "value_type": "integer",
+    }));
+    let ladder = vec![Window::between(&read(0.0, 0), &read(3_600.0, 1))];
+    World { now: together([read(3_600.0, 1), settings(vec![size])]), ladder, ..World::default() }
+}
+
+#[test]
+fn checkpoints_come_because_the_log_is_full() {
+    let rule = "server-checkpoints-requested";
+    let gib = 1024 * MIB as i64;
+    let said = "Note max_wal_size: 20 of 24 checkpoints in 1 h came because the log had filled max_wal_size (1.0 GiB): 10 GiB were \
+                written to it";
+    assert_eq!(checkpoints(20, 4, 10 * gib).said(rule), [said]);
+    assert_eq!(checkpoints(20, 21, 10 * gib).said(rule), NOTHING, "most come by time");
+    assert_eq!(checkpoints(5, 1, 10 * gib).said(rule), NOTHING, "a few");
+    assert_eq!(
+        checkpoints(20, 4, 4 * gib).said(rule),
+        NOTHING,
+        "by command: little was written between them"
+    );
+    let fix = checkpoints(20, 4, 10 * gib).fix(rule).unwrap();
+    assert_eq!(fix.sql[0], "ALTER SYSTEM SET max_wal_size = '2048MB';");
+    assert_eq!(fix.rollback[0], "ALTER SYSTEM SET max_wal_size = '1024';");
 }

@@ -5,7 +5,7 @@ use super::statements::{keeps_asking, says};
 use std::time::Duration;
 
 /// What the operator gives: the tiers up to the one that plans.
-const TIERS: [&str; 2] = [
+pub const TIERS: [&str; 2] = [
     include_str!("../../../deploy/grants/postgres.stats.sql"),
     include_str!("../../../deploy/grants/postgres.advise.sql"),
 ];
