@@ -34,6 +34,8 @@ pub struct Report {
     pub tally: Arc<Tally>,
     /// Open findings.
     pub findings: Arc<Vec<Entry>>,
+    /// Findings that are over and of which it was measured whether it helped, the newest first.
+    pub verified: Arc<Vec<Entry>>,
     /// Pages that have not seen enough yet, and how far back they look.
     pub longer_look: Arc<[(&'static str, Duration)]>,
     /// Plans of the statements that matter.

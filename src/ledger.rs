@@ -4,6 +4,7 @@
 use crate::config::Silence;
 use crate::model::finding::finding_id;
 use crate::model::{Finding, Name, Severity};
+use crate::verdict::Verdict;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,6 +27,9 @@ const KEPT_FOR_WORSE: usize = 100;
 /// How long, and how many, resolved findings stay to be looked back at.
 const RESOLVED_FOR: f64 = 30.0 * 86_400.0;
 const MAX_RESOLVED: usize = 1_000;
+/// How long, and how many, of them are shown with what became of them.
+const SHOWN_FOR: f64 = 7.0 * 86_400.0;
+const MAX_SHOWN: usize = 50;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -43,6 +47,8 @@ pub enum Kind {
     Changed,
     Resolved,
     Reopened,
+    /// It is over, and what became of it was measured.
+    Verified,
 }
 
 impl Kind {
@@ -52,6 +58,7 @@ impl Kind {
             Kind::Changed => "changed",
             Kind::Resolved => "resolved",
             Kind::Reopened => "reopened",
+            Kind::Verified => "verified",
         }
     }
 }
@@ -78,6 +85,9 @@ pub struct Entry {
     /// The operator's reason for the silence that covers it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silenced_because: Option<String>,
+    /// Whether it helped, once that was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
     /// What the sinks heard of it last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<Kind>,
@@ -146,6 +156,16 @@ impl Ledger {
         self.entries().filter(|entry| !entry.is_open())
     }
 
+    /// What was judged lately, the newest first.
+    pub fn verified(&self, at: f64) -> Vec<Entry> {
+        let lately = |entry: &&Entry| entry.resolved_at.is_some_and(|end| at - end <= SHOWN_FOR);
+        let mut judged: Vec<Entry> =
+            self.resolved().filter(|entry| entry.verdict.is_some()).filter(lately).cloned().collect();
+        judged.sort_by(|a, b| b.resolved_at.unwrap_or(at).total_cmp(&a.resolved_at.unwrap_or(at)));
+        judged.truncate(MAX_SHOWN);
+        judged
+    }
+
     /// Findings of the newest reading for which there was no room.
     pub fn dropped(&self) -> usize {
         self.dropped
@@ -204,6 +224,13 @@ impl Ledger {
         self.lines.values_mut().filter(of_skipped).filter_map(|line| line.resolve(at)).collect()
     }
 
+    /// Writes down what became of a finding that is over. Whoever heard of its end hears of that.
+    pub fn judge(&mut self, id: &str, verdict: Verdict) -> Option<Change> {
+        let entry = &mut self.lines.get_mut(id)?.entry;
+        entry.verdict = Some(verdict);
+        (entry.told == Some(Kind::Resolved)).then(|| Change { kind: Kind::Verified, entry: entry.clone() })
+    }
+
     fn say(&mut self, at: f64, target: &Name, id: String, finding: Finding) {
         let room = match finding.severity {
             Severity::Urgent => MAX_OPEN,
@@ -254,6 +281,7 @@ impl Entry {
             seen_at: at,
             resolved_at: None,
             silenced_because: None,
+            verdict: None,
             told: None,
         }
     }

@@ -41,6 +41,7 @@ pub mod tally;
 pub mod telemetry;
 pub mod texts;
 pub mod throttle;
+pub mod verdict;
 pub mod watch;
 pub mod web;
 pub mod workload;

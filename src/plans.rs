@@ -1,10 +1,10 @@
 //! The plans of the statements that matter: the present one, those before it, and what the statement has cost under
 //! each. What a plan costs is counted here and not taken from the server, which does not know plans apart.
 
+use crate::model::Name;
 use crate::model::plan::PlanNode;
-use crate::model::{InTopic, Name, Statement, Stretch};
 use crate::sql::Digest;
-use crate::workload::Key;
+use crate::workload::{Cost, Key};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -186,24 +186,10 @@ impl Plans {
     }
 
     /// What ran since the last beat.
-    pub fn run(&mut self, stretch: &Stretch) {
-        if self.is_empty() {
-            return;
-        }
-        let mut ran: BTreeMap<Key, Ran> = BTreeMap::new();
-        for row in Statement::of(&stretch.rows) {
-            let (Some(database), Some(digest)) = (&row.database, row.digest) else { continue };
-            let known =
-                |total: Option<crate::model::Total<crate::model::Bytes>>| total.map_or(0.0, |t| t.float());
-            ran.entry(Key { digest, database: database.clone() }).or_default().add(Ran {
-                calls: row.calls.float(),
-                exec_seconds: row.exec_seconds.float(),
-                touched_bytes: known(row.shared_hit_bytes) + known(row.shared_read_bytes),
-            });
-        }
+    pub fn run(&mut self, ran: &BTreeMap<Key, Cost>) {
         for (key, history) in &mut self.histories {
-            if let Some(ran) = ran.get(key) {
-                history.run(*ran);
+            if let Some(Cost { calls, exec_seconds, touched_bytes, .. }) = ran.get(key).copied() {
+                history.run(Ran { calls, exec_seconds, touched_bytes });
             }
         }
     }

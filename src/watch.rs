@@ -2,6 +2,9 @@
 //! report that readers see. [`Watch`] is pure and takes time as a value, so that a recording replays exactly;
 //! [`watch`] is the task around it.
 
+mod deeds;
+#[cfg(test)]
+mod large;
 mod memory;
 mod task;
 mod told;
@@ -21,7 +24,8 @@ use crate::rule::{Seen, Word};
 use crate::tally::Tally;
 use crate::texts::Texts;
 use crate::throttle::Throttle;
-use crate::workload::{Key, Workload};
+use crate::verdict::Trials;
+use crate::workload::{self, Cost, Key, Workload};
 use memory::{LooksBack, Memory};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -46,6 +50,7 @@ pub struct Watch {
     memory: Memory,
     workload: Workload,
     plans: Arc<Plans>,
+    trials: Trials,
     longer_look: Arc<[(&'static str, Duration)]>,
     tally: Arc<Tally>,
     pub ledger: Ledger,
@@ -77,6 +82,7 @@ impl Watch {
             memory: Memory::default(),
             workload: Workload::default(),
             plans: Arc::default(),
+            trials: Trials::default(),
             longer_look: Arc::default(),
             tally,
             ledger: Ledger::default(),
@@ -189,6 +195,7 @@ impl Watch {
             }
         }
         self.answers.retain(|_, (_, at)| now.monotonic - *at < ANSWER_AGES);
+        deeds::notice(&mut self.trials, &self.snapshot, &visit.sample);
         self.compare(&visit.sample);
         self.snapshot.merge(&visit.sample);
         let looks_back = self.plan.rules.handbook.looks_back();
@@ -207,7 +214,10 @@ impl Watch {
             match self.window.stretch(*topic, scope) {
                 Some(stretch) => {
                     self.workload.add(stretch, part, span);
-                    Arc::make_mut(&mut self.plans).run(stretch);
+                    let ran = workload::by_statement(stretch);
+                    Arc::make_mut(&mut self.plans).run(&ran);
+                    let took = |cost: &Cost| (cost.calls, cost.exec_seconds);
+                    self.trials.run(part.taken.wall, |key| ran.get(key).map(took));
                 }
                 None => self.workload.forget(),
             }
@@ -288,6 +298,7 @@ impl Watch {
         let Rules { handbook, silences } = &self.plan.rules;
         let mut changes = self.ledger.apply(now.wall, &self.plan.target, found, could_speak, silences);
         changes.extend(self.ledger.retire(now.wall, &handbook.skip));
+        changes.extend(self.trials.follow(&mut self.ledger, now.wall));
         changes
     }
 
@@ -381,6 +392,7 @@ impl Watch {
             ladder: self.memory.shared(),
             tally: self.tally.clone(),
             findings: Arc::new(self.ledger.open().cloned().collect()),
+            verified: Arc::new(self.ledger.verified(now.wall)),
             longer_look: self.longer_look.clone(),
             plans: self.plans.clone(),
             paces: self.paces.clone(),

@@ -21,6 +21,13 @@ pub struct Key {
     pub database: Name,
 }
 
+/// What each statement of a known name did within a stretch, whoever sent it.
+pub fn by_statement(stretch: &Stretch) -> BTreeMap<Key, Cost> {
+    let mut sum = Sum::default();
+    sum.add(stretch);
+    sum.statements
+}
+
 macro_rules! cost {
     ($($(#[$doc:meta])* $field:ident = $of:expr;)+) => {
         /// What a statement has cost. What the engine does not tell adds nothing: a page may speak of what is there,

@@ -196,7 +196,7 @@ proptest! {
                 match change.kind {
                     Kind::Opened => prop_assert!(!was_open),
                     Kind::Reopened => prop_assert_eq!(before, Some(Kind::Resolved)),
-                    Kind::Changed | Kind::Resolved => prop_assert!(was_open),
+                    Kind::Changed | Kind::Resolved | Kind::Verified => prop_assert!(was_open),
                 }
                 let silent = change.entry.state == State::Silenced;
                 prop_assert!(!silent);

@@ -3,10 +3,13 @@
 use super::Seen;
 use crate::model::{Column, ColumnStatistics, Fix, InTopic, Index, Name, Scope, Stretch, Table, Topic};
 use crate::script;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
+/// Of a large database only what is asked about: thousands of tables are not sorted for the sake of three.
 #[derive(Debug)]
 pub struct Catalogue<'a> {
+    all_tables: &'a [Table],
+    all_indexes: &'a [Index],
     /// By name; a name may stand in several schemas.
     tables: HashMap<&'a str, Vec<&'a Table>>,
     columns: HashMap<i64, Vec<&'a Column>>,
@@ -22,30 +25,40 @@ fn rows<'a, N: InTopic>(seen: &Seen<'a>, scope: &Scope) -> &'a [N] {
 }
 
 impl<'a> Catalogue<'a> {
-    pub fn of(seen: &Seen<'a>, database: &Name) -> Catalogue<'a> {
+    /// What is known of the tables of these names.
+    pub fn of(seen: &Seen<'a>, database: &Name, names: &BTreeSet<String>) -> Catalogue<'a> {
         let scope = Scope::Database(database.clone());
         let mut known = Catalogue {
+            all_tables: rows(seen, &scope),
+            all_indexes: rows(seen, &scope),
             tables: HashMap::new(),
             columns: HashMap::new(),
             indexes: HashMap::new(),
             statistics: HashMap::new(),
             stretch: None,
         };
-        for table in rows::<Table>(seen, &scope) {
+        let mut oids = HashSet::new();
+        for table in known.all_tables.iter().filter(|table| names.contains(&*table.table)) {
             known.tables.entry(&table.table).or_default().push(table);
+            oids.insert(table.oid);
         }
-        for column in rows::<Column>(seen, &scope) {
+        if oids.is_empty() {
+            return known;
+        }
+        for column in rows::<Column>(seen, &scope).iter().filter(|column| oids.contains(&column.table_oid)) {
             known.columns.entry(column.table_oid).or_default().push(column);
         }
-        for index in rows::<Index>(seen, &scope) {
+        for index in known.all_indexes.iter().filter(|index| oids.contains(&index.table_oid)) {
             known.indexes.entry(index.table_oid).or_default().push(index);
         }
-        for column in rows::<ColumnStatistics>(seen, &scope).iter().filter(|column| !column.is_inherited) {
+        let of_own = |column: &&ColumnStatistics| !column.is_inherited && names.contains(&*column.table);
+        for column in rows::<ColumnStatistics>(seen, &scope).iter().filter(of_own) {
             known.statistics.insert((&column.schema, &column.table, &column.column), column);
         }
         let longest = seen.windows().filter_map(|window| window.stretch(Topic::Tables, &scope)).next();
         known.stretch = longest.map(|stretch| {
-            (stretch, Table::of(&stretch.rows).iter().map(|table| (table.oid, table)).collect())
+            let wanted = Table::of(&stretch.rows).iter().filter(|table| oids.contains(&table.oid));
+            (stretch, wanted.map(|table| (table.oid, table)).collect())
         });
         known
     }
@@ -115,13 +128,9 @@ impl<'a> Catalogue<'a> {
     }
 
     pub fn is_taken(&self, table: &Table, name: &str) -> bool {
-        let of_index = self
-            .indexes
-            .values()
-            .flatten()
-            .any(|index| index.schema == table.schema && &*index.index == name);
-        of_index
-            || self.tables.get(name).is_some_and(|tables| tables.iter().any(|of| of.schema == table.schema))
+        let of_index =
+            self.all_indexes.iter().any(|index| index.schema == table.schema && &*index.index == name);
+        of_index || self.all_tables.iter().any(|of| of.schema == table.schema && &*of.table == name)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::rule::Word;
 use crate::sql::shape::{self, Shape};
 use crate::sql::{self, Dialect};
 use crate::workload::{Cost, Key, Sum};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// Statements whose plans are asked for: the dearest.
 const MAX_ASKED: usize = 20;
@@ -112,6 +112,20 @@ fn schemas(seen: &Seen<'_>, ran: &Ran<'_>) -> Option<Vec<Name>> {
         }
     }
     Some(schemas.into_iter().collect())
+}
+
+/// What is known of the tables that these plans read, by database.
+pub fn catalogues<'a>(seen: &Seen<'a>, planned: &[Planned<'a>]) -> HashMap<Name, Catalogue<'a>> {
+    let mut names: HashMap<Name, BTreeSet<String>> = HashMap::new();
+    for one in planned {
+        let of_database = names.entry(one.ran.key.database.clone()).or_default();
+        one.plan.each(&mut |node| of_database.extend(node.relation.clone()));
+    }
+    let of = |(database, names): (Name, BTreeSet<String>)| {
+        let known = Catalogue::of(seen, &database, &names);
+        (database, known)
+    };
+    names.into_iter().map(of).collect()
 }
 
 /// A read of a whole large table for few of its rows.

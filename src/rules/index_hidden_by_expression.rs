@@ -73,10 +73,13 @@ impl Rule for IndexHiddenByExpression {
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
         let dear = |planned: &Planned<'_>| planned.ran.cost.calls >= self.min_calls && planned.ran.load() >= self.min_load;
-        let hidden = plan::statements(seen, self.min_window).into_iter().filter(dear).filter_map(move |planned| {
-            let known = Catalogue::of(seen, &planned.ran.key.database);
-            let wasted = plan::whole_reads(&known, &planned, self.min_bytes, self.max_share, self.min_read);
-            wasted.iter().find_map(|waste| hidden(&known, &planned, waste)).map(Word::from)
+        let mut planned = plan::statements(seen, self.min_window);
+        planned.retain(dear);
+        let known = plan::catalogues(seen, &planned);
+        let hidden = planned.into_iter().filter_map(move |planned| {
+            let known = known.get(&planned.ran.key.database)?;
+            let wasted = plan::whole_reads(known, &planned, self.min_bytes, self.max_share, self.min_read);
+            wasted.iter().find_map(|waste| hidden(known, &planned, waste)).map(Word::from)
         });
         hidden.take(statement::MAX_NAMED)
     }

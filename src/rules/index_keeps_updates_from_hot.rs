@@ -5,10 +5,11 @@ use crate::rule::{Rule, Seen, Word, statement};
 use crate::script;
 use crate::sql::Dialect;
 use crate::sql::shape::{self, Role, Verb};
+use crate::workload::Sum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 /// # Index that keeps updates from being cheap
@@ -38,7 +39,8 @@ pub struct IndexKeepsUpdatesFromHot {
     min_updates: f64,
     /// Share of the updates that were cheap all the same, at most. Calibrated by us: one in ten.
     max_hot: f64,
-    /// Share of the updates that change a column of the index. Calibrated by us: nearly all.
+    /// Share of the rows that known statements update and for which they assign a column of the index. Calibrated by us:
+    /// nearly all.
     min_assigned: f64,
     /// Scans of the index for each updated row, at most. Calibrated by us: a hundredth.
     max_scans: f64,
@@ -71,8 +73,9 @@ impl Rule for IndexKeepsUpdatesFromHot {
         let assigned = own.map(|sum| assigned(seen, &sum)).unwrap_or_default();
         let mut known: HashMap<&Name, Catalogue<'a>> = HashMap::new();
         let mut found = Vec::new();
+        let names: BTreeSet<String> = assigned.keys().map(|(_, table)| table.clone()).collect();
         for ((database, table), columns) in &assigned {
-            let known = known.entry(database).or_insert_with(|| Catalogue::of(seen, database));
+            let known = known.entry(database).or_insert_with(|| Catalogue::of(seen, database, &names));
             if let Some(table) = known.table(table) {
                 found.extend(self.in_table(seen, known, table, columns));
             }
@@ -81,11 +84,15 @@ impl Rule for IndexKeepsUpdatesFromHot {
     }
 }
 
-/// Rows that updates changed in a second, by table and the columns that they assign.
-type Assigned = HashMap<(Name, String), HashMap<String, f64>>;
+/// Rows of one table that known statements updated, and how many of them got a new value in each column.
+#[derive(Debug, Default)]
+struct Assigned {
+    rows: f64,
+    columns: HashMap<String, f64>,
+}
 
-fn assigned(seen: &Seen<'_>, sum: &crate::workload::Sum) -> Assigned {
-    let mut assigned = Assigned::new();
+fn assigned(seen: &Seen<'_>, sum: &Sum) -> HashMap<(Name, String), Assigned> {
+    let mut assigned: HashMap<(Name, String), Assigned> = HashMap::new();
     for (key, cost) in &sum.statements {
         let text = seen.texts.fingerprint(key.digest).filter(|text| text.starts_with("update "));
         let Some(read) = text.map(|text| shape::read(Dialect::Postgres, text)) else { continue };
@@ -93,11 +100,13 @@ fn assigned(seen: &Seen<'_>, sum: &crate::workload::Sum) -> Assigned {
         if read.verb != Some(Verb::Update) || !read.understood {
             continue;
         }
-        let columns = assigned.entry((key.database.clone(), table.name.clone())).or_default();
+        let of_table = assigned.entry((key.database.clone(), table.name.clone())).or_default();
+        of_table.rows += cost.rows;
         for used in read.uses.iter().filter(|used| used.role == Role::Assigned && used.table == Some(nth)) {
-            *columns.entry(used.column.clone()).or_default() += sum.rate(cost.rows);
+            *of_table.columns.entry(used.column.clone()).or_default() += cost.rows;
         }
     }
+    assigned.retain(|_, of_table| of_table.rows > 0.0);
     assigned
 }
 
@@ -107,13 +116,13 @@ impl IndexKeepsUpdatesFromHot {
         seen: &Seen<'_>,
         known: &Catalogue<'_>,
         table: &Table,
-        assigned: &HashMap<String, f64>,
+        assigned: &Assigned,
     ) -> Vec<Word> {
         let Some(updates) = known.updates(table).filter(|updates| updates.rate >= self.min_updates) else { return Vec::new() };
         if updates.hot > self.max_hot {
             return Vec::new();
         }
-        let often = assigned.iter().filter(|(_, rate)| **rate >= self.min_assigned * updates.rate);
+        let often = assigned.columns.iter().filter(|(_, rows)| **rows >= self.min_assigned * assigned.rows);
         let changing: Vec<i64> =
             often.filter_map(|(name, _)| known.column(table, name).map(|column| column.position)).collect();
         let holds = |index: &&Index| {

@@ -93,11 +93,13 @@ impl Rule for IndexMissing {
     }
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
-        let mut known: HashMap<Name, Catalogue<'a>> = HashMap::new();
+        let mut dear = plan::statements(seen, self.min_window);
+        dear.retain(|planned| self.is_dear(planned));
+        let known: HashMap<Name, Catalogue<'a>> = plan::catalogues(seen, &dear);
         let mut wanted: BTreeMap<(Name, i64, Vec<String>), Vec<Candidate<'a>>> = BTreeMap::new();
-        for planned in plan::statements(seen, self.min_window).into_iter().filter(|planned| self.is_dear(planned)) {
+        for planned in dear {
             let database = planned.ran.key.database.clone();
-            let of = known.entry(database.clone()).or_insert_with(|| Catalogue::of(seen, &database));
+            let Some(of) = known.get(&database) else { continue };
             for candidate in self.candidates(of, &planned) {
                 let key = (database.clone(), candidate.table.oid, candidate.columns.clone());
                 wanted.entry(key).or_default().push(candidate);

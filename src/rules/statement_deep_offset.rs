@@ -81,7 +81,8 @@ impl Rule for StatementDeepOffset {
         });
         let skipping = dear.filter(|planned| planned.shape().offset).filter_map(move |planned| {
             let name = planned.plan_of_offset()?.relation.clone()?;
-            let table = Catalogue::of(seen, &planned.ran.key.database).table(&name)?;
+            let names = [name.clone()].into();
+            let table = Catalogue::of(seen, &planned.ran.key.database, &names).table(&name)?;
             let needed = needed(&planned, table)?;
             let touched = planned.ran.cost.each(planned.ran.cost.touched_bytes);
             (touched >= self.min_factor * needed).then(|| finding(&planned, touched, needed).into())

@@ -73,12 +73,15 @@ impl Rule for StatementOrAcrossColumns {
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
         let dear = |planned: &Planned<'_>| planned.ran.cost.calls >= self.min_calls && planned.ran.load() >= self.min_load;
-        let found = plan::statements(seen, self.min_window).into_iter().filter(dear).filter_map(move |planned| {
-            let known = Catalogue::of(seen, &planned.ran.key.database);
-            let wasted = plan::whole_reads(&known, &planned, self.min_bytes, self.max_share, self.min_read);
+        let mut planned = plan::statements(seen, self.min_window);
+        planned.retain(dear);
+        let known = plan::catalogues(seen, &planned);
+        let found = planned.into_iter().filter_map(move |planned| {
+            let known = known.get(&planned.ran.key.database)?;
+            let wasted = plan::whole_reads(known, &planned, self.min_bytes, self.max_share, self.min_read);
             wasted.iter().find_map(|waste| {
-                let (all, missing) = alternatives(&known, waste)?;
-                Some(finding(&known, &planned, waste, &all, &missing).into())
+                let (all, missing) = alternatives(known, waste)?;
+                Some(finding(known, &planned, waste, &all, &missing).into())
             })
         });
         found.take(statement::MAX_NAMED)

@@ -9,7 +9,7 @@ mod index_redundant_prefix;
 mod index_unused;
 mod logs;
 pub(crate) mod made_up;
-mod plans;
+pub(crate) mod plans;
 mod replication;
 mod reads;
 mod server_digests_lost;

@@ -21,9 +21,11 @@ impl Sink for Log {
 fn write(Change { kind, entry }: &Change) {
     let finding = &entry.finding;
     let (change, severity, rule) = (kind.name(), finding.severity.name(), &finding.rule);
-    let (subject, because) = (one_line(&finding.subject), one_line(&finding.because));
+    // What became of it, where that is the news.
+    let news = entry.verdict.as_ref().filter(|_| *kind == Kind::Verified).map(|verdict| &verdict.because);
+    let (subject, because) = (one_line(&finding.subject), one_line(news.unwrap_or(&finding.because)));
     let database = finding.database.as_deref().map(one_line);
-    if *kind == Kind::Resolved || finding.severity == Severity::Note {
+    if matches!(kind, Kind::Resolved | Kind::Verified) || finding.severity == Severity::Note {
         tracing::info!(change, severity, %rule, target = %entry.target, database, subject, id = entry.id, "{because}");
     } else {
         tracing::warn!(change, severity, %rule, target = %entry.target, database, subject, id = entry.id, "{because}");

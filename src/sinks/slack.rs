@@ -31,13 +31,17 @@ impl Slack {
 fn message(Change { kind, entry }: &Change) -> String {
     let finding = &entry.finding;
     let mark = match (kind, finding.severity) {
-        (Kind::Resolved, _) => ":white_check_mark:",
+        (Kind::Resolved | Kind::Verified, _) => ":white_check_mark:",
         (_, Severity::Urgent) => ":rotating_light:",
         (_, Severity::Warning) => ":warning:",
         (_, Severity::Note) => ":information_source:",
     };
     let [rule, target, subject] = [&*finding.rule, &*entry.target, &finding.subject].map(escaped);
     let mut text = format!("{mark} *{}* {rule} · {target} · {subject}\n", kind.name());
+    if let (Kind::Verified, Some(verdict)) = (kind, &entry.verdict) {
+        text.push_str(&format!("{}: {}", verdict.outcome.name(), escaped(&verdict.because)));
+        return text;
+    }
     text.push_str(&escaped(&finding.because));
     if *kind != Kind::Resolved {
         text.push_str(&format!("\n{}", escaped(&finding.advice)));

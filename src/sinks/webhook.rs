@@ -57,6 +57,7 @@ fn filled(template: &str, change: &Change) -> String {
     let entry = serde_json::to_value(&change.entry).unwrap_or_default();
     let value = |name: &str| match name {
         "change" => change.kind.name().to_owned(),
+        "verdict" => change.entry.verdict.as_ref().map(|verdict| verdict.because.clone()).unwrap_or_default(),
         "fix" => change.entry.finding.fix.as_ref().map(|fix| fix.sql.join("\n")).unwrap_or_default(),
         field => entry.get(field).and_then(Value::as_str).unwrap_or_default().to_owned(),
     };

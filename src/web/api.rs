@@ -91,7 +91,8 @@ pub async fn findings(
         let of_targets = reports.iter().flat_map(|report| report.findings.iter());
         let mut findings: Vec<Entry> = of_targets.chain(own).cloned().collect();
         findings.sort_by(|a, b| b.finding.severity.cmp(&a.finding.severity).then_with(|| a.id.cmp(&b.id)));
-        Ok(Findings { findings, gaps: all_gaps(reports) })
+        let verified = reports.iter().flat_map(|report| report.verified.iter()).cloned().collect();
+        Ok(Findings { findings, verified, gaps: all_gaps(reports) })
     })
     .await
 }
@@ -175,6 +176,8 @@ impl Target {
 #[derive(Debug, Serialize)]
 struct Findings {
     findings: Vec<Entry>,
+    /// What is over, and whether it helped.
+    verified: Vec<Entry>,
     gaps: Vec<Missing>,
 }
 

@@ -105,6 +105,7 @@ fn page_of(out: &mut String, reports: &[Arc<Report>], own: &[Entry], now: &When)
     )?;
     targets(out, reports, now)?;
     findings(out, reports, own, now)?;
+    verified(out, reports, now)?;
     for report in reports {
         let many = reports.len() > 1;
         statements(out, report, now, many)?;
@@ -205,6 +206,29 @@ fn finding(out: &mut String, entry: &Entry, many: bool, now: &When) -> fmt::Resu
         mending(out, fix)?;
     }
     out.write_str("</article>\n")
+}
+
+/// What is over, and whether it helped.
+fn verified(out: &mut String, reports: &[Arc<Report>], now: &When) -> fmt::Result {
+    let all = reports.iter().flat_map(|report| report.verified.iter());
+    let judged: Vec<_> =
+        all.filter_map(|entry| Some((entry, entry.verdict.as_ref()?))).take(MAX_STATEMENTS).collect();
+    if judged.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "<h2>What became of it<small>findings that are over</small></h2>\n<ul>")?;
+    for (entry, verdict) in judged {
+        writeln!(
+            out,
+            "<li><b>{}</b> {} of {}: {} <span class=\"soft\">{} ago</span></li>",
+            verdict.outcome.name(),
+            Plain(&entry.finding.rule),
+            Plain(&entry.finding.subject),
+            Plain(&verdict.because),
+            Span((now.wall - entry.resolved_at.unwrap_or(now.wall)).max(0.0)),
+        )?;
+    }
+    out.write_str("</ul>\n")
 }
 
 fn mending(out: &mut String, fix: &Fix) -> fmt::Result {

@@ -34,6 +34,7 @@ fn the_pure_layers_know_no_clock_no_io_and_nothing_asynchronous() {
         "ledger.rs",
         "plans.rs",
         "tally.rs",
+        "verdict.rs",
         "throttle.rs",
         "script.rs",
         "sql",

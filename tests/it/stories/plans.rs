@@ -42,8 +42,14 @@ async fn a_table_that_is_read_whole_again_and_again() {
     assert_eq!(planned["shapes"][0]["steps"], "Seq Scan on orders\n", "{planned:#}");
     assert!(!plans.to_string().contains("2026-02-01"), "no value leaves: {plans:#}");
     assert!(story.daemon.get("/").await.text().contains("Seq Scan on orders"), "the page shows it");
+    // What it used to cost must be known before it is mended.
+    tokio::time::sleep(Duration::from_secs(50)).await;
     story.run(&missing, "sql").await;
     story.resolves(subject).await;
+    let verdict = story.verdict(subject).await;
+    assert_eq!(verdict["outcome"], "helped", "{verdict:#}");
+    assert_eq!(verdict["deed"], "index public.orders_customer_placed_idx was created", "{verdict:#}");
+    assert!(verdict["mean_seconds_before"].as_f64() > verdict["mean_seconds_after"].as_f64(), "{verdict:#}");
     story.run(&missing, "rollback").await;
     story.appears(subject).await;
     asked.abort();

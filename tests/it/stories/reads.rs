@@ -51,7 +51,7 @@ async fn a_shop_that_is_asked_in_every_wrong_way() {
         keeps_asking(&story, "select count(*) from people", 50),
         keeps_asking(
             &story,
-            "select id from people where id < 300 and id not in (select id from people where phone > '+4')",
+            "select id from people where id between 59970 and 60000 and id not in (select id from people where phone > '+4')",
             200,
         ),
         keeps_asking(
