@@ -56,6 +56,7 @@ impl Default for IndexKeepsUpdatesFromHot {
 
 impl Rule for IndexKeepsUpdatesFromHot {
     const ID: &'static str = "index-keeps-updates-from-hot";
+    const OF: &'static [Flavour] = &[Flavour::Postgres];
     const NEEDS: &'static [Topic] = &[Topic::Statements, Topic::Tables, Topic::Indexes, Topic::Columns];
     const LOOKS_BACK_AT: &'static [Topic] = &[Topic::Statements, Topic::Tables, Topic::Indexes];
 

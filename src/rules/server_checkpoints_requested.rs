@@ -1,5 +1,5 @@
 use crate::config::{ByteSize, Span};
-use crate::model::{Checkpoints, Confidence, Finding, Name, Severity, Setting, Topic, Wal, Window, evidence};
+use crate::model::{Flavour, Checkpoints, Confidence, Finding, Name, Severity, Setting, Topic, Wal, Window, evidence};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use schemars::JsonSchema;
@@ -50,6 +50,7 @@ const LEAST_BETWEEN: f64 = 0.25;
 
 impl Rule for ServerCheckpointsRequested {
     const ID: &'static str = "server-checkpoints-requested";
+    const OF: &'static [Flavour] = &[Flavour::Postgres];
     const NEEDS: &'static [Topic] = &[Topic::Checkpoints, Topic::Wal, Topic::Settings];
     const LOOKS_BACK_AT: &'static [Topic] = &[Topic::Checkpoints, Topic::Wal];
 

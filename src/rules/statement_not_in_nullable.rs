@@ -1,6 +1,6 @@
 use crate::config::Span;
 use crate::model::plan::PlanNode;
-use crate::model::{Finding, Severity, Topic};
+use crate::model::{Flavour, Finding, Severity, Topic};
 use crate::rule::plan::{self, Planned};
 use crate::rule::{Rule, Seen, Word, statement};
 use crate::script;
@@ -44,6 +44,7 @@ impl Default for StatementNotInNullable {
 
 impl Rule for StatementNotInNullable {
     const ID: &'static str = "statement-not-in-nullable";
+    const OF: &'static [Flavour] = &[Flavour::Postgres];
     const NEEDS: &'static [Topic] = statement::TOPICS;
 
     fn span(&self) -> Duration {

@@ -1,5 +1,5 @@
 use crate::config::{ByteSize, Span};
-use crate::model::{Finding, Fix, Severity, Topic};
+use crate::model::{Flavour, Finding, Fix, Severity, Topic};
 use crate::rule::catalogue::{self, Catalogue, size};
 use crate::rule::plan::{self, Planned, Waste};
 use crate::rule::{Rule, Seen, Word, statement};
@@ -60,6 +60,7 @@ impl Default for StatementOrAcrossColumns {
 
 impl Rule for StatementOrAcrossColumns {
     const ID: &'static str = "statement-or-across-columns";
+    const OF: &'static [Flavour] = &[Flavour::Postgres];
     const NEEDS: &'static [Topic] = &[Topic::Statements, Topic::Tables, Topic::Indexes, Topic::Columns];
     const LOOKS_BACK_AT: &'static [Topic] = statement::TOPICS;
 

@@ -10,8 +10,8 @@ mod index_unused;
 mod logs;
 pub(crate) mod made_up;
 pub(crate) mod plans;
-mod replication;
 mod reads;
+mod replication;
 mod server_digests_lost;
 mod server_history_list_long;
 mod server_instruments_off;
@@ -38,8 +38,8 @@ use index_unused::unused;
 use logs::{cancelled, complaining, connecting, deadlocked, failing};
 use made_up::*;
 use plans::{flipped, with_index, without_index};
-use replication::{lagging, stopped};
 use reads::{COUNT, LIST, alternatives, counting, hidden, lists, not_in, paging};
+use replication::{lagging, stopped};
 use serde_json::json;
 use server_digests_lost::losing;
 use server_history_list_long::kept;
@@ -66,12 +66,8 @@ fn worlds(id: &str) -> (World, World) {
             (updated(json!({}), json!({})), updated(json!({}), json!({"scans": 1_000})))
         }
         "server-checkpoints-requested" => (checkpoints(20, 4, 10 << 30), checkpoints(5, 1, 10 << 30)),
-        "statement-counts-everything" => {
-            (counting(COUNT, json!({})), counting(COUNT, json!({"calls": 9})))
-        }
-        "statement-deep-offset" => {
-            (paging(json!({}), json!({})), paging(json!({"rows": 10_000}), json!({})))
-        }
+        "statement-counts-everything" => (counting(COUNT, json!({})), counting(COUNT, json!({"calls": 9}))),
+        "statement-deep-offset" => (paging(json!({}), json!({})), paging(json!({"rows": 10_000}), json!({}))),
         "statement-in-list-explosion" => (lists(LIST, 50, &["public"]), lists(LIST, 49, &["public"])),
         "statement-not-in-nullable" => {
             (not_in("(NOT (SubPlan 1))", 50_000), not_in("(NOT (hashed SubPlan 1))", 50_000))
