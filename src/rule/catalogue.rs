@@ -118,28 +118,11 @@ impl<'a> Catalogue<'a> {
         script::create_index_on(&table.schema, &table.table, named_for, keys, is_taken)
     }
 
-    /// What was updated lately.
-    pub fn updates(&self, table: &Table) -> Option<Updates> {
-        let (stretch, tables) = self.stretch.as_ref()?;
-        let counted = tables.get(&table.oid)?;
-        let (rows, hot) = (counted.updated_rows?.float(), counted.hot_updated_rows?.float());
-        let seconds = stretch.seconds.max(1.0);
-        (rows > 0.0).then(|| Updates { rate: rows / seconds, hot: hot / rows, seconds })
-    }
-
     pub fn is_taken(&self, table: &Table, name: &str) -> bool {
         let of_index =
             self.all_indexes.iter().any(|index| index.schema == table.schema && &*index.index == name);
         of_index || self.all_tables.iter().any(|of| of.schema == table.schema && &*of.table == name)
     }
-}
-
-/// Updates of a table: how many in a second, and the share that left every index alone.
-#[derive(Debug)]
-pub struct Updates {
-    pub rate: f64,
-    pub hot: f64,
-    pub seconds: f64,
 }
 
 pub fn live_rows(table: &Table) -> Option<f64> {

@@ -1,5 +1,5 @@
 use crate::config::{ByteSize, Span};
-use crate::model::{Finding, Severity, Topic};
+use crate::model::{Flavour, Finding, Severity, Topic};
 use crate::rule::statement::{self, Ran};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
@@ -49,6 +49,7 @@ impl Default for StatementCountsEverything {
 
 impl Rule for StatementCountsEverything {
     const ID: &'static str = "statement-counts-everything";
+    const OF: &'static [Flavour] = &[Flavour::Postgres];
     const NEEDS: &'static [Topic] = statement::TOPICS;
 
     fn span(&self) -> Duration {

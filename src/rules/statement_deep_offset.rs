@@ -1,6 +1,6 @@
 use crate::config::{ByteSize, Span};
 use crate::model::plan::PlanNode;
-use crate::model::{Finding, Severity, Table, Topic};
+use crate::model::{Flavour, Finding, Severity, Table, Topic};
 use crate::rule::catalogue::{Catalogue, live_rows, size};
 use crate::rule::plan::{self, Planned};
 use crate::rule::{Rule, Seen, Word, statement};
@@ -61,6 +61,7 @@ const BYTES_ROUND_A_ROW: f64 = 3.0 * 8192.0;
 
 impl Rule for StatementDeepOffset {
     const ID: &'static str = "statement-deep-offset";
+    const OF: &'static [Flavour] = &[Flavour::Postgres];
     const NEEDS: &'static [Topic] = &[Topic::Statements, Topic::Tables];
     const LOOKS_BACK_AT: &'static [Topic] = statement::TOPICS;
 

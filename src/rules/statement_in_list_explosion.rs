@@ -1,5 +1,5 @@
 use crate::config::Span;
-use crate::model::{Finding, Name, Severity, Statement, Table, Topic};
+use crate::model::{Flavour, Finding, Name, Severity, Statement, Table, Topic};
 use crate::rule::statement::{self, Ran};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
@@ -45,6 +45,7 @@ impl Default for StatementInListExplosion {
 
 impl Rule for StatementInListExplosion {
     const ID: &'static str = "statement-in-list-explosion";
+    const OF: &'static [Flavour] = &[Flavour::Postgres];
     const NEEDS: &'static [Topic] = &[Topic::Statements, Topic::Tables];
     const LOOKS_BACK_AT: &'static [Topic] = statement::TOPICS;
 

@@ -1,7 +1,6 @@
 //! Each page of the handbook against servers that are made up: what makes it speak, and what leaves it silent.
 //! The servers are in `made_up`; nothing here asks a real one.
 
-mod hot;
 mod index_duplicate;
 mod index_invalid;
 mod index_missing_on_foreign_key;
@@ -29,7 +28,6 @@ use super::Handbook;
 use crate::model::{Fix, Flavour};
 use crate::rule::Word;
 use crate::script;
-use hot::updated;
 use index_duplicate::twins;
 use index_invalid::broken;
 use index_missing_on_foreign_key::deleting;
@@ -38,7 +36,7 @@ use index_unused::unused;
 use logs::{cancelled, complaining, connecting, deadlocked, failing};
 use made_up::*;
 use plans::{flipped, with_index, without_index};
-use reads::{COUNT, LIST, alternatives, counting, hidden, lists, not_in, paging};
+use reads::{COUNT, LIST, alternatives, counting, hidden, lists, paging};
 use replication::{lagging, stopped};
 use serde_json::json;
 use server_digests_lost::losing;
@@ -62,16 +60,10 @@ fn worlds(id: &str) -> (World, World) {
         "index-duplicate" => (twins(json!({}), json!({})), twins(json!({}), json!({"columns": "3"}))),
         "index-invalid" => (broken(json!({})), broken(json!({"is_valid": true}))),
         "index-hidden-by-expression" => (hidden("(lower(note) = $1)"), hidden("(note = $1)")),
-        "index-keeps-updates-from-hot" => {
-            (updated(json!({}), json!({})), updated(json!({}), json!({"scans": 1_000})))
-        }
         "server-checkpoints-requested" => (checkpoints(20, 4, 10 << 30), checkpoints(5, 1, 10 << 30)),
         "statement-counts-everything" => (counting(COUNT, json!({})), counting(COUNT, json!({"calls": 9}))),
         "statement-deep-offset" => (paging(json!({}), json!({})), paging(json!({"rows": 10_000}), json!({}))),
         "statement-in-list-explosion" => (lists(LIST, 50, &["public"]), lists(LIST, 49, &["public"])),
-        "statement-not-in-nullable" => {
-            (not_in("(NOT (SubPlan 1))", 50_000), not_in("(NOT (hashed SubPlan 1))", 50_000))
-        }
         "statement-or-across-columns" => (
             alternatives("((customer = $1) OR (note = $2))"),
             alternatives("((customer = $1) AND (note = $2))"),

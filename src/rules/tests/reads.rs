@@ -100,27 +100,6 @@ fn an_offset_skips_most_of_what_is_read() {
     }
 }
 
-const NOT_IN: &str = "select * from orders where id not in (select id from orders)";
-
-pub fn not_in(filter: &str, rows: u64) -> World {
-    let list = json!({
-        "Node Type": "Materialize", "Parent Relationship": "SubPlan", "Plan Rows": rows, "Plans": [scan("(id = 1)")],
-    });
-    let plan = with(scan(filter), json!({"Plans": [list]}));
-    shop_with(NOT_IN, json!({}), plan, json!({}), Vec::new())
-}
-
-#[test]
-fn a_list_is_gone_through_for_every_row() {
-    let rule = "statement-not-in-nullable";
-    let said = "Warning 00000000000000aa: statement 00000000000000aa (select * from orders where id not in (select id from orders)) \
-                took 200 ms a run in 5 min: its NOT IN goes through a list of about 50,000 rows for each row that it looks at";
-    assert_eq!(not_in("(NOT (SubPlan 1))", 50_000).said(rule), [said]);
-    assert_eq!(not_in("(NOT (ANY (id = (SubPlan 1).col1)))", 50_000).said(rule), [said], "as 17 words it");
-    assert_eq!(not_in("(NOT (hashed SubPlan 1))", 50_000).said(rule), NOTHING);
-    assert_eq!(not_in("(NOT (SubPlan 1))", 999).said(rule), NOTHING);
-}
-
 pub fn counting(text: &str, cost: Value) -> World {
     let dear = json!({"calls": 100, "rows": 100, "exec_seconds": 9.0, "shared_hit_bytes": 2_000 * MIB});
     said_as(text, &[(300.0, with(dear, cost))])

@@ -49,16 +49,12 @@ const PAGES: &str = "
     [rules.index-hidden-by-expression]
     min_window = \"10s\"
     min_bytes = \"1MiB\"
-    [rules.index-keeps-updates-from-hot]
-    min_window = \"10s\"
     [rules.server-checkpoints-requested]
     min_window = \"10s\"
     [rules.statement-or-across-columns]
     min_window = \"10s\"
     min_bytes = \"1MiB\"
     [rules.statement-deep-offset]
-    min_window = \"10s\"
-    [rules.statement-not-in-nullable]
     min_window = \"10s\"
     [rules.statement-counts-everything]
     min_window = \"10s\"

@@ -8,10 +8,7 @@ use tokio::task::JoinHandle;
 const SHOP: &str = "
     create table people (id int primary key, email text, phone text);
     insert into people select n, 'User' || n || '@example.com', '+49' || n from generate_series(1, 60000) n;
-    create index people_email on people (email);
-    create table visits (id int primary key, page int, seen_at timestamptz, hits int) with (fillfactor = 50);
-    insert into visits select n, n, now(), 0 from generate_series(1, 2000) n;
-    create index visits_seen_at on visits (seen_at)";
+    create index people_email on people (email)";
 
 /// Spans that fit a test, and amounts that fit a small machine.
 const PAGES: &str = "
@@ -23,73 +20,60 @@ const PAGES: &str = "
     min_bytes = \"1MiB\"
     [rules.statement-deep-offset]
     min_window = \"10s\"
-    [rules.statement-not-in-nullable]
-    min_window = \"10s\"
     [rules.statement-counts-everything]
     min_window = \"10s\"
     min_bytes = \"1MiB\"
     [rules.statement-in-list-explosion]
     min_window = \"10s\"
-    [rules.index-keeps-updates-from-hot]
-    min_window = \"10s\"
     [rules.server-checkpoints-requested]
     min_window = \"10s\"";
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_shop_that_is_asked_in_every_wrong_way() {
+async fn begin(rule: &'static str) -> Story {
     let prepare = [&TIERS[..], &[SHOP, "vacuum analyze"]].concat();
     let settings = [("jit", "off"), ("work_mem", "64kB"), ("hash_mem_multiplier", "1")];
-    let mut story = Story::of_several("index-hidden-by-expression", &settings, &prepare, PAGES).await;
+    Story::of_several(rule, &settings, &prepare, PAGES).await
+}
+
+/// A statement that its fix helps, and that is as slow again without it.
+async fn is_mended(rule: &'static str, statement: &'static str, words: &str) {
+    let story = begin(rule).await;
+    let asked = keeps_asking(&story, statement, 100);
+    let finding = says(&story, words).await;
+    let subject = finding["subject"].as_str().unwrap();
+    story.run(&finding, "sql").await;
+    story.resolves(subject).await;
+    story.run(&finding, "rollback").await;
+    story.appears(subject).await;
+    asked.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_hides_an_index() {
+    let statement = "select id from people where lower(email) = 'user77@example.com'";
+    is_mended("index-hidden-by-expression", statement, "lower(email)").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_two_alternatives_has_no_index() {
+    let statement = "select id from people where email = 'User77@example.com' or phone = '+4988'";
+    is_mended("statement-or-across-columns", statement, "or phone = ?").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn questions_that_only_other_words_can_mend() {
+    let mut story = begin("statement-deep-offset").await;
     let asked = [
-        keeps_asking(&story, "select id from people where lower(email) = 'user77@example.com'", 50),
-        keeps_asking(
-            &story,
-            "select id from people where email = 'User77@example.com' or phone = '+4988'",
-            50,
-        ),
-        keeps_asking(&story, "select id, email from people order by id limit 10 offset 50000", 50),
-        keeps_asking(&story, "select count(*) from people", 50),
-        keeps_asking(
-            &story,
-            "select id from people where id between 59970 and 60000 and id not in (select id from people where phone > '+4')",
-            200,
-        ),
-        keeps_asking(
-            &story,
-            "update visits set seen_at = clock_timestamp(), hits = hits + 1 where page between 100 and 120",
-            20,
-        ),
+        keeps_asking(&story, "select id, email from people order by id limit 10 offset 50000", 100),
+        keeps_asking(&story, "select count(*) from people", 100),
     ];
-    let by_email = says(&story, "lower(email)").await;
-    let subject = by_email["subject"].as_str().unwrap();
-    story.run(&by_email, "sql").await;
-    story.resolves(subject).await;
-    story.run(&by_email, "rollback").await;
-    story.appears(subject).await;
-
-    story.turn_to("statement-or-across-columns");
-    let either = says(&story, "or phone = ?").await;
-    let subject = either["subject"].as_str().unwrap();
-    story.run(&either, "sql").await;
-    story.resolves(subject).await;
-    story.run(&either, "rollback").await;
-    story.appears(subject).await;
-
-    story.turn_to("index-keeps-updates-from-hot");
-    story.of_an_object("public.visits_seen_at").await;
-
-    let no_script = [
-        ("statement-deep-offset", "offset ?"),
-        ("statement-counts-everything", "count(*)"),
-        ("statement-not-in-nullable", "not in (select"),
-    ];
-    for (rule, words) in no_script {
+    for (rule, words) in [("statement-deep-offset", "offset ?"), ("statement-counts-everything", "count(*)")]
+    {
         story.turn_to(rule);
         let finding = says(&story, words).await;
         assert!(finding["advice"].as_str().unwrap().contains("no script"), "{finding:#}");
     }
     asked.iter().for_each(JoinHandle::abort);
-    for (rule, _) in no_script {
+    for rule in ["statement-deep-offset", "statement-counts-everything"] {
         story.turn_to(rule);
         story.resolves("").await;
     }
