@@ -27,6 +27,7 @@ mod upkeep;
 use crate::rig::daemon::Daemon;
 use crate::rig::mysql::{self, Version};
 use crate::rig::postgres::{self, any};
+use dbsonde::rules::{Page, pages};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -135,6 +136,23 @@ impl Story {
     }
 }
 
+/// What statements cost lately is added up over the longest time that any page about them asks for. A story has no
+/// five minutes, so each of those pages asks for ten seconds, unless `rules` say otherwise.
+fn hurried(rules: &str) -> String {
+    let mut all: toml::Table = rules.parse().expect("rules in TOML");
+    let empty = || toml::Value::Table(toml::Table::new());
+    let rules = all.entry("rules").or_insert_with(empty).as_table_mut().expect("a table of rules");
+    let of_statements = |id: &str| {
+        id.starts_with("statement-") || matches!(id, "index-missing" | "index-hidden-by-expression")
+    };
+    let has_window = |page: &Page| page.thresholds.iter().any(|(name, ..)| name == "min_window");
+    for page in pages().into_iter().filter(|page| of_statements(page.id) && has_window(page)) {
+        let page = rules.entry(page.id).or_insert_with(empty).as_table_mut().expect("a table of thresholds");
+        page.entry("min_window").or_insert_with(|| "10s".into());
+    }
+    all.to_string()
+}
+
 impl<S: Stage> Story<S> {
     async fn of(server: S, rule: &'static str, prepare: &[&str], rules: &str) -> Story<S> {
         for script in prepare {
@@ -142,6 +160,7 @@ impl<S: Stage> Story<S> {
         }
         let url = server.address();
         let target = format!("[[target]]\nname = \"story\"\nurl = \"{url}\"\n");
+        let rules = hurried(rules);
         let daemon = Daemon::start(&format!("{PACES}\n{rules}\n{target}")).await;
         Story { server, daemon, rule }
     }
