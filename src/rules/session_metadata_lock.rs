@@ -58,6 +58,9 @@ impl Rule for SessionMetadataLock {
     }
 }
 
+/// Who blocks whom is asked at most every ten seconds, and the answer is seen with the next pulse.
+const NAMED_WITHIN: f64 = 15.0;
+
 /// Those who wait for metadata locks behind one session, the longest first.
 struct Queue<'a> {
     /// None where the server does not tell who holds the lock.
@@ -74,6 +77,10 @@ fn queues<'a>(seen: &Seen<'a>) -> impl Iterator<Item = Queue<'a>> + use<'a> {
     let mut queues: BTreeMap<Option<i64>, Queue<'_>> = BTreeMap::new();
     for session in seen.now.rows::<Session>().filter(|session| waits_for_metadata(session)) {
         let root = roots.get(&session.pid).copied();
+        // The server does tell, but was not asked since this one came.
+        if root.is_none() && !roots.is_empty() && waited(session) < NAMED_WITHIN {
+            continue;
+        }
         let queue = queues.entry(root.map(|root| root.pid));
         queue.or_insert_with(|| Queue { root, waiting: Vec::new() }).waiting.push(session);
     }

@@ -66,3 +66,16 @@ fn who_is_in_the_way_is_ended() {
     let reader = queue(vec![waiter(8, 20.0)], Some("active"), "SHARED_READ");
     assert_eq!(sql(reader), ["KILL QUERY 7;"], "the schema change itself is at work");
 }
+
+/// On a real server a reader that came just after the question was said to wait for somebody without a name.
+#[test]
+fn who_came_since_the_server_was_asked_is_not_behind_somebody_unknown() {
+    let with_newcomer = |seconds: f64| {
+        let mut world = queued(20.0);
+        let both = vec![waiter(8, 20.0), waiter(9, seconds)];
+        world.now.parts.extend(snapshot(0.0, crate::model::Scope::Server, both).parts);
+        world
+    };
+    assert_eq!(with_newcomer(14.9).said(RULE), queued(20.0).said(RULE));
+    assert_eq!(with_newcomer(15.0).said(RULE).len(), 2, "asked meanwhile, and still without a name");
+}

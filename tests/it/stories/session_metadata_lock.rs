@@ -37,6 +37,11 @@ async fn tell(version: Version) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_queue_behind_a_schema_change_is_found_on_mysql() {
+    tell(Version::MySql97).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_queue_behind_a_schema_change_is_found_on_mariadb() {
     tell(Version::MariaDb118).await;
 }
