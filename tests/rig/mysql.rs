@@ -42,6 +42,7 @@ impl Server {
         let template = tokio::task::spawn_blocking(make).await.expect("a template");
         copy(&template, &dir.join("data"), PROOF);
         let _ = fs::remove_file(dir.join("data/auto.cnf"));
+        fs::create_dir(dir.join("tmp")).expect("a directory for temporary tables");
         give(dir.path());
         let port = free_port();
         configure(version, &dir, port, settings);
@@ -265,6 +266,8 @@ fn configure(version: Version, dir: &Dir, port: u16, settings: &[(&str, &str)]) 
     let mut all = version.places();
     let mut set = |name, value: &str| all.push((name, value.to_owned()));
     set("datadir", &dir.join("data").display().to_string());
+    // Whoever starts there takes the temporary tables of all others away.
+    set("tmpdir", &dir.join("tmp").display().to_string());
     // Relative to the data, since its path is limited to 107 bytes.
     set("socket", "mysqld.sock");
     set("bind_address", "127.0.0.1");
