@@ -147,7 +147,7 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, host: &Host, take
 }
 
 /// Every path there is, and the name it has in our own metrics.
-const PATHS: [(&str, &str); 11] = [
+const PATHS: [(&str, &str); 12] = [
     ("/", "page"),
     ("/style.css", "style"),
     ("/metrics", "metrics"),
@@ -158,6 +158,7 @@ const PATHS: [(&str, &str); 11] = [
     ("/api/v1/findings", "findings"),
     ("/api/v1/gaps", "gaps"),
     ("/api/v1/statements", "statements"),
+    ("/api/v1/plans", "plans"),
     ("/api/v1/logs", "logs"),
 ];
 
