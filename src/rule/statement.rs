@@ -1,19 +1,56 @@
 //! What pages about statements share: which statements they may speak of, and how they name them.
 
-use super::Seen;
+use super::{Rule, Seen, Word};
 use crate::config::Span;
-use crate::model::{Confidence, Finding, Fix, Name, Severity, Statement, Topic};
+use crate::model::{Confidence, Finding, Fix, Flavour, Name, Severity, Statement, Topic};
 use crate::script;
 use crate::workload::{Cost, Key, Sum};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Statements that one page names at most, the dearest first: who has mended five reads again.
 pub const MAX_NAMED: usize = 5;
 /// Letters of a statement in a sentence, and in the evidence.
 const EXCERPT: usize = 60;
 const SHOWN: usize = 500;
+
+/// A page that names the queries which cost too much of something.
+pub trait Costly {
+    const ID: &'static str;
+    const OF: &'static [Flavour] = &Flavour::ALL;
+    /// The time over which costs are added up, and for how long at least.
+    fn min_window(&self) -> Span;
+    fn is_costly(&self, cost: &Cost, sum: &Sum) -> bool;
+    /// What the dearest have most of.
+    fn measure(cost: &Cost) -> f64;
+    /// Has the page something to say of such a query at all?
+    fn speaks_of(_: &Ran<'_>) -> bool {
+        true
+    }
+    fn finding(&self, ran: &Ran<'_>, seen: &Seen<'_>) -> Finding;
+}
+
+impl<P: Costly> Rule for P {
+    const ID: &'static str = P::ID;
+    const OF: &'static [Flavour] = P::OF;
+    const NEEDS: &'static [Topic] = TOPICS;
+
+    fn span(&self) -> Duration {
+        self.min_window().get()
+    }
+
+    fn has_seen_enough(&self, seen: &Seen<'_>) -> bool {
+        has_seen_enough(seen, self.min_window())
+    }
+
+    fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
+        let is_costly = |_: &Key, cost: &Cost, sum: &Sum| self.is_costly(cost, sum);
+        let costly = queries(seen, self.min_window(), is_costly, P::measure);
+        costly.into_iter().filter(P::speaks_of).map(|ran| self.finding(&ran, seen).into())
+    }
+}
 
 /// A query of a known wording, and what it cost.
 #[derive(Debug, Clone)]

@@ -1,13 +1,12 @@
 use crate::config::{ByteSize, Span};
-use crate::model::{Finding, Severity, Topic};
-use crate::rule::statement::{self, Ran, Through};
-use crate::rule::{Rule, Seen, Word};
+use crate::model::{Finding, Severity};
+use crate::rule::statement::{Costly, Ran, Through};
+use crate::rule::Seen;
 use crate::script;
 use crate::workload::{Cost, Sum};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::time::Duration;
 
 /// # Statement that dominates
 ///
@@ -50,62 +49,53 @@ impl Default for StatementDominant {
     }
 }
 
-impl Rule for StatementDominant {
+impl Costly for StatementDominant {
     const ID: &'static str = "statement-dominant";
-    const NEEDS: &'static [Topic] = statement::TOPICS;
 
-    fn span(&self) -> Duration {
-        self.min_window.get()
+    fn min_window(&self) -> Span {
+        self.min_window
     }
 
-    fn has_seen_enough(&self, seen: &Seen<'_>) -> bool {
-        statement::has_seen_enough(seen, self.min_window)
-    }
-
-    fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
-        let dominates = |cost: &Cost, sum: &Sum| cost.exec_seconds >= self.min_share * sum.whole.exec_seconds;
-        let keeps_busy = |cost: &Cost, sum: &Sum| sum.rate(cost.exec_seconds) >= self.min_load;
-        let is_slow = |cost: &Cost| cost.mean_seconds() >= self.min_mean.get().as_secs_f64();
-        let reads_much = |cost: &Cost| match Through::of(cost) {
+    fn is_costly(&self, cost: &Cost, sum: &Sum) -> bool {
+        let dominates = cost.exec_seconds >= self.min_share * sum.whole.exec_seconds;
+        let keeps_busy = sum.rate(cost.exec_seconds) >= self.min_load;
+        let is_slow = cost.mean_seconds() >= self.min_mean.get().as_secs_f64();
+        let reads_much = match Through::of(cost) {
             Through::Bytes(bytes) => bytes >= self.min_touched.get() as f64,
             Through::Rows(rows) => rows >= self.min_examined,
         };
-
-        statement::queries(
-            seen,
-            self.min_window,
-            |_, cost, sum| dominates(cost, sum) && keeps_busy(cost, sum) && is_slow(cost) && reads_much(cost),
-            |cost| cost.exec_seconds,
-        )
-        .into_iter()
-        .map(|ran| finding(&ran).into())
+        dominates && keeps_busy && is_slow && reads_much
     }
-}
 
-fn finding(ran: &Ran<'_>) -> Finding {
-    let cost = &ran.cost;
-    let share = cost.exec_seconds / ran.sum.whole.exec_seconds;
-    ran.finding(
-        StatementDominant::ID,
-        Severity::Note,
-        format!(
-            "{} took {:.0} % of all execution time {}: {} runs of {} that went through {} each",
-            ran.name(),
-            share * 100.0,
-            ran.when(),
-            script::count(cost.calls),
-            script::moment(cost.mean_seconds()),
-            Through::of(cost),
-        ),
-        [
-            ("share_ratio", json!(share)),
-            ("mean_seconds", json!(cost.mean_seconds())),
-            ("touched_bytes_per_call", json!(cost.each(cost.touched_bytes).round())),
-            ("examined_rows_per_call", json!(cost.each(cost.examined_rows).round())),
-            ("rows_per_call", json!(cost.each(cost.rows))),
-        ],
-        "Look at its plan: whether it reads more than it needs. What to change depends on that, so there is no script."
-            .into(),
-        None,
-    )
+    fn measure(cost: &Cost) -> f64 {
+        cost.exec_seconds
+    }
+
+    fn finding(&self, ran: &Ran<'_>, _: &Seen<'_>) -> Finding {
+        let cost = &ran.cost;
+        let share = cost.exec_seconds / ran.sum.whole.exec_seconds;
+        ran.finding(
+            Self::ID,
+            Severity::Note,
+            format!(
+                "{} took {:.0} % of all execution time {}: {} runs of {} that went through {} each",
+                ran.name(),
+                share * 100.0,
+                ran.when(),
+                script::count(cost.calls),
+                script::moment(cost.mean_seconds()),
+                Through::of(cost),
+            ),
+            [
+                ("share_ratio", json!(share)),
+                ("mean_seconds", json!(cost.mean_seconds())),
+                ("touched_bytes_per_call", json!(cost.each(cost.touched_bytes).round())),
+                ("examined_rows_per_call", json!(cost.each(cost.examined_rows).round())),
+                ("rows_per_call", json!(cost.each(cost.rows))),
+            ],
+            "Look at its plan: whether it reads more than it needs. What to change depends on that, so there is no script."
+                .into(),
+            None,
+        )
+    }
 }

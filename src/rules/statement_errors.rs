@@ -1,13 +1,12 @@
 use crate::config::Span;
-use crate::model::{Finding, Flavour, Severity, Topic};
-use crate::rule::statement::{self, Ran};
-use crate::rule::{Rule, Seen, Word};
+use crate::model::{Finding, Flavour, Severity};
+use crate::rule::statement::{Costly, Ran};
+use crate::rule::Seen;
 use crate::script;
 use crate::workload::{Cost, Sum};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::time::Duration;
 
 /// # Statement that ends in errors
 ///
@@ -46,54 +45,45 @@ impl Default for StatementErrors {
     }
 }
 
-impl Rule for StatementErrors {
+impl Costly for StatementErrors {
     const ID: &'static str = "statement-errors";
     const OF: &'static [Flavour] = &[Flavour::Mysql, Flavour::Mariadb];
-    const NEEDS: &'static [Topic] = statement::TOPICS;
 
-    fn span(&self) -> Duration {
-        self.min_window.get()
+    fn min_window(&self) -> Span {
+        self.min_window
     }
 
-    fn has_seen_enough(&self, seen: &Seen<'_>) -> bool {
-        statement::has_seen_enough(seen, self.min_window)
+    fn is_costly(&self, cost: &Cost, sum: &Sum) -> bool {
+        let fails_often = cost.each(cost.errors) >= self.min_share;
+        let goes_on = sum.rate(cost.errors) * 3_600.0 >= self.min_per_hour;
+        let more_than_once = cost.errors >= self.min_errors;
+        fails_often && goes_on && more_than_once
     }
 
-    fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
-        let fails_often = |cost: &Cost| cost.each(cost.errors) >= self.min_share;
-        let goes_on = |cost: &Cost, sum: &Sum| sum.rate(cost.errors) * 3_600.0 >= self.min_per_hour;
-        let more_than_once = |cost: &Cost| cost.errors >= self.min_errors;
+    fn measure(cost: &Cost) -> f64 {
+        cost.errors
+    }
 
-        statement::queries(
-            seen,
-            self.min_window,
-            |_, cost, sum| fails_often(cost) && goes_on(cost, sum) && more_than_once(cost),
-            |cost| cost.errors,
+    fn finding(&self, ran: &Ran<'_>, _: &Seen<'_>) -> Finding {
+        let cost = &ran.cost;
+        ran.finding(
+            Self::ID,
+            Severity::Warning,
+            format!(
+                "{} ended in an error {} times in {} runs {}",
+                ran.name(),
+                script::count(cost.errors),
+                script::count(cost.calls),
+                ran.when(),
+            ),
+            [
+                ("errors", json!(cost.errors)),
+                ("share_ratio", json!(cost.each(cost.errors))),
+                ("per_hour", json!((ran.sum.rate(cost.errors) * 3_600.0).round())),
+            ],
+            "The log of the application says which error it is. What to change depends on that, so there is no script."
+                .into(),
+            None,
         )
-        .into_iter()
-        .map(|ran| finding(&ran).into())
     }
-}
-
-fn finding(ran: &Ran<'_>) -> Finding {
-    let cost = &ran.cost;
-    ran.finding(
-        StatementErrors::ID,
-        Severity::Warning,
-        format!(
-            "{} ended in an error {} times in {} runs {}",
-            ran.name(),
-            script::count(cost.errors),
-            script::count(cost.calls),
-            ran.when(),
-        ),
-        [
-            ("errors", json!(cost.errors)),
-            ("share_ratio", json!(cost.each(cost.errors))),
-            ("per_hour", json!((ran.sum.rate(cost.errors) * 3_600.0).round())),
-        ],
-        "The log of the application says which error it is. What to change depends on that, so there is no script."
-            .into(),
-        None,
-    )
 }

@@ -1,13 +1,12 @@
 use crate::config::Span;
-use crate::model::{Finding, Flavour, Severity, Topic};
-use crate::rule::statement::{self, Ran};
-use crate::rule::{Rule, Seen, Word};
+use crate::model::{Finding, Flavour, Severity};
+use crate::rule::statement::{Costly, Ran};
+use crate::rule::Seen;
 use crate::script;
 use crate::workload::{Cost, Sum};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::time::Duration;
 
 /// # Statement that joins without an index
 ///
@@ -47,59 +46,50 @@ impl Default for StatementFullJoin {
     }
 }
 
-impl Rule for StatementFullJoin {
+impl Costly for StatementFullJoin {
     const ID: &'static str = "statement-full-join";
     const OF: &'static [Flavour] = &[Flavour::Mysql, Flavour::Mariadb];
-    const NEEDS: &'static [Topic] = statement::TOPICS;
 
-    fn span(&self) -> Duration {
-        self.min_window.get()
+    fn min_window(&self) -> Span {
+        self.min_window
     }
 
-    fn has_seen_enough(&self, seen: &Seen<'_>) -> bool {
-        statement::has_seen_enough(seen, self.min_window)
+    fn is_costly(&self, cost: &Cost, sum: &Sum) -> bool {
+        let as_a_rule = cost.each(cost.full_joins) >= self.min_share;
+        let of_many_rows = cost.each(cost.examined_rows) >= self.min_examined;
+        let costs = sum.rate(cost.exec_seconds) >= self.min_load;
+        let again_and_again = cost.calls >= self.min_calls;
+        as_a_rule && of_many_rows && costs && again_and_again
     }
 
-    fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
-        let as_a_rule = |cost: &Cost| cost.each(cost.full_joins) >= self.min_share;
-        let of_many_rows = |cost: &Cost| cost.each(cost.examined_rows) >= self.min_examined;
-        let costs = |cost: &Cost, sum: &Sum| sum.rate(cost.exec_seconds) >= self.min_load;
-        let again_and_again = |cost: &Cost| cost.calls >= self.min_calls;
+    fn measure(cost: &Cost) -> f64 {
+        cost.exec_seconds
+    }
 
-        statement::queries(
-            seen,
-            self.min_window,
-            |_, cost, sum| as_a_rule(cost) && of_many_rows(cost) && costs(cost, sum) && again_and_again(cost),
-            |cost| cost.exec_seconds,
+    fn finding(&self, ran: &Ran<'_>, _: &Seen<'_>) -> Finding {
+        let cost = &ran.cost;
+        ran.finding(
+            Self::ID,
+            Severity::Note,
+            format!(
+                "{} joined {} times without an index in {} runs {}, of {} and {} rows each",
+                ran.name(),
+                script::count(cost.full_joins),
+                script::count(cost.calls),
+                ran.when(),
+                script::moment(cost.mean_seconds()),
+                script::count(cost.each(cost.examined_rows).round()),
+            ),
+            [
+                ("full_joins", json!(cost.full_joins)),
+                ("full_joins_per_call", json!(cost.each(cost.full_joins))),
+                ("examined_rows_per_call", json!(cost.each(cost.examined_rows).round())),
+                ("mean_seconds", json!(cost.mean_seconds())),
+            ],
+            "Look at its plan for the table that is read whole, and index the columns that it is joined by. Which ones depends on \
+             that, so there is no script."
+                .into(),
+            None,
         )
-        .into_iter()
-        .map(|ran| finding(&ran).into())
     }
-}
-
-fn finding(ran: &Ran<'_>) -> Finding {
-    let cost = &ran.cost;
-    ran.finding(
-        StatementFullJoin::ID,
-        Severity::Note,
-        format!(
-            "{} joined {} times without an index in {} runs {}, of {} and {} rows each",
-            ran.name(),
-            script::count(cost.full_joins),
-            script::count(cost.calls),
-            ran.when(),
-            script::moment(cost.mean_seconds()),
-            script::count(cost.each(cost.examined_rows).round()),
-        ),
-        [
-            ("full_joins", json!(cost.full_joins)),
-            ("full_joins_per_call", json!(cost.each(cost.full_joins))),
-            ("examined_rows_per_call", json!(cost.each(cost.examined_rows).round())),
-            ("mean_seconds", json!(cost.mean_seconds())),
-        ],
-        "Look at its plan for the table that is read whole, and index the columns that it is joined by. Which ones depends on \
-         that, so there is no script."
-            .into(),
-        None,
-    )
 }

@@ -1,13 +1,12 @@
 use crate::config::Span;
-use crate::model::{Flavour, Finding, Severity, Topic};
-use crate::rule::statement::{self, Ran};
-use crate::rule::{Rule, Seen, Word};
+use crate::model::{Flavour, Finding, Severity};
+use crate::rule::statement::{self, Costly, Ran};
+use crate::rule::Seen;
 use crate::script;
 use crate::workload::{Cost, Sum};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::time::Duration;
 
 /// # Statement that is compiled longer than it needs
 ///
@@ -45,61 +44,52 @@ impl Default for StatementJitOverhead {
     }
 }
 
-impl Rule for StatementJitOverhead {
+impl Costly for StatementJitOverhead {
     const ID: &'static str = "statement-jit-overhead";
     const OF: &'static [Flavour] = &[Flavour::Postgres];
-    const NEEDS: &'static [Topic] = statement::TOPICS;
 
-    fn span(&self) -> Duration {
-        self.min_window.get()
+    fn min_window(&self) -> Span {
+        self.min_window
     }
 
-    fn has_seen_enough(&self, seen: &Seen<'_>) -> bool {
-        statement::has_seen_enough(seen, self.min_window)
+    fn is_costly(&self, cost: &Cost, sum: &Sum) -> bool {
+        let too_much = cost.jit_seconds > 0.0 && cost.jit_seconds >= self.min_share * cost.exec_seconds;
+        let matters = sum.rate(cost.jit_seconds) >= self.min_load;
+        let often = cost.calls >= self.min_calls;
+        too_much && matters && often
     }
 
-    fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
-        let too_much = |cost: &Cost| cost.jit_seconds > 0.0 && cost.jit_seconds >= self.min_share * cost.exec_seconds;
-        let matters = |cost: &Cost, sum: &Sum| sum.rate(cost.jit_seconds) >= self.min_load;
-        let often = |cost: &Cost| cost.calls >= self.min_calls;
+    fn measure(cost: &Cost) -> f64 {
+        cost.jit_seconds
+    }
 
-        statement::queries(
-            seen,
-            self.min_window,
-            |_, cost, sum| too_much(cost) && matters(cost, sum) && often(cost),
-            |cost| cost.jit_seconds,
+    fn finding(&self, ran: &Ran<'_>, seen: &Seen<'_>) -> Finding {
+        let cost = &ran.cost;
+        let share = cost.jit_seconds / cost.exec_seconds;
+        let fix = ran.user(seen).map(|user| {
+            let caution = "Statements of this user that gain from compiling lose that gain.";
+            statement::setting_of_user(&user, &ran.key.database, "jit", "off", caution)
+        });
+        ran.finding(
+            Self::ID,
+            Severity::Note,
+            format!(
+                "{} spent {:.0} % of its time on compiling {}: {} of {} in each of {} runs",
+                ran.name(),
+                share * 100.0,
+                ran.when(),
+                script::moment(cost.each(cost.jit_seconds)),
+                script::moment(cost.mean_seconds()),
+                script::count(cost.calls),
+            ),
+            [
+                ("share_ratio", json!(share)),
+                ("jit_seconds", json!(cost.jit_seconds)),
+                ("jit_functions_per_call", json!(cost.each(cost.jit_functions))),
+                ("mean_seconds", json!(cost.mean_seconds())),
+            ],
+            "Turn jit off for the user that sends it, or raise jit_above_cost.".into(),
+            fix,
         )
-        .into_iter()
-        .map(|ran| finding(&ran, seen).into())
     }
-}
-
-fn finding(ran: &Ran<'_>, seen: &Seen<'_>) -> Finding {
-    let cost = &ran.cost;
-    let share = cost.jit_seconds / cost.exec_seconds;
-    let fix = ran.user(seen).map(|user| {
-        let caution = "Statements of this user that gain from compiling lose that gain.";
-        statement::setting_of_user(&user, &ran.key.database, "jit", "off", caution)
-    });
-    ran.finding(
-        StatementJitOverhead::ID,
-        Severity::Note,
-        format!(
-            "{} spent {:.0} % of its time on compiling {}: {} of {} in each of {} runs",
-            ran.name(),
-            share * 100.0,
-            ran.when(),
-            script::moment(cost.each(cost.jit_seconds)),
-            script::moment(cost.mean_seconds()),
-            script::count(cost.calls),
-        ),
-        [
-            ("share_ratio", json!(share)),
-            ("jit_seconds", json!(cost.jit_seconds)),
-            ("jit_functions_per_call", json!(cost.each(cost.jit_functions))),
-            ("mean_seconds", json!(cost.mean_seconds())),
-        ],
-        "Turn jit off for the user that sends it, or raise jit_above_cost.".into(),
-        fix,
-    )
 }

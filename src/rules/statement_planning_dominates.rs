@@ -1,13 +1,12 @@
 use crate::config::Span;
-use crate::model::{Flavour, Finding, Severity, Topic};
-use crate::rule::statement::{self, Ran};
-use crate::rule::{Rule, Seen, Word};
+use crate::model::{Flavour, Finding, Severity};
+use crate::rule::statement::{Costly, Ran};
+use crate::rule::Seen;
 use crate::script;
 use crate::workload::{Cost, Sum};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::time::Duration;
 
 /// # Statement that is planned longer than it runs
 ///
@@ -47,62 +46,52 @@ impl Default for StatementPlanningDominates {
     }
 }
 
-impl Rule for StatementPlanningDominates {
+impl Costly for StatementPlanningDominates {
     const ID: &'static str = "statement-planning-dominates";
     const OF: &'static [Flavour] = &[Flavour::Postgres];
-    const NEEDS: &'static [Topic] = statement::TOPICS;
 
-    fn span(&self) -> Duration {
-        self.min_window.get()
+    fn min_window(&self) -> Span {
+        self.min_window
     }
 
-    fn has_seen_enough(&self, seen: &Seen<'_>) -> bool {
-        statement::has_seen_enough(seen, self.min_window)
+    fn is_costly(&self, cost: &Cost, sum: &Sum) -> bool {
+        let dominates = cost.plan_seconds >= self.min_share * (cost.plan_seconds + cost.exec_seconds);
+        let is_slow = mean(cost) >= self.min_mean.get().as_secs_f64();
+        let often = cost.plans >= self.min_plans;
+        let matters = sum.rate(cost.plan_seconds) >= self.min_load;
+        dominates && is_slow && often && matters
     }
 
-    fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
-        let dominates =
-            |cost: &Cost| cost.plan_seconds >= self.min_share * (cost.plan_seconds + cost.exec_seconds);
-        let is_slow = |cost: &Cost| mean(cost) >= self.min_mean.get().as_secs_f64();
-        let often = |cost: &Cost| cost.plans >= self.min_plans;
-        let matters = |cost: &Cost, sum: &Sum| sum.rate(cost.plan_seconds) >= self.min_load;
+    fn measure(cost: &Cost) -> f64 {
+        cost.plan_seconds
+    }
 
-        statement::queries(
-            seen,
-            self.min_window,
-            |_, cost, sum| dominates(cost) && is_slow(cost) && often(cost) && matters(cost, sum),
-            |cost| cost.plan_seconds,
+    fn finding(&self, ran: &Ran<'_>, _: &Seen<'_>) -> Finding {
+        let cost = &ran.cost;
+        ran.finding(
+            Self::ID,
+            Severity::Note,
+            format!(
+                "{} was planned {} times {}, {} each, and ran for {} each",
+                ran.name(),
+                script::count(cost.plans),
+                ran.when(),
+                script::moment(mean(cost)),
+                script::moment(cost.mean_seconds()),
+            ),
+            [
+                ("plans", json!(cost.plans)),
+                ("plan_seconds", json!(cost.plan_seconds)),
+                ("mean_plan_seconds", json!(mean(cost))),
+                ("mean_seconds", json!(cost.mean_seconds())),
+            ],
+            "Let the client prepare it once and execute it often. That is a change in the client, so there is no script."
+                .into(),
+            None,
         )
-        .into_iter()
-        .map(|ran| finding(&ran).into())
     }
 }
 
 fn mean(cost: &Cost) -> f64 {
     cost.plan_seconds / cost.plans.max(1.0)
-}
-
-fn finding(ran: &Ran<'_>) -> Finding {
-    let cost = &ran.cost;
-    ran.finding(
-        StatementPlanningDominates::ID,
-        Severity::Note,
-        format!(
-            "{} was planned {} times {}, {} each, and ran for {} each",
-            ran.name(),
-            script::count(cost.plans),
-            ran.when(),
-            script::moment(mean(cost)),
-            script::moment(cost.mean_seconds()),
-        ),
-        [
-            ("plans", json!(cost.plans)),
-            ("plan_seconds", json!(cost.plan_seconds)),
-            ("mean_plan_seconds", json!(mean(cost))),
-            ("mean_seconds", json!(cost.mean_seconds())),
-        ],
-        "Let the client prepare it once and execute it often. That is a change in the client, so there is no script."
-            .into(),
-        None,
-    )
 }

@@ -1,13 +1,12 @@
 use crate::config::Span;
-use crate::model::{Finding, Severity, Topic};
-use crate::rule::statement::{self, Ran};
-use crate::rule::{Rule, Seen, Word};
+use crate::model::{Finding, Severity};
+use crate::rule::statement::{Costly, Ran};
+use crate::rule::Seen;
 use crate::script;
 use crate::workload::{Cost, Sum};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::time::Duration;
 
 /// # Statement that returns too many rows
 ///
@@ -44,54 +43,48 @@ impl Default for StatementReturnsTooMuch {
     }
 }
 
-impl Rule for StatementReturnsTooMuch {
+impl Costly for StatementReturnsTooMuch {
     const ID: &'static str = "statement-returns-too-much";
-    const NEEDS: &'static [Topic] = statement::TOPICS;
 
-    fn span(&self) -> Duration {
-        self.min_window.get()
+    fn min_window(&self) -> Span {
+        self.min_window
     }
 
-    fn has_seen_enough(&self, seen: &Seen<'_>) -> bool {
-        statement::has_seen_enough(seen, self.min_window)
+    fn is_costly(&self, cost: &Cost, sum: &Sum) -> bool {
+        let many = cost.each(cost.rows) >= self.min_rows;
+        let much = sum.rate(cost.rows) >= self.min_rate;
+        let often = cost.calls >= self.min_calls;
+        many && much && often
     }
 
-    fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
-        let many = |cost: &Cost| cost.each(cost.rows) >= self.min_rows;
-        let much = |cost: &Cost, sum: &Sum| sum.rate(cost.rows) >= self.min_rate;
-        let often = |cost: &Cost| cost.calls >= self.min_calls;
+    fn measure(cost: &Cost) -> f64 {
+        cost.rows
+    }
 
-        statement::queries(
-            seen,
-            self.min_window,
-            |_, cost, sum| many(cost) && much(cost, sum) && often(cost),
-            |cost| cost.rows,
+    fn speaks_of(ran: &Ran<'_>) -> bool {
+        ran.is_select()
+    }
+
+    fn finding(&self, ran: &Ran<'_>, _: &Seen<'_>) -> Finding {
+        let cost = &ran.cost;
+        ran.finding(
+            Self::ID,
+            Severity::Note,
+            format!(
+                "{} returned {} rows in each of {} calls {}",
+                ran.name(),
+                script::count(cost.each(cost.rows)),
+                script::count(cost.calls),
+                ran.when(),
+            ),
+            [
+                ("rows", json!(cost.rows)),
+                ("rows_per_call", json!(cost.each(cost.rows).round())),
+                ("rows_per_second", json!(ran.sum.rate(cost.rows).round())),
+                ("mean_seconds", json!(cost.mean_seconds())),
+            ],
+            "Ask for fewer rows. That is a change in the client, so there is no script.".into(),
+            None,
         )
-        .into_iter()
-        .filter(Ran::is_select)
-        .map(|ran| finding(&ran).into())
     }
-}
-
-fn finding(ran: &Ran<'_>) -> Finding {
-    let cost = &ran.cost;
-    ran.finding(
-        StatementReturnsTooMuch::ID,
-        Severity::Note,
-        format!(
-            "{} returned {} rows in each of {} calls {}",
-            ran.name(),
-            script::count(cost.each(cost.rows)),
-            script::count(cost.calls),
-            ran.when(),
-        ),
-        [
-            ("rows", json!(cost.rows)),
-            ("rows_per_call", json!(cost.each(cost.rows).round())),
-            ("rows_per_second", json!(ran.sum.rate(cost.rows).round())),
-            ("mean_seconds", json!(cost.mean_seconds())),
-        ],
-        "Ask for fewer rows. That is a change in the client, so there is no script.".into(),
-        None,
-    )
 }

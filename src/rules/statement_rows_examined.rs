@@ -1,13 +1,12 @@
 use crate::config::Span;
-use crate::model::{Finding, Flavour, Severity, Topic};
-use crate::rule::statement::{self, Ran};
-use crate::rule::{Rule, Seen, Word};
+use crate::model::{Finding, Flavour, Severity};
+use crate::rule::statement::{Costly, Ran};
+use crate::rule::Seen;
 use crate::script;
 use crate::workload::{Cost, Sum};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::time::Duration;
 
 /// # Statement that looks at far more rows than it needs
 ///
@@ -48,58 +47,49 @@ impl Default for StatementRowsExamined {
     }
 }
 
-impl Rule for StatementRowsExamined {
+impl Costly for StatementRowsExamined {
     const ID: &'static str = "statement-rows-examined";
     const OF: &'static [Flavour] = &[Flavour::Mysql, Flavour::Mariadb];
-    const NEEDS: &'static [Topic] = statement::TOPICS;
 
-    fn span(&self) -> Duration {
-        self.min_window.get()
+    fn min_window(&self) -> Span {
+        self.min_window
     }
 
-    fn has_seen_enough(&self, seen: &Seen<'_>) -> bool {
-        statement::has_seen_enough(seen, self.min_window)
+    fn is_costly(&self, cost: &Cost, sum: &Sum) -> bool {
+        let looks_at_much = cost.each(cost.examined_rows) >= self.min_examined;
+        let for_little = cost.examined_rows >= self.min_ratio * cost.rows.max(1.0);
+        let all_the_time = sum.rate(cost.examined_rows) >= self.min_rate;
+        let again_and_again = cost.calls >= self.min_calls;
+        looks_at_much && for_little && all_the_time && again_and_again
     }
 
-    fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
-        let looks_at_much = |cost: &Cost| cost.each(cost.examined_rows) >= self.min_examined;
-        let for_little = |cost: &Cost| cost.examined_rows >= self.min_ratio * cost.rows.max(1.0);
-        let all_the_time = |cost: &Cost, sum: &Sum| sum.rate(cost.examined_rows) >= self.min_rate;
-        let again_and_again = |cost: &Cost| cost.calls >= self.min_calls;
+    fn measure(cost: &Cost) -> f64 {
+        cost.examined_rows
+    }
 
-        statement::queries(
-            seen,
-            self.min_window,
-            |_, cost, sum| looks_at_much(cost) && for_little(cost) && all_the_time(cost, sum) && again_and_again(cost),
-            |cost| cost.examined_rows,
+    fn finding(&self, ran: &Ran<'_>, _: &Seen<'_>) -> Finding {
+        let cost = &ran.cost;
+        ran.finding(
+            Self::ID,
+            Severity::Note,
+            format!(
+                "{} looked at {} rows in each of {} runs {}, to return or change {}",
+                ran.name(),
+                script::count(cost.each(cost.examined_rows).round()),
+                script::count(cost.calls),
+                ran.when(),
+                script::count(cost.each(cost.rows).round()),
+            ),
+            [
+                ("examined_rows", json!(cost.examined_rows)),
+                ("examined_rows_per_call", json!(cost.each(cost.examined_rows).round())),
+                ("rows_per_call", json!(cost.each(cost.rows))),
+                ("mean_seconds", json!(cost.mean_seconds())),
+            ],
+            "Look at its plan: an index on the columns that it compares leads to the rows it wants. Which one depends on that, so \
+             there is no script."
+                .into(),
+            None,
         )
-        .into_iter()
-        .map(|ran| finding(&ran).into())
     }
-}
-
-fn finding(ran: &Ran<'_>) -> Finding {
-    let cost = &ran.cost;
-    ran.finding(
-        StatementRowsExamined::ID,
-        Severity::Note,
-        format!(
-            "{} looked at {} rows in each of {} runs {}, to return or change {}",
-            ran.name(),
-            script::count(cost.each(cost.examined_rows).round()),
-            script::count(cost.calls),
-            ran.when(),
-            script::count(cost.each(cost.rows).round()),
-        ),
-        [
-            ("examined_rows", json!(cost.examined_rows)),
-            ("examined_rows_per_call", json!(cost.each(cost.examined_rows).round())),
-            ("rows_per_call", json!(cost.each(cost.rows))),
-            ("mean_seconds", json!(cost.mean_seconds())),
-        ],
-        "Look at its plan: an index on the columns that it compares leads to the rows it wants. Which one depends on that, so \
-         there is no script."
-            .into(),
-        None,
-    )
 }

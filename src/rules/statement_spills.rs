@@ -1,14 +1,13 @@
 use crate::config::{ByteSize, Span};
-use crate::model::{Finding, Flavour, LogStatement, Name, Severity, Topic, evidence};
-use crate::rule::statement::{self, Ran};
-use crate::rule::{Rule, Seen, Word, log};
+use crate::model::{Finding, Flavour, LogStatement, Name, Severity, evidence};
+use crate::rule::statement::{self, Costly, Ran};
+use crate::rule::{Seen, log};
 use crate::script;
 use crate::workload::{Cost, Sum};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// # Statement that spills to disk
 ///
@@ -49,41 +48,25 @@ impl Default for StatementSpills {
     }
 }
 
-impl Rule for StatementSpills {
+impl Costly for StatementSpills {
     const ID: &'static str = "statement-spills";
     const OF: &'static [Flavour] = &[Flavour::Postgres];
-    const NEEDS: &'static [Topic] = statement::TOPICS;
 
-    fn span(&self) -> Duration {
-        self.min_window.get()
+    fn min_window(&self) -> Span {
+        self.min_window
     }
 
-    fn has_seen_enough(&self, seen: &Seen<'_>) -> bool {
-        statement::has_seen_enough(seen, self.min_window)
+    fn is_costly(&self, cost: &Cost, sum: &Sum) -> bool {
+        let spills = cost.each(cost.spilled_bytes) >= self.min_spilled.get() as f64;
+        let much = sum.rate(cost.spilled_bytes) >= self.min_rate.get() as f64;
+        let again_and_again = cost.calls >= self.min_calls;
+        spills && much && again_and_again
     }
 
-    fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
-        let spills = |cost: &Cost| cost.each(cost.spilled_bytes) >= self.min_spilled.get() as f64;
-        let much = |cost: &Cost, sum: &Sum| sum.rate(cost.spilled_bytes) >= self.min_rate.get() as f64;
-        let again_and_again = |cost: &Cost| cost.calls >= self.min_calls;
-
-        statement::queries(
-            seen,
-            self.min_window,
-            |_, cost, sum| spills(cost) && much(cost, sum) && again_and_again(cost),
-            |cost| cost.spilled_bytes,
-        )
-        .into_iter()
-        .map(|ran| self.finding(&ran, seen).into())
+    fn measure(cost: &Cost) -> f64 {
+        cost.spilled_bytes
     }
-}
 
-const MIB: f64 = 1_048_576.0;
-/// The same rows take more room in memory than in a file. Calibrated by us: sorts of 300,000 rows took 2 to 3.6 times,
-/// a hash of them 3 times.
-const IN_MEMORY: f64 = 4.0;
-
-impl StatementSpills {
     fn finding(&self, ran: &Ran<'_>, seen: &Seen<'_>) -> Finding {
         let cost = &ran.cost;
         let each = cost.each(cost.spilled_bytes);
@@ -121,7 +104,14 @@ impl StatementSpills {
         finding.evidence.extend(self.logged(ran, seen));
         finding
     }
+}
 
+const MIB: f64 = 1_048_576.0;
+/// The same rows take more room in memory than in a file. Calibrated by us: sorts of 300,000 rows took 2 to 3.6 times,
+/// a hash of them 3 times.
+const IN_MEMORY: f64 = 4.0;
+
+impl StatementSpills {
     /// What the log says of its temporary files, where it is followed: single ones, and as large as they were.
     fn logged(&self, ran: &Ran<'_>, seen: &Seen<'_>) -> BTreeMap<Name, Value> {
         let logged = log::lately::<LogStatement>(seen, self.min_window).and_then(|(stretch, rows)| {

@@ -1,13 +1,12 @@
 use crate::config::Span;
-use crate::model::{Finding, Flavour, Severity, Topic};
-use crate::rule::statement::{self, Ran};
-use crate::rule::{Rule, Seen, Word};
+use crate::model::{Finding, Flavour, Severity};
+use crate::rule::statement::{Costly, Ran};
+use crate::rule::Seen;
 use crate::script;
 use crate::workload::{Cost, Sum};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::time::Duration;
 
 /// # Statement that makes temporary tables on disk
 ///
@@ -47,56 +46,47 @@ impl Default for StatementTempDiskTables {
     }
 }
 
-impl Rule for StatementTempDiskTables {
+impl Costly for StatementTempDiskTables {
     const ID: &'static str = "statement-temp-disk-tables";
     const OF: &'static [Flavour] = &[Flavour::Mysql, Flavour::Mariadb];
-    const NEEDS: &'static [Topic] = statement::TOPICS;
 
-    fn span(&self) -> Duration {
-        self.min_window.get()
+    fn min_window(&self) -> Span {
+        self.min_window
     }
 
-    fn has_seen_enough(&self, seen: &Seen<'_>) -> bool {
-        statement::has_seen_enough(seen, self.min_window)
+    fn is_costly(&self, cost: &Cost, sum: &Sum) -> bool {
+        let as_a_rule = cost.each(cost.tmp_disk_tables) >= self.min_share;
+        let many = sum.rate(cost.tmp_disk_tables) >= self.min_rate;
+        let again_and_again = cost.calls >= self.min_calls;
+        as_a_rule && many && again_and_again
     }
 
-    fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
-        let as_a_rule = |cost: &Cost| cost.each(cost.tmp_disk_tables) >= self.min_share;
-        let many = |cost: &Cost, sum: &Sum| sum.rate(cost.tmp_disk_tables) >= self.min_rate;
-        let again_and_again = |cost: &Cost| cost.calls >= self.min_calls;
+    fn measure(cost: &Cost) -> f64 {
+        cost.tmp_disk_tables
+    }
 
-        statement::queries(
-            seen,
-            self.min_window,
-            |_, cost, sum| as_a_rule(cost) && many(cost, sum) && again_and_again(cost),
-            |cost| cost.tmp_disk_tables,
+    fn finding(&self, ran: &Ran<'_>, _: &Seen<'_>) -> Finding {
+        let cost = &ran.cost;
+        ran.finding(
+            Self::ID,
+            Severity::Note,
+            format!(
+                "{} made {} temporary tables on disk in {} runs {}",
+                ran.name(),
+                script::count(cost.tmp_disk_tables),
+                script::count(cost.calls),
+                ran.when(),
+            ),
+            [
+                ("tmp_disk_tables", json!(cost.tmp_disk_tables)),
+                ("tmp_disk_tables_per_call", json!(cost.each(cost.tmp_disk_tables))),
+                ("tmp_tables_per_call", json!(cost.each(cost.tmp_tables))),
+                ("mean_seconds", json!(cost.mean_seconds())),
+            ],
+            "Look at its plan for what it keeps aside: an index in the order of its groups needs no table. What to change depends on \
+             that, so there is no script."
+                .into(),
+            None,
         )
-        .into_iter()
-        .map(|ran| finding(&ran).into())
     }
-}
-
-fn finding(ran: &Ran<'_>) -> Finding {
-    let cost = &ran.cost;
-    ran.finding(
-        StatementTempDiskTables::ID,
-        Severity::Note,
-        format!(
-            "{} made {} temporary tables on disk in {} runs {}",
-            ran.name(),
-            script::count(cost.tmp_disk_tables),
-            script::count(cost.calls),
-            ran.when(),
-        ),
-        [
-            ("tmp_disk_tables", json!(cost.tmp_disk_tables)),
-            ("tmp_disk_tables_per_call", json!(cost.each(cost.tmp_disk_tables))),
-            ("tmp_tables_per_call", json!(cost.each(cost.tmp_tables))),
-            ("mean_seconds", json!(cost.mean_seconds())),
-        ],
-        "Look at its plan for what it keeps aside: an index in the order of its groups needs no table. What to change depends on \
-         that, so there is no script."
-            .into(),
-        None,
-    )
 }

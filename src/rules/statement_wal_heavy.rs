@@ -1,13 +1,12 @@
 use crate::config::{ByteSize, Span};
-use crate::model::{Flavour, Finding, Severity, Topic};
-use crate::rule::statement::{self, Ran};
-use crate::rule::{Rule, Seen, Word};
+use crate::model::{Flavour, Finding, Severity};
+use crate::rule::statement::{Costly, Ran};
+use crate::rule::Seen;
 use crate::script;
 use crate::workload::{Cost, Sum};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::time::Duration;
 
 /// # Statement that writes much log for little change
 ///
@@ -46,33 +45,55 @@ impl Default for StatementWalHeavy {
     }
 }
 
-impl Rule for StatementWalHeavy {
+impl Costly for StatementWalHeavy {
     const ID: &'static str = "statement-wal-heavy";
     const OF: &'static [Flavour] = &[Flavour::Postgres];
-    const NEEDS: &'static [Topic] = statement::TOPICS;
 
-    fn span(&self) -> Duration {
-        self.min_window.get()
+    fn min_window(&self) -> Span {
+        self.min_window
     }
 
-    fn has_seen_enough(&self, seen: &Seen<'_>) -> bool {
-        statement::has_seen_enough(seen, self.min_window)
+    fn is_costly(&self, cost: &Cost, sum: &Sum) -> bool {
+        let for_little = cost.rows >= 1.0 && per_row(cost) >= self.min_per_row.get() as f64;
+        let much = sum.rate(changes(cost)) >= self.min_rate.get() as f64;
+        let of_all = cost.wal_bytes >= self.min_share * sum.whole.wal_bytes;
+        for_little && much && of_all
     }
 
-    fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
-        let for_little = |cost: &Cost| cost.rows >= 1.0 && per_row(cost) >= self.min_per_row.get() as f64;
-        let much = |cost: &Cost, sum: &Sum| sum.rate(changes(cost)) >= self.min_rate.get() as f64;
-        let of_all = |cost: &Cost, sum: &Sum| cost.wal_bytes >= self.min_share * sum.whole.wal_bytes;
+    fn measure(cost: &Cost) -> f64 {
+        cost.wal_bytes
+    }
 
-        statement::queries(
-            seen,
-            self.min_window,
-            |_, cost, sum| for_little(cost) && much(cost, sum) && of_all(cost, sum),
-            |cost| cost.wal_bytes,
+    fn speaks_of(ran: &Ran<'_>) -> bool {
+        !ran.is_select()
+    }
+
+    fn finding(&self, ran: &Ran<'_>, _: &Seen<'_>) -> Finding {
+        let cost = &ran.cost;
+        let share = cost.wal_bytes / ran.sum.whole.wal_bytes.max(1.0);
+        ran.finding(
+            Self::ID,
+            Severity::Note,
+            format!(
+                "{} added {} to the log {}, {:.0} % of all: {} for each of {} rows that it changed",
+                ran.name(),
+                script::bytes(cost.wal_bytes),
+                ran.when(),
+                share * 100.0,
+                script::bytes(per_row(cost)),
+                script::count(cost.rows),
+            ),
+            [
+                ("wal_bytes", json!(cost.wal_bytes)),
+                ("wal_full_images", json!(cost.wal_full_images)),
+                ("wal_bytes_per_row", json!(per_row(cost).round())),
+                ("share_ratio", json!(share)),
+            ],
+            "Change fewer bytes: split what changes often from what is large, and leave rows alone that stay the same. \
+             That is a change of the schema or the client, so there is no script."
+                .into(),
+            None,
         )
-        .into_iter()
-        .filter(|ran| !ran.is_select())
-        .map(|ran| finding(&ran).into())
     }
 }
 
@@ -85,32 +106,4 @@ fn changes(cost: &Cost) -> f64 {
 
 fn per_row(cost: &Cost) -> f64 {
     changes(cost) / cost.rows.max(1.0)
-}
-
-fn finding(ran: &Ran<'_>) -> Finding {
-    let cost = &ran.cost;
-    let share = cost.wal_bytes / ran.sum.whole.wal_bytes.max(1.0);
-    ran.finding(
-        StatementWalHeavy::ID,
-        Severity::Note,
-        format!(
-            "{} added {} to the log {}, {:.0} % of all: {} for each of {} rows that it changed",
-            ran.name(),
-            script::bytes(cost.wal_bytes),
-            ran.when(),
-            share * 100.0,
-            script::bytes(per_row(cost)),
-            script::count(cost.rows),
-        ),
-        [
-            ("wal_bytes", json!(cost.wal_bytes)),
-            ("wal_full_images", json!(cost.wal_full_images)),
-            ("wal_bytes_per_row", json!(per_row(cost).round())),
-            ("share_ratio", json!(share)),
-        ],
-        "Change fewer bytes: split what changes often from what is large, and leave rows alone that stay the same. \
-         That is a change of the schema or the client, so there is no script."
-            .into(),
-        None,
-    )
 }
