@@ -2,12 +2,13 @@
 //!
 //! What every engine does the same way is here: SQL that fits the server (`template`, `collector`), results that
 //! become nouns (`layout`, `reading`), what the pulse makes of sessions (`crowd`), the round of the roaming lane
-//! (`round`), what the lanes of one server share (`shared`), whom TLS trusts (`trust`, `verify`), when to knock (`door`).
+//! (`round`), what a lane fetches between its visits (`errand`), what the lanes of one server share (`shared`), whom TLS trusts (`trust`, `verify`), when to knock (`door`).
 
 pub mod blocking;
 pub mod collector;
 pub mod crowd;
 pub mod door;
+pub mod errand;
 pub mod layout;
 pub mod load;
 pub mod reading;
@@ -17,6 +18,8 @@ pub mod template;
 pub mod trust;
 pub mod verify;
 
+use self::errand::{Errand, Fetched};
+use self::reading::Failure;
 use crate::follow::Wanted;
 use crate::model::question::{Answer, Question};
 use crate::model::{Digest, Sample, Topic};
@@ -156,6 +159,10 @@ pub struct Lack {
 /// One connection's worth of watching. Dropping it closes the connection.
 pub trait Probe: Send {
     fn visit<'a>(&'a mut self, due: &'a Due) -> Async<'a, Result<Visit, EngineError>>;
+    /// Fetches something between two visits.
+    fn fetch<'a>(&'a mut self, _: &'a Errand) -> Async<'a, Result<Fetched, Failure>> {
+        Box::pin(async { Err(Failure::refused("this lane runs no errands")) })
+    }
 }
 
 /// One watched server. Its lanes share what is known of it.

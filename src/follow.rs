@@ -5,7 +5,10 @@
 //!                     └────────── positions ──────────────► Kept ◄── numbers ──┘      one whole, in the store
 //! ```
 //!
-//! A follower has no connection, cannot fail, and holds nobody up. What it has counted and how far it has read are
+//! Where the files lie on another machine, the server reads them for us, piece by piece (`served`), and so it does
+//! where its slow log is a table (`table`): errands of a lane bring what is new, and the rest of the way is the same.
+//!
+//! A follower has no connection of its own, cannot fail, and holds nobody up. What it has counted and how far it has read are
 //! kept as one whole before anybody sees the numbers, so that whatever happens to us no entry is missed and none is
 //! counted twice. What the files themselves have lost is counted as lost.
 
@@ -15,11 +18,15 @@ pub mod files;
 pub mod identity;
 pub mod kept;
 pub mod list;
+pub mod served;
+pub mod table;
+pub mod through;
 
+mod stream;
 mod task;
 mod tracked;
 
-pub use list::Wanted;
+pub use list::{Through, Wanted};
 pub use task::{Follower, Told, follow};
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! One lane of one target: it owns its connection, visits when it is time, and tells what it brought.
 //! One visit is in flight, a late one is skipped, a failed one is followed by back-off.
 
+use crate::engine::errand::Call;
 use crate::engine::{Due, Engine, EngineError, Lane, Visit};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,13 +38,16 @@ pub struct News {
     pub brought: Result<Visit, EngineError>,
 }
 
-/// Runs until its receiver is gone or it is dropped.
+/// Runs until its receiver is gone or it is dropped. Between visits it goes on errands, where it takes `calls`.
 pub async fn run(
     engine: Arc<dyn Engine>,
     lane: Lane,
     mut orders: watch::Receiver<Orders>,
     news: mpsc::Sender<News>,
+    mut calls: Option<mpsc::Receiver<Call>>,
 ) {
+    // What errands cost is told with the next visit.
+    let mut errands = Duration::ZERO;
     let mut probe = engine.open(lane);
     let mut retry = FIRST_RETRY;
     // The beat probes the server for all; the others come when there is something to know.
@@ -54,7 +58,13 @@ pub async fn run(
     };
     let mut next = Instant::now() + head_start;
     loop {
-        sleep_until(next).await;
+        loop {
+            tokio::select! {
+                biased;
+                () = sleep_until(next) => break,
+                call = called(&mut calls) => errands += call.run(probe.as_mut()).await,
+            }
+        }
         let Some(due) = orders.borrow_and_update().due(lane) else {
             if orders.changed().await.is_err() {
                 return;
@@ -62,10 +72,11 @@ pub async fn run(
             continue;
         };
         let visited = timeout(VISIT, probe.visit(&due)).await;
-        let brought = visited.unwrap_or(Err(EngineError::Timeout(VISIT)));
+        let mut brought = visited.unwrap_or(Err(EngineError::Timeout(VISIT)));
         let now = Instant::now();
-        match &brought {
-            Ok(_) => {
+        match &mut brought {
+            Ok(visit) => {
+                visit.cost += std::mem::take(&mut errands);
                 retry = FIRST_RETRY;
                 // A late visit is skipped, not made up for.
                 next += due.every;
@@ -83,6 +94,17 @@ pub async fn run(
             return;
         }
     }
+}
+
+/// Nobody calls a lane that takes no calls, nor one whose callers are gone.
+async fn called(calls: &mut Option<mpsc::Receiver<Call>>) -> Call {
+    if let Some(open) = calls
+        && let Some(call) = open.recv().await
+    {
+        return call;
+    }
+    *calls = None;
+    std::future::pending().await
 }
 
 /// Between three quarters and five quarters, so that a hundred agents do not return in step.

@@ -1,5 +1,5 @@
 -- Tier full on MySQL 5.7 and later, on top of stats: dbsonde may read every table of every schema, now and later. The server's own
--- are among them, with the hashes of passwords. It still writes nothing.
+-- are among them, with the hashes of passwords, and the slow log where it is kept as a table. It still writes nothing.
 --
 -- Run mysql.stats.sql first.
 

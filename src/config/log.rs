@@ -24,6 +24,10 @@ pub struct LogSource {
     /// The server's log_line_prefix, for plain logs of PostgreSQL. Left out, it is asked for or inferred.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line_prefix: Option<String>,
+    /// Whether to have the server read its own log for us: pg_read_binary_file of PostgreSQL, the table mysql.slow_log.
+    /// Left out, where the log does not lie on this machine and the login may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub through_sql: Option<bool>,
 }
 
 /// One path, or a list of them.
@@ -61,6 +65,10 @@ impl LogSource {
                 "path",
                 format!("there are more than {MAX_PATHS} paths\nuse * in the names of files"),
             ));
+        }
+        if self.through_sql == Some(true) && !paths.is_empty() {
+            let said = "the log is named twice: its files, and the server\nkeep one of path and through_sql";
+            return Err(("through_sql", said.to_owned()));
         }
         let has_star = |path: &Path| path.to_string_lossy().contains(['*', '?']);
         for path in paths {

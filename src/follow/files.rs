@@ -41,6 +41,14 @@ pub struct Fates {
     pub lost_bytes: u64,
 }
 
+impl std::ops::AddAssign for Fates {
+    fn add_assign(&mut self, more: Self) {
+        self.begun += more.begun;
+        self.lost += more.lost;
+        self.lost_bytes += more.lost_bytes;
+    }
+}
+
 #[derive(Debug, Default)]
 pub struct Files {
     tracked: Vec<Tracked>,

@@ -7,9 +7,9 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Enough of the beginning that it holds the time of an entry.
-const HEAD: u64 = 1_024;
+pub const HEAD: u64 = 1_024;
 /// Enough of what was read last.
-const BEHIND: u64 = 256;
+pub const BEHIND: u64 = 256;
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Inode {

@@ -3,6 +3,7 @@
 
 use super::account::Account;
 use super::files::Files;
+use super::through::Place;
 use super::tracked::Mark;
 use crate::model::{Epoch, Name, Part, Rows, Scope, Timestamp, When};
 use crate::stores::columns;
@@ -19,6 +20,8 @@ pub struct Kept {
     pub looked: f64,
     pub patterns: Vec<PathBuf>,
     pub marks: Vec<Mark>,
+    /// How far the server has read for us.
+    pub through: Option<Place>,
     pub rows: Vec<Rows>,
 }
 
@@ -35,6 +38,8 @@ struct Head {
     looked: f64,
     patterns: Vec<PathBuf>,
     marks: Vec<Mark>,
+    #[serde(default)]
+    through: Option<Place>,
 }
 
 /// Of numbers that began at `since`: they have nothing to do with the server's own.
@@ -44,8 +49,14 @@ pub fn epoch(since: f64) -> Epoch {
 
 impl Kept {
     /// `None` if something of it cannot be kept: then nothing may be.
-    pub fn encode(files: &Files, patterns: Vec<PathBuf>, account: &Account) -> Option<Vec<u8>> {
-        let head = Head { since: account.since, looked: files.looked(), patterns, marks: files.marks() };
+    pub fn encode(
+        files: &Files,
+        patterns: Vec<PathBuf>,
+        through: Option<Place>,
+        account: &Account,
+    ) -> Option<Vec<u8>> {
+        let (looked, marks) = (files.looked(), files.marks());
+        let head = Head { since: account.since, looked, patterns, marks, through };
         let head = serde_json::to_string(&head).ok()?;
         let taken = When { run: 0, monotonic: 0.0, wall: account.since };
         let part = |rows: &Arc<Rows>| {
@@ -58,8 +69,8 @@ impl Kept {
 
     pub fn decode(blob: &[u8]) -> Option<Self> {
         let form: Form = postcard::from_bytes(&columns::unseal(blob).ok()?).ok()?;
-        let Head { since, looked, patterns, marks } = serde_json::from_str(&form.head).ok()?;
+        let Head { since, looked, patterns, marks, through } = serde_json::from_str(&form.head).ok()?;
         let rows = form.parts.iter().map(|part| Some(Rows::clone(&columns::decode(part).ok()?.1.rows)));
-        Some(Self { since, looked, patterns, marks, rows: rows.collect::<Option<_>>()? })
+        Some(Self { since, looked, patterns, marks, through, rows: rows.collect::<Option<_>>()? })
     }
 }

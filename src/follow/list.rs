@@ -23,6 +23,17 @@ pub struct Wanted {
     /// PostgreSQL's `log_line_prefix`. Left out, it is inferred.
     pub line_prefix: Option<String>,
     pub dialect: Dialect,
+    /// What the server reads for us.
+    pub through: Option<Through>,
+}
+
+/// What a server can read for us of its own log.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Through {
+    /// Files: its directory and a pattern of names.
+    Files(PathBuf),
+    /// The slow log that it keeps as a table.
+    SlowTable,
 }
 
 /// The files there are, oldest first. `gaps` hears of those that cannot be had; false if a directory cannot be read.

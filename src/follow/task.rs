@@ -1,21 +1,24 @@
 //! The task that follows the logs of one target.
 
 use super::account::Account;
-use super::files::Files;
+use super::files::{Fates, Files};
 use super::kept::{Kept, epoch};
-use super::list::Wanted;
+use super::list::{Through, Wanted};
+use super::through::Fetcher;
 use crate::clock::Clock;
 use crate::digest::{Filter, Sum};
+use crate::engine::errand::{Brought, Errand, Errands};
 use crate::engine::{Engine, Visit};
 use crate::log::Format;
 use crate::model::{Digest, Gap, Name, Part, Scope, Topic, When};
 use crate::sql::Dialect;
 use crate::store::Keeper;
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 /// Between two looks at the files.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -34,6 +37,8 @@ const MAX_TOLD: usize = 10_000;
 #[derive(Debug)]
 pub struct Follower {
     files: Files,
+    /// What the server reads for us.
+    fetcher: Option<Fetcher>,
     account: Account,
     sum: Sum,
     wanted: Option<Wanted>,
@@ -58,17 +63,20 @@ impl Follower {
     /// From what a former life has kept.
     pub fn new(kept: Option<&[u8]>, wanted: Wanted, clock: Clock) -> Self {
         let now = clock.now();
-        let (files, account) = match kept.and_then(Kept::decode) {
+        let (files, place, account) = match kept.and_then(Kept::decode) {
             Some(kept) => {
                 let begins = kept.patterns != wanted.patterns;
-                (Files::new(kept.marks, kept.looked, begins), Account::new(kept.since, kept.rows))
+                let files = Files::new(kept.marks, kept.looked, begins);
+                (files, kept.through, Account::new(kept.since, kept.rows))
             }
-            None => (Files::new(Vec::new(), now.wall, true), Account::new(now.wall, Vec::new())),
+            None => (Files::new(Vec::new(), now.wall, true), None, Account::new(now.wall, Vec::new())),
         };
+        let fetcher = wanted.through.clone().map(|through| Fetcher::new(through, place, now.monotonic));
         let format =
             if wanted.dialect == Dialect::Postgres { Format::PostgresStderr } else { Format::MysqlSlow };
         Self {
             files,
+            fetcher,
             account,
             sum: Sum::new(format, Filter::default()),
             wanted: Some(wanted),
@@ -89,7 +97,44 @@ impl Follower {
     }
 
     fn want(&mut self, wanted: Wanted) {
+        let before = self.wanted.as_ref().and_then(|before| before.through.as_ref());
+        if before != wanted.through.as_ref() {
+            let now = self.clock.now().monotonic;
+            self.fetcher = wanted.through.clone().map(|through| Fetcher::new(through, None, now));
+        }
         self.wanted = Some(wanted);
+    }
+
+    fn errand(&self) -> Option<Errand> {
+        self.fetcher.as_ref().map(Fetcher::errand)
+    }
+
+    /// Takes in what an errand has brought. Gives how long to rest before the next.
+    fn take(&mut self, brought: Brought) -> Duration {
+        let now = self.clock.now().monotonic;
+        let (Some(fetcher), Some(wanted)) = (&mut self.fetcher, &self.wanted) else { return Duration::ZERO };
+        let had_begun = fetcher.has_begun();
+        let rest = fetcher.take(brought, wanted, &mut self.sum, now);
+        self.is_kept &= had_begun == fetcher.has_begun();
+        rest
+    }
+
+    /// Bytes written and not yet read, as far as we know.
+    fn behind(&self) -> u64 {
+        self.files.behind() + self.fetcher.as_ref().map_or(0, Fetcher::behind)
+    }
+
+    /// The log that was written to last.
+    fn newest(&self) -> Option<&Path> {
+        self.files.newest().or_else(|| self.fetcher.as_ref()?.newest())
+    }
+
+    fn fates(&mut self) -> Fates {
+        let mut fates = std::mem::take(&mut self.files.fates);
+        if let Some(fetcher) = &mut self.fetcher {
+            fates += fetcher.fates();
+        }
+        fates
     }
 
     /// Is there something to tell, and may it be told?
@@ -108,16 +153,17 @@ impl Follower {
         let mut kept = None;
         let mut wording = Vec::new();
         if is_first || !has_news {
-            self.account.falls_behind(self.files.behind());
+            self.account.falls_behind(self.behind());
         } else {
             wording = self.wording();
-            let fates = std::mem::take(&mut self.files.fates);
-            let (newest, behind) = (self.files.newest(), self.files.behind());
-            self.account.add(&self.sum, fates, newest, behind, now.monotonic);
+            let (fates, behind) = (self.fates(), self.behind());
+            let newest = self.newest().map(Path::to_owned);
+            self.account.add(&self.sum, fates, newest.as_deref(), behind, now.monotonic);
             self.sum.renew();
             self.is_kept = true;
             let patterns = self.wanted.as_ref().map(|wanted| wanted.patterns.clone()).unwrap_or_default();
-            kept = Kept::encode(&self.files, patterns, &self.account);
+            let place = self.fetcher.as_ref().and_then(Fetcher::place);
+            kept = Kept::encode(&self.files, patterns, place, &self.account);
             let bytes = kept.as_ref().map_or(0, Vec::len);
             self.may_tell = now.monotonic + bytes as f64 / MAX_WRITTEN;
         }
@@ -142,8 +188,9 @@ impl Follower {
             let part = Part { taken, epoch: epoch(self.account.since), complete: true, rows: rows.clone() };
             visit.sample.parts.push((rows.topic(), Scope::Server, part));
         }
-        if !self.files.gaps.is_empty() {
-            let reasons: Vec<String> = self.files.gaps.iter().cloned().collect();
+        let through = self.fetcher.iter().flat_map(Fetcher::gaps);
+        let reasons: Vec<String> = self.files.gaps.iter().cloned().chain(through).collect();
+        if !reasons.is_empty() {
             let gap = Gap { topic: Topic::Logs, scope: Scope::Server, reason: reasons.join("; ") };
             visit.sample.gaps.push(gap);
         }
@@ -152,7 +199,7 @@ impl Follower {
 
     fn taken_at(&self, now: When) -> When {
         let newest = self.account.newest.map(|micros| micros as f64 / 1e6);
-        let (Some(newest), true) = (newest, self.files.behind() > 0) else { return now };
+        let (Some(newest), true) = (newest, self.behind() > 0) else { return now };
         let lag = (now.wall - newest).max(0.0);
         let at = When { monotonic: now.monotonic - lag, wall: now.wall - lag, ..now };
         match self.taken {
@@ -168,6 +215,7 @@ pub async fn follow(
     target: Name,
     clock: Clock,
     keeper: Keeper,
+    errands: Errands,
     tell: mpsc::Sender<Visit>,
 ) {
     let wanted = loop {
@@ -181,23 +229,33 @@ pub async fn follow(
     };
     let kept = keeper.logs(&target).await;
     let mut follower = Follower::new(kept.as_deref(), wanted, clock);
+    let mut rests_until = Instant::now();
     loop {
         if let Some(wanted) = engine.logs() {
             follower.want(wanted);
         }
+        let mut brought = None;
+        if let Some(errand) = follower.errand().filter(|_| rests_until <= Instant::now()) {
+            let Some(answer) = errands.run(errand).await else { return };
+            brought = Some(answer);
+        }
         // Files are read on a thread for what blocks, and lent to it.
         let looked = tokio::task::spawn_blocking(move || {
+            let rest = brought.map(|brought| follower.take(brought));
             let more = follower.look();
             // What a former life has kept is told before anything is added to it.
             let first = follower.told.is_none().then(|| follower.parcel()).flatten();
             let parcels = [first, follower.parcel()];
-            (follower, parcels, more)
+            (follower, parcels, more, rest)
         });
-        let Ok((lent, parcels, more)) = looked.await else {
+        let Ok((lent, parcels, more, rest)) = looked.await else {
             tracing::error!(%target, "the reading of its logs has panicked; they are not followed any more");
             return;
         };
         follower = lent;
+        if let Some(rest) = rest {
+            rests_until = Instant::now() + rest;
+        }
         for parcel in parcels.into_iter().flatten() {
             if let Some(kept) = parcel.kept {
                 // What cannot be kept is told all the same; the store says that it fails.
@@ -209,7 +267,9 @@ pub async fn follow(
             }
         }
         if !more {
-            tokio::time::sleep(LOOK_EVERY).await;
+            let look = Instant::now() + LOOK_EVERY;
+            let next = if follower.fetcher.is_some() { look.min(rests_until) } else { look };
+            tokio::time::sleep_until(next).await;
         }
     }
 }
@@ -217,23 +277,31 @@ pub async fn follow(
 /// Where a server writes its logs, by its own word.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Told {
+    /// On this machine.
     pub patterns: Vec<PathBuf>,
+    /// What it can read for us.
+    pub through: Option<Through>,
+    /// Some of what it writes can be had through it alone.
+    pub needs_through: bool,
     pub line_prefix: Option<String>,
 }
 
 impl Wanted {
     /// The word of the operator, else that of the server. `None` while there is nothing to follow.
     pub fn of(source: &crate::config::LogSource, told: Option<&Told>, dialect: Dialect) -> Option<Self> {
-        let named = source.path.all();
-        let told_patterns = told.map(|told| told.patterns.as_slice()).unwrap_or_default();
-        let patterns = if named.is_empty() { told_patterns } else { named };
+        let is_forced = source.through_sql == Some(true);
+        let mut patterns = source.path.all().to_vec();
+        let mut through = None;
+        if patterns.is_empty() {
+            let is_used = |told: &&Told| is_forced || (told.needs_through && source.through_sql.is_none());
+            through = told.filter(is_used).and_then(|told| told.through.clone());
+            let here = told.filter(|_| !is_forced).map(|told| told.patterns.clone());
+            patterns = here.unwrap_or_default();
+        }
         let line_prefix =
             source.line_prefix.clone().or_else(|| told.and_then(|told| told.line_prefix.clone()));
-        (source.is_wanted() && !patterns.is_empty()).then(|| Self {
-            patterns: patterns.to_vec(),
-            format: source.format,
-            line_prefix,
-            dialect,
-        })
+        let format = source.format;
+        let is_any = !patterns.is_empty() || through.is_some();
+        (source.is_wanted() && is_any).then_some(Self { patterns, format, line_prefix, dialect, through })
     }
 }

@@ -143,6 +143,7 @@ impl Reader {
             format: None,
             line_prefix: None,
             dialect: Dialect::MYSQL,
+            through: None,
         };
         let life = Life {
             files: Files::new(Vec::new(), wall(), true),
@@ -165,7 +166,7 @@ impl Reader {
         let fates = std::mem::take(&mut files.fates);
         account.add(sum, fates, files.newest(), files.behind(), self.now);
         sum.renew();
-        self.kept = Kept::encode(files, self.wanted.patterns.clone(), account);
+        self.kept = Kept::encode(files, self.wanted.patterns.clone(), None, account);
     }
 
     fn dies(&mut self) {
@@ -282,6 +283,77 @@ fn unlinked_and_its_inode_taken() {
 fn all_of_them() {
     // The last one has a file that took the inode of one that was gone, while nobody looked.
     (1..8).chain([30]).for_each(|seed| play(seed, &[0, 1, 2, 3], 150));
+}
+
+/// What was said of files that cannot be had.
+fn gaps(reader: &Reader) -> String {
+    reader.life.files.gaps.iter().cloned().collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn only_regular_files_of_the_directory_are_read() {
+    let (dir, elsewhere) = (Dir::new(), Dir::new());
+    let path = dir.0.join("slow.log");
+    let mut writer = Writer::new(elsewhere.0.join("slow.log"));
+    writer.write(3);
+    // Whoever opens a pipe without a writer to read from it would wait for ever.
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let mut reader = Reader::new(&path);
+    assert!(gaps(&reader).contains("is not a regular file"), "{}", gaps(&reader));
+    for (target, said) in [
+        (PathBuf::from("/dev/zero"), "is not a regular file"),
+        (elsewhere.0.clone(), "is not a regular file"),
+        (writer.path.clone(), "is a link that leads out of its directory"),
+    ] {
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink(&target, &path).unwrap();
+        writer.write(3);
+        reader.look(1.0);
+        assert!(gaps(&reader).contains(said), "{}: {}", target.display(), gaps(&reader));
+    }
+    reader.settle();
+    assert_eq!(reader.counted(), []);
+    // A file at last: all of it is new.
+    fs::remove_file(&path).unwrap();
+    let mut writer = Writer::new(path);
+    writer.write(4);
+    reader.settle();
+    assert_eq!((reader.counted(), gaps(&reader)), (truth(&writer), String::new()));
+}
+
+/// The log is a link that is switched from one file of the directory to the next.
+#[test]
+fn a_link_that_is_switched_is_followed() {
+    let dir = Dir::new();
+    let link = dir.0.join("slow.log");
+    let switch = |to: &str| {
+        std::os::unix::fs::symlink(to, dir.0.join("new")).unwrap();
+        fs::rename(dir.0.join("new"), &link).unwrap();
+    };
+    let mut writer = Writer::new(dir.0.join("real-0.log"));
+    switch("real-0.log");
+    let mut reader = Reader::new(&link);
+    for round in 1..6 {
+        writer.write(10);
+        if round % 2 == 0 {
+            reader.look(0.25);
+        }
+        let next = dir.0.join(format!("real-{round}.log"));
+        let old = std::mem::replace(&mut writer.file, append(&next));
+        switch(&format!("real-{round}.log"));
+        writer.write(5);
+        if round == 3 {
+            reader.dies();
+        }
+        // Still written to, as by a server that has not been told yet.
+        let mut late = std::mem::replace(&mut writer.file, old);
+        writer.write(2);
+        std::mem::swap(&mut late, &mut writer.file);
+        (0..4).for_each(|_| reader.look(1.5));
+        reader.keep();
+    }
+    reader.settle();
+    assert_eq!(reader.counted(), truth(&writer), "{}", gaps(&reader));
 }
 
 #[test]

@@ -3,10 +3,11 @@
 use super::file::{Refused, open};
 use super::identity::{Content, Inode, Seen};
 use super::list::Wanted;
+use super::stream::{MOST, SAMPLE, Stream, UNKNOWN, known_format};
 use crate::digest::unpack::{is_packed, unpack};
 use crate::digest::{Bookmark, Feed, Sum};
-use crate::log::{End, Format, Reader};
-use crate::logs::{self, recognise};
+use crate::log::{End, Format};
+use crate::logs;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs::File;
@@ -14,17 +15,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
-/// The largest entry that is taken in whole while it is written. Its shape is known from its beginning; many targets
-/// share our memory.
-const MOST: usize = 1 << 20;
-/// The beginning of a file, by which its format and prefix are known.
-const SAMPLE: usize = 64 << 10;
 const MAGIC: usize = 16;
-/// An entry is over when nothing has followed it for so long. A short one was written at once.
-const QUIET: f64 = 0.3;
-const SHORT: usize = 4 << 10;
-/// A long one may have been written in pieces.
-const LONG_QUIET: f64 = 5.0;
 /// A file that has its successor is read to its end, and so much longer.
 pub const LINGER: f64 = 2.0;
 
@@ -45,8 +36,7 @@ pub struct Mark {
 
 pub struct Held {
     pub file: File,
-    feed: Feed,
-    reader: Option<Box<dyn Reader + Send>>,
+    stream: Stream,
 }
 
 impl fmt::Debug for Held {
@@ -106,8 +96,7 @@ impl Tracked {
         if self.seen == Some(seen) {
             return Ok(true);
         }
-        let taken =
-            self.mark.bookmark.at + self.held.as_ref().map_or(0, |held| held.feed.rest().len() as u64);
+        let taken = self.held.as_ref().map_or(self.mark.bookmark.at, |held| held.stream.taken());
         let opened;
         let file = match &self.held {
             Some(held) => &held.file,
@@ -140,7 +129,7 @@ impl Tracked {
                 return Err(Refused::Gone);
             }
             file.seek(SeekFrom::Start(self.mark.bookmark.at))?;
-            self.held = Some(Held { file, feed: Feed::new(self.mark.bookmark, MOST), reader: None });
+            self.held = Some(Held { file, stream: Stream::at(self.mark.bookmark) });
         }
         Ok(())
     }
@@ -159,31 +148,27 @@ impl Tracked {
         }
         let Self { mark, held: Some(held), grown, listed, .. } = self else { return Err(Refused::Gone) };
         // Nothing in it yet.
-        let Some(reader) = &mut held.reader else { return Ok(Reached::End) };
-        let before = held.feed.bookmark();
+        if !held.stream.has_reader() {
+            return Ok(Reached::End);
+        }
+        let before = held.stream.bookmark();
         let reached = loop {
-            while held.feed.step(reader.as_mut(), sum, End::Open) {}
+            held.stream.run(sum);
             if *room == 0 {
                 break Reached::Bound;
             }
-            let read = held.feed.more(&mut (&held.file).take(*room))? as u64;
+            let read = held.stream.more(&mut (&held.file).take(*room), sum)?;
             *room -= read;
-            sum.bytes += read;
             if read == 0 {
                 break Reached::End;
             }
             *grown = now;
         };
-        let rest = held.feed.rest();
         let quiet = now - *grown;
-        let is_whole = rest.ends_with(b"\n") && quiet >= if rest.len() <= SHORT { QUIET } else { LONG_QUIET };
         let is_last = !*listed && quiet >= LINGER;
-        if reached == Reached::End && !held.feed.bookmark().passing && (is_whole || is_last) {
-            while held.feed.step(reader.as_mut(), sum, End::Closed) {}
-        }
-        let amid = reached == Reached::End && !held.feed.rest().is_empty();
-        held.feed.settle();
-        mark.bookmark = held.feed.bookmark();
+        let amid = reached == Reached::End && held.stream.end(sum, quiet, is_last);
+        held.stream.settle();
+        mark.bookmark = held.stream.bookmark();
         if mark.bookmark != before {
             let size = held.file.metadata()?.len();
             mark.size = mark.size.max(mark.bookmark.at);
@@ -194,18 +179,15 @@ impl Tracked {
 
     /// Sees to it that there is a reader as soon as there is something to read. False if the file is compressed.
     fn has_reader(&mut self, wanted: &Wanted) -> Result<bool, Refused> {
-        let at_start = !self.has_begun();
-        let Some(held) = self.held.as_mut().filter(|held| held.reader.is_none()) else { return Ok(true) };
+        let Self { mark, held: Some(held), .. } = self else { return Ok(true) };
+        if held.stream.has_reader() {
+            return Ok(true);
+        }
         let sample = beginning(&held.file)?;
         if is_packed(&sample) {
             return Ok(false);
         }
-        if sample.contains(&b'\n') {
-            let format = self.mark.format.or(wanted.format).or_else(|| known_format(&sample, wanted));
-            let format = format.ok_or(Refused::Unfit(UNKNOWN))?;
-            self.mark.format = Some(format);
-            held.reader = Some(logs::open(format, wanted.line_prefix.as_deref(), &sample, at_start));
-        }
+        held.stream.begin(&mut mark.format, wanted, &sample)?;
         Ok(true)
     }
 
@@ -239,13 +221,6 @@ impl Tracked {
         self.held = None;
         Ok(Reached::End)
     }
-}
-
-const UNKNOWN: &str = "is no log that we know; [target.log] format says what it is";
-
-fn known_format(sample: &[u8], wanted: &Wanted) -> Option<Format> {
-    let format = recognise::format(sample, wanted.line_prefix.as_deref())?;
-    (format.dialect() == wanted.dialect).then_some(format)
 }
 
 fn beginning(file: &File) -> io::Result<Vec<u8>> {

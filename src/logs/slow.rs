@@ -198,18 +198,9 @@ impl<'a> Head<'a> {
     /// `root[root] @ localhost [127.0.0.1]  Id:     4`.
     fn user(&mut self, text: &'a [u8]) {
         self.seen_user = true;
-        let at = memmem::rfind(text, b" @ ").unwrap_or(text.len());
-        let user = text.get(..at).unwrap_or_default();
-        let name = memchr::memrchr(b'[', user).and_then(|bracket| user.get(..bracket)).unwrap_or(user);
-        self.user = if name.trim_ascii().is_empty() { user.trim_ascii() } else { name.trim_ascii() };
-        let rest = text.get(at + 3..).unwrap_or_default();
-        let bracket = memchr(b'[', rest).unwrap_or(rest.len());
-        let host = rest.get(..bracket).unwrap_or_default().trim_ascii();
-        let rest = rest.get(bracket + 1..).unwrap_or_default();
-        let close = memchr(b']', rest).unwrap_or(rest.len());
-        self.host = if host.is_empty() { rest.get(..close).unwrap_or_default() } else { host };
-        if let Some(id) = memmem::find(rest, b"Id:") {
-            self.session = rest.get(id + 3..).unwrap_or_default().trim_ascii();
+        (self.user, self.host) = user_and_host(text);
+        if let Some(id) = memmem::rfind(text, b"Id:") {
+            self.session = text.get(id + 3..).unwrap_or_default().trim_ascii();
         }
     }
 
@@ -241,6 +232,20 @@ impl<'a> Head<'a> {
             }
         }
     }
+}
+
+/// Of `root[root] @ localhost [127.0.0.1]` who it is and where from.
+pub fn user_and_host(text: &[u8]) -> (&[u8], &[u8]) {
+    let at = memmem::rfind(text, b" @ ").unwrap_or(text.len());
+    let user = text.get(..at).unwrap_or_default();
+    let name = memchr::memrchr(b'[', user).and_then(|bracket| user.get(..bracket)).unwrap_or(user);
+    let name = if name.trim_ascii().is_empty() { user.trim_ascii() } else { name.trim_ascii() };
+    let rest = text.get(at + 3..).unwrap_or_default();
+    let bracket = memchr(b'[', rest).unwrap_or(rest.len());
+    let host = rest.get(..bracket).unwrap_or_default().trim_ascii();
+    let rest = rest.get(bracket + 1..).unwrap_or_default();
+    let close = memchr(b']', rest).unwrap_or(rest.len());
+    (name, if host.is_empty() { rest.get(..close).unwrap_or_default() } else { host })
 }
 
 /// The time at the beginning of a line with more on it.

@@ -4,6 +4,7 @@ use super::Rules;
 use super::Watch;
 use crate::board::Report;
 use crate::clock::Clock;
+use crate::engine::errand::errands;
 use crate::engine::{Engine, Lane};
 use crate::follow::follow;
 use crate::lane::{self, News};
@@ -41,14 +42,18 @@ pub async fn watch(
     let (give_orders, orders) = watch::channel(watch.orders());
     let (send, mut news) = mpsc::channel(NEWS);
     let mut lanes = tokio::task::JoinSet::new();
+    // The beat is the one that is always there.
+    let (errands, calls) = errands();
+    let mut calls = Some(calls);
     for lane in Lane::ALL {
-        lanes.spawn(lane::run(engine.clone(), lane, orders.clone(), send.clone()));
+        let calls = if lane == Lane::Beat { calls.take() } else { None };
+        lanes.spawn(lane::run(engine.clone(), lane, orders.clone(), send.clone(), calls));
     }
     drop(send);
     let (told, mut heard) = mpsc::channel(1);
     if outlets.follows_logs {
         let (target, keeper) = (watch.plan.target.clone(), outlets.keeper.clone());
-        lanes.spawn(follow(engine.clone(), target, clock, keeper, told));
+        lanes.spawn(follow(engine.clone(), target, clock, keeper, errands, told));
     }
     let mut kept = clock.now();
     loop {

@@ -1,11 +1,13 @@
-//! Logs followed by the real binary, which is killed again and again while they are written and rotated: every event
+//! Logs followed by the real binary, from files and through real servers, which is killed again and again while they are written and rotated: every event
 //! is counted once.
 //!
 //! What `copytruncate` makes unavoidable: what the server writes between the copying and the cutting is in neither
 //! file, for anybody. Here nothing is written then.
 
-use crate::rig::Dir;
 use crate::rig::daemon::Daemon;
+use crate::rig::mysql::{self, Version};
+use crate::rig::postgres::{self, Server, Stop};
+use crate::rig::{Dir, process};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -166,4 +168,259 @@ async fn no_event_is_lost_or_doubled_over_kills_and_rotations() {
     for path in ["/api/v1/logs", "/metrics", "/"] {
         assert!(!daemon.get(path).await.text().contains("canary-"), "{path} shows a literal");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_may_not_be_read_for_a_while_is_read_on() {
+    use std::os::unix::fs::PermissionsExt;
+    let (home, state) = (Dir::new(), Dir::new());
+    let mut log = Log::begin(home.join("slow.log"));
+    let config = format!(
+        "[[target]]\nname = \"db\"\nurl = \"mysql://u@127.0.0.1:1/mysql\"\nlog = {{ path = {:?} }}\n",
+        log.path
+    );
+    process::give(home.path());
+    let path = log.path.clone();
+    let allow = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    let is_told = |answer: &crate::rig::daemon::Response| answer.text().contains("permission denied");
+    let daemon = Daemon::start_as_somebody(&config, state.path()).await;
+    counts(&daemon, &[]).await;
+    log.write(20);
+    counts(&daemon, &log.truth()).await;
+    drop(daemon);
+    // Who holds it open may read on; who comes anew may not.
+    allow(0o000);
+    log.write(30);
+    let daemon = Daemon::start_as_somebody(&config, state.path()).await;
+    daemon.wait_for("/api/v1/logs", is_told, LIMIT).await;
+    log.write(10);
+    allow(0o400);
+    counts(&daemon, &log.truth()).await;
+    daemon.wait_for("/api/v1/logs", |answer| !is_told(answer), LIMIT).await;
+}
+
+/// What the server itself has written of our statements, wherever it stands: calls and microseconds of each table.
+fn written(server: &Server) -> Vec<(u64, u64)> {
+    let mut truth: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    for file in fs::read_dir(server.data().join("log")).unwrap().filter_map(Result::ok) {
+        let text = String::from_utf8_lossy(&fs::read(file.path()).unwrap()).into_owned();
+        for entry in text.split("duration: ").skip(1) {
+            let Some((duration, rest)) = entry.split_once(" ms  statement: select count(*) from numbered_")
+            else {
+                continue;
+            };
+            let table = rest.split(' ').next().unwrap().to_owned();
+            let micros = (duration.parse::<f64>().unwrap() * 1e3).round() as u64;
+            let (calls, sum) = truth.entry(table).or_default();
+            (*calls, *sum) = (*calls + 1, *sum + micros);
+        }
+    }
+    let mut truth: Vec<(u64, u64)> = truth.into_values().collect();
+    truth.sort_unstable();
+    truth
+}
+
+async fn run(server: &Server, statements: u64) {
+    let client = server.connect_url(&server.url_as("app", "pw", "postgres")).await.unwrap();
+    for n in 0..statements {
+        let sql = format!("select count(*) from numbered_{} where secret = 'canary-{n}'", n % TABLES);
+        client.simple_query(&sql).await.unwrap();
+    }
+}
+
+/// The next name has another second in it.
+async fn rotate(server: &Server) {
+    let files = || fs::read_dir(server.data().join("log")).unwrap().count();
+    let (before, began) = (files(), Instant::now());
+    let client = server.connect("postgres").await;
+    while files() == before {
+        client.simple_query("select pg_rotate_logfile()").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert!(began.elapsed() < LIMIT, "the server does not rotate its log");
+    }
+}
+
+/// Has the server read its log for us, with rotations, restarts of it and deaths of ours.
+async fn through_sql(version: u32, destination: &str) {
+    let settings = [
+        ("logging_collector", "on"),
+        ("log_destination", destination),
+        ("log_directory", "log"),
+        ("log_filename", "server-%H%M%S.log"),
+        ("log_line_prefix", "%m [%p] %q%u@%d "),
+    ];
+    let mut server = Server::start(version, &settings).await;
+    let client = server.connect("postgres").await;
+    for nth in 0..TABLES {
+        client.simple_query(&format!("create table numbered_{nth} (secret text)")).await.unwrap();
+    }
+    client
+        .simple_query(
+            "create role app login password 'pw';
+             alter role app set log_min_duration_statement = 0;
+             grant select on all tables in schema public to app;
+             create role watcher login password 'pw' in role pg_monitor;
+             alter role watcher set log_min_duration_statement = 0;
+             grant execute on function pg_read_binary_file(text, bigint, bigint, boolean) to watcher",
+        )
+        .await
+        .unwrap();
+    // Ours come through the log as well, and are left out. 10 reads files for superusers only, whatever is granted.
+    let url = match version {
+        10 => format!("{}?options=-c%20log_min_duration_statement%3D0", server.url("postgres")),
+        _ => server.url_as("watcher", "pw", "postgres"),
+    };
+    let state = Dir::new();
+    let config = format!("[[target]]\nname = \"db\"\nurl = {url:?}\nlog = {{ through_sql = true }}\n");
+    let mut daemon = start(&config, &state).await;
+    let has_begun = |answer: &crate::rig::daemon::Response| {
+        answer.json()[0]["logs"][0]["path"].as_str().is_some_and(|path| path.contains("server-"))
+    };
+    daemon.wait_for("/api/v1/logs", has_begun, LIMIT).await;
+    for round in 0..3 {
+        run(&server, 40 + round).await;
+        counts(&daemon, &written(&server)).await;
+        daemon.signal("KILL");
+        gone(daemon.pid).await;
+        run(&server, 17).await;
+        rotate(&server).await;
+        run(&server, 9).await;
+        if round == 1 {
+            server.restart(Stop::Fast).await;
+        }
+        drop(daemon);
+        daemon = start(&config, &state).await;
+        run(&server, 11).await;
+        counts(&daemon, &written(&server)).await;
+        rotate(&server).await;
+        run(&server, 6).await;
+        if round == 2 {
+            server.restart(Stop::Fast).await;
+            run(&server, 8).await;
+        }
+        counts(&daemon, &written(&server)).await;
+    }
+    let logs = counts(&daemon, &written(&server)).await;
+    let whole = &logs[0]["logs"][0];
+    assert_eq!((&whole["lost_bytes"], &whole["noise"]), (&0.0.into(), &0.0.into()), "{logs:#}");
+    for path in ["/api/v1/logs", "/metrics", "/"] {
+        assert!(!daemon.get(path).await.text().contains("canary-"), "{path} shows a literal");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_reads_its_log_for_us() {
+    let newest = postgres::any();
+    let oldest = *postgres::versions().first().unwrap();
+    tokio::join!(
+        through_sql(oldest, "stderr"),
+        through_sql(newest, "csvlog"),
+        // Before 15 there is no jsonlog.
+        through_sql(newest, if newest >= 15 { "jsonlog" } else { "stderr" }),
+    );
+}
+
+/// Statements that the server is to log, each with a number of its own.
+async fn slow(server: &mysql::Server, next: &mut u64, many: u64) {
+    let mut session = server.connect("test").await;
+    for _ in 0..many {
+        let sql = format!("select count(*) from numbered_{} where secret = 'canary-{next}'", *next % TABLES);
+        mysql::run(&mut session, &sql).await.unwrap();
+        *next += 1;
+    }
+}
+
+/// By the tables themselves, also those that were put aside.
+async fn logged(server: &mysql::Server, tables: &[String]) -> Vec<(u64, u64)> {
+    let mut all: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    for table in tables {
+        let sql = format!(
+            "select regexp_substr(convert(sql_text using utf8mb4), 'numbered_[0-9]') as n, count(*) as calls,
+                    cast(sum(time_to_sec(query_time) * 1000000 + microsecond(query_time)) as unsigned) as micros
+               from mysql.{table} where sql_text like '%numbered\\_%' group by n"
+        );
+        for row in server.sql("", &sql).await {
+            let number = |nth: usize| row[nth].as_ref().unwrap().parse::<f64>().unwrap() as u64;
+            let (calls, micros) = all.entry(row[0].clone().unwrap()).or_default();
+            (*calls, *micros) = (*calls + number(1), *micros + number(2));
+        }
+    }
+    let mut all: Vec<(u64, u64)> = all.into_values().collect();
+    all.sort_unstable();
+    all
+}
+
+/// The slow log as a table: renamed while we are there and while we are not, and emptied.
+async fn slow_table(version: Version) {
+    let settings = [("slow_query_log", "ON"), ("long_query_time", "10"), ("log_output", "TABLE")];
+    let server = mysql::Server::start(version, &settings).await;
+    for nth in 0..TABLES {
+        server.sql("test", &format!("create table numbered_{nth} (secret text)")).await;
+    }
+    let watcher = "create user watcher@'%' identified by 'pw';
+        grant select, process, replication client on *.* to watcher@'%'";
+    server.sql("", watcher).await;
+    let state = Dir::new();
+    let url = server.url_as("watcher", "pw", "mysql");
+    let config = format!("[[target]]\nname = \"db\"\nurl = {url:?}\n");
+    let mut daemon = start(&config, &state).await;
+    let has_begun = |answer: &crate::rig::daemon::Response| answer.text().contains("mysql.slow_log");
+    daemon.wait_for("/api/v1/logs", has_begun, LIMIT).await;
+    server.sql("", "set global long_query_time = 0").await;
+    let (mut next, mut tables) = (0, vec!["slow_log".to_owned()]);
+    for round in 0..3 {
+        slow(&server, &mut next, 40).await;
+        counted_are(&daemon, &logged(&server, &tables).await, version).await;
+        daemon.signal("KILL");
+        gone(daemon.pid).await;
+        slow(&server, &mut next, 17).await;
+        if round != 1 {
+            aside(&server, &mut tables).await;
+        }
+        slow(&server, &mut next, 9).await;
+        drop(daemon);
+        daemon = start(&config, &state).await;
+        counted_are(&daemon, &logged(&server, &tables).await, version).await;
+        slow(&server, &mut next, 600).await;
+        aside(&server, &mut tables).await;
+        slow(&server, &mut next, 3).await;
+        counted_are(&daemon, &logged(&server, &tables).await, version).await;
+    }
+    // What was emptied is told.
+    server.sql("", "truncate table mysql.slow_log").await;
+    daemon.wait_for("/api/v1/logs", |answer| answer.text().contains("was emptied"), LIMIT).await;
+    for path in ["/api/v1/logs", "/metrics", "/"] {
+        assert!(!daemon.get(path).await.text().contains("canary-"), "{path} shows a literal");
+    }
+}
+
+/// As the manual of both servers has it.
+async fn aside(server: &mysql::Server, tables: &mut Vec<String>) {
+    let name = format!("slow_log_{}", tables.len());
+    let script = format!(
+        "create table mysql.slow_log_new like mysql.slow_log;
+         rename table mysql.slow_log to mysql.{name}, mysql.slow_log_new to mysql.slow_log"
+    );
+    server.sql("", &script).await;
+    tables.push(name);
+}
+
+/// Everything else that the server has logged is there too: ours alone is not.
+async fn counted_are(daemon: &Daemon, truth: &[(u64, u64)], version: Version) {
+    let has_all = |logs: Value| {
+        let counted =
+            if logs.as_array().is_some_and(|all| !all.is_empty()) { counted(&logs) } else { Vec::new() };
+        truth.iter().all(|row| counted.contains(row))
+    };
+    let began = Instant::now();
+    while !has_all(daemon.get("/api/v1/logs").await.json()) {
+        let logs = daemon.get("/api/v1/logs").await.json();
+        assert!(began.elapsed() < LIMIT, "{version}: {truth:?}\n{logs:#}");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_log_that_is_a_table_is_followed() {
+    tokio::join!(slow_table(Version::MySql97), slow_table(Version::MariaDb118));
 }

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
+use super::process::give;
 use super::{Dir, free_port, kill};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_dbsonde");
@@ -50,6 +51,21 @@ impl Daemon {
         let mut cramped = program_through("sh");
         cramped.args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$0\" \"$@\"", BINARY]);
         Daemon::healthy(Daemon::spawn(cramped, config, &[], &[])).await
+    }
+
+    /// As a user who may not read every file, with a state directory that is his.
+    pub async fn start_as_somebody(config: &str, state: &Path) -> Daemon {
+        let mut somebody = program();
+        if let Some((user, group)) = super::process::owner() {
+            somebody.uid(user).gid(group);
+        }
+        give(state);
+        let dir = Dir::new();
+        let file = dir.join("dbsonde.toml");
+        fs::write(&file, config).expect("a configuration file");
+        give(dir.path());
+        let state = ["--state.dir", state.to_str().expect("a path")];
+        Daemon::healthy(Daemon::spawn_in(dir, somebody, &file, &state, &[])).await
     }
 
     async fn healthy(mut daemon: Daemon) -> Daemon {

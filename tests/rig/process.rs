@@ -96,7 +96,7 @@ pub fn command(program: &Path) -> Command {
 }
 
 /// Who owns the servers when we are root: `postgres`, else `nobody`. None when we are somebody already.
-fn owner() -> Option<(u32, u32)> {
+pub fn owner() -> Option<(u32, u32)> {
     use std::os::unix::fs::MetadataExt;
     if fs::metadata("/proc/self").expect("/proc").uid() != 0 {
         return None;

@@ -148,6 +148,11 @@ impl Named {
         self.cells.get(place)?.as_deref()
     }
 
+    /// The first cell: SHOW calls it as it likes.
+    pub fn first(&self) -> Option<&str> {
+        self.cells.first()?.as_deref()
+    }
+
     pub fn number(&self, name: &str) -> Option<f64> {
         self.text(name)?.parse().ok()
     }

@@ -3,7 +3,9 @@
 use super::collectors::COLLECTORS;
 use super::known::our_lane;
 use super::link::Link;
+use super::logs;
 use super::meaning::ask_identity;
+use crate::engine::errand::{Errand, Fetched};
 use crate::engine::layout::hash;
 use crate::engine::reading::{Failure, collect, gap};
 use crate::engine::shared::{learn_text, locked, strangers};
@@ -25,6 +27,10 @@ pub struct Beat {
 impl Probe for Beat {
     fn visit<'a>(&'a mut self, _: &'a Due) -> Async<'a, Result<Visit, EngineError>> {
         Box::pin(self.beat())
+    }
+
+    fn fetch<'a>(&'a mut self, errand: &'a Errand) -> Async<'a, Result<Fetched, Failure>> {
+        Box::pin(logs::fetch(&mut self.link, errand))
     }
 }
 

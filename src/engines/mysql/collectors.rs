@@ -46,5 +46,8 @@ pub const TOOLS: &[Tool] = &[
     ("auto_columns", sql_files!["auto_columns"]),
     ("index_io", sql_files!["index_io"]),
     ("index_columns", sql_files!["index_columns"]),
+    ("slow_count", sql_files!["slow_count"]),
+    ("slow_rows", sql_files!["slow_rows"]),
+    ("slow_tables", sql_files!["slow_tables"]),
     ("foreign_key_columns", sql_files!["foreign_key_columns" "foreign_key_columns.sys"]),
 ];

@@ -30,8 +30,8 @@ fn columns_of(schema: &str, table: Option<&str>) -> String {
 /// Asks for nothing that costs, but for the right that all of InnoDB's tables want.
 const INNODB: &str = "select /* dbsonde beat */ count(*) as dbsonde_beat from information_schema.innodb_cmp";
 
-/// What our reading of schemas needs of `mysql`.
-const OF_MYSQL: [&str; 2] = ["innodb_table_stats", "innodb_index_stats"];
+/// What our reading of schemas and of the slow log needs of `mysql`.
+const OF_MYSQL: [&str; 3] = ["innodb_table_stats", "innodb_index_stats", "slow_log"];
 
 /// Files whose right no catalogue tells: to ask is to know.
 const SHOWN: [&str; 2] = ["replication_receiver", "binary_logs"];

@@ -125,6 +125,19 @@ impl Link {
         Ok(rows)
     }
 
+    /// The same, with what stands for each `{name}` in it.
+    pub async fn ask_with(
+        &mut self,
+        file: &'static str,
+        fill: &[(&str, &str)],
+    ) -> Result<Vec<Named>, Failure> {
+        let sql = self.sql(file, &Scope::Server)?;
+        let sql = fill.iter().fold(sql, |sql, (name, value)| sql.replace(name, value));
+        let mut rows = Vec::new();
+        self.send(&mut rows, &sql).await?;
+        Ok(rows)
+    }
+
     /// Does the server know its tables without opening them?
     pub fn has_dictionary(&self) -> bool {
         self.open.as_ref().is_some_and(|open| open.known.has_dictionary)

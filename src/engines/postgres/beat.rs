@@ -2,8 +2,10 @@
 
 use super::collectors::COLLECTORS;
 use super::link::{Database, Link, Oids, locked};
+use super::logs;
 use super::texts;
 use super::visit::ask_identity;
+use crate::engine::errand::{Errand, Fetched};
 use crate::engine::reading::{Failure, collect, gap};
 use crate::engine::shared::{learn_text, strangers};
 use crate::engine::{Async, Due, EngineError, Lane, Pace, Probe, ServerFacts, Visit};
@@ -28,6 +30,10 @@ pub struct Beat {
 impl Probe for Beat {
     fn visit<'a>(&'a mut self, due: &'a Due) -> Async<'a, Result<Visit, EngineError>> {
         Box::pin(self.beat(due))
+    }
+
+    fn fetch<'a>(&'a mut self, errand: &'a Errand) -> Async<'a, Result<Fetched, Failure>> {
+        Box::pin(logs::fetch(&mut self.link, errand))
     }
 }
 

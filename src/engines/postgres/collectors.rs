@@ -52,5 +52,7 @@ pub const TOOLS: &[Tool] = &[
     ("explainable", sql_files!["explainable"]),
     ("explain", sql_files!["explain"]),
     ("sizes", sql_files!["sizes"]),
+    ("log_files", sql_files!["log_files"]),
+    ("log_bytes", sql_files!["log_bytes"]),
     ("database_sizes", sql_files!["database_sizes"]),
 ];

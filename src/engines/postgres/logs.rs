@@ -1,17 +1,22 @@
 //! Where the server writes its log, and whether that is on this machine: the same path here may be another server's.
+//! Where it is not, the server reads it for us.
 
 use super::connect::Connection;
 use super::known::text;
+use super::link::Link;
+use crate::engine::errand::{Errand, Fetched, LogFile, Piece};
 use crate::engine::reading::Failure;
-use crate::follow::{Told, file};
+use crate::follow::{Through, Told, file};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Settings of the log; those of the superuser are shown to members of pg_read_all_settings only. 0.8 ms, no lock.
+/// Settings of the log, and what we may; those of the superuser are shown to members of pg_read_all_settings only.
+/// 0.8 ms, no lock.
 const SETTINGS: &str = "select /* dbsonde beat */ s.name as name
      , s.setting as setting
      , has_function_privilege('pg_catalog.pg_ls_logdir()', 'execute')
        and has_function_privilege('pg_catalog.pg_current_logfile()', 'execute') as may_list
+     , has_function_privilege('pg_catalog.pg_read_binary_file(text,bigint,bigint,boolean)', 'execute') as may_read
   from pg_show_all_settings() s
  where s.name in ('data_directory', 'log_directory', 'log_filename', 'log_destination', 'logging_collector', 'log_line_prefix')";
 
@@ -21,14 +26,14 @@ const CURRENT: &str = "select /* dbsonde beat */ l.name as name
   from pg_ls_logdir() l
  where l.name = regexp_replace(pg_current_logfile(), '^.*/', '')";
 
-/// `None` where it writes to no file of its own, does not tell, or does so elsewhere.
+/// `None` where it writes to no file of its own, does not tell, or does so elsewhere and we may not read it there.
 pub async fn ask(connection: &Connection) -> Result<Option<Told>, Failure> {
     let rows = connection.limited(connection.client.query(SETTINGS, &[])).await?;
     let settings: BTreeMap<String, String> =
         rows.iter().map(|row| (text(row, "name"), text(row, "setting"))).collect();
-    let may_list = rows.first().is_some_and(|row| row.try_get("may_list").unwrap_or_default());
+    let may = |what: &str| rows.first().is_some_and(|row| row.try_get(what).unwrap_or_default());
     let is_on = settings.get("logging_collector").is_some_and(|value| value == "on");
-    if !is_on || !may_list {
+    if !is_on || !may("may_list") {
         return Ok(None);
     }
     let Some(directory) = directory(&settings) else { return Ok(None) };
@@ -45,7 +50,39 @@ pub async fn ask(connection: &Connection) -> Result<Option<Told>, Failure> {
     let is_here =
         here.is_ok_and(|here| size.is_some_and(|size| here.size >= size && here.size - size < MAX_GROWTH));
     let line_prefix = settings.get("log_line_prefix").cloned();
-    Ok(is_here.then(|| Told { patterns: vec![directory.join(pattern(&settings))], line_prefix }))
+    let pattern = pattern(&settings);
+    let home = settings.get("log_directory").map(Path::new);
+    let through = home.filter(|_| may("may_read")).map(|home| Through::Files(home.join(&pattern)));
+    let patterns = if is_here { vec![directory.join(pattern)] } else { Vec::new() };
+    let is_known = is_here || through.is_some();
+    Ok(is_known.then_some(Told { patterns, through, needs_through: !is_here, line_prefix }))
+}
+
+/// Reads for the follower what it cannot read itself.
+pub async fn fetch(link: &mut Link, errand: &Errand) -> Result<Fetched, Failure> {
+    match errand {
+        Errand::LogFiles => {
+            let rows = link.ask("log_files", &[]).await?;
+            let file = |row: &tokio_postgres::Row| {
+                Some(LogFile {
+                    name: row.try_get("name").ok()?,
+                    size: row.try_get::<_, i64>("size").ok()?.try_into().ok()?,
+                    modified: row.try_get("modified").ok()?,
+                })
+            };
+            Ok(Fetched::LogFiles(rows.iter().filter_map(file).collect()))
+        }
+        Errand::LogBytes { path, head, from, length } => {
+            let from = i64::try_from(*from).unwrap_or(i64::MAX);
+            let rows = link.ask("log_bytes", &[path, &i64::from(*head), &from, &i64::from(*length)]).await?;
+            let piece = |row: &tokio_postgres::Row| {
+                let bytes = |column| row.try_get::<_, Option<Vec<u8>>>(column).ok().flatten();
+                Some(Piece { head: bytes("head")?, bytes: bytes("bytes")? })
+            };
+            Ok(Fetched::LogBytes(rows.first().and_then(piece)))
+        }
+        _ => Err(Failure::refused("PostgreSQL keeps no log in a table")),
+    }
 }
 
 /// Written between the server's word and our look.
