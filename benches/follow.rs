@@ -186,7 +186,9 @@ impl Daemon {
     /// What was counted of each statement; `None` while nobody answers.
     fn counted(&self) -> Option<Vec<(u64, u64)>> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
-        stream.write_all(b"GET /api/v1/logs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+        stream
+            .write_all(b"GET /api/v1/logs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .ok()?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).ok()?;
         let answer = String::from_utf8_lossy(&answer).into_owned();
@@ -194,7 +196,8 @@ impl Daemon {
         let micros = |seconds: &Value| (seconds.as_f64().unwrap_or_default() * 1e6).round() as u64;
         json[0]["logs"][0].as_object()?;
         let rows = json[0]["log_statements"].as_array().cloned().unwrap_or_default();
-        let row = |row: &Value| (row["calls"].as_f64().unwrap_or_default() as u64, micros(&row["exec_seconds"]));
+        let row =
+            |row: &Value| (row["calls"].as_f64().unwrap_or_default() as u64, micros(&row["exec_seconds"]));
         let mut counted: Vec<(u64, u64)> = rows.iter().map(row).collect();
         counted.sort_unstable();
         Some(counted)

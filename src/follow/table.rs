@@ -104,6 +104,8 @@ impl Table {
                 true
             }
             Ok(Fetched::SlowTables(mut names)) => {
+                // Names have mostly a date or a number at their end.
+                names.sort_unstable_by(|a, b| b.cmp(a));
                 names.truncate(MAX_ASIDE);
                 self.step = Step::Try(names.into());
                 self.try_next(now)
@@ -298,7 +300,7 @@ mod tests {
                         kept = table.cursor();
                         host.write(2);
                         let old = host.tables.insert("slow_log".into(), Vec::new()).unwrap_or_default();
-                        host.tables.insert(format!("slow_log_{step}"), old);
+                        host.tables.insert(format!("slow_log_{step:03}"), old);
                     }
                     5 => {
                         count(&mut fresh, &mut counted);
