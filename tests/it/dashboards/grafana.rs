@@ -57,9 +57,14 @@ fn variable(name: &str, series: &str) -> Value {
     json!({
         "name": name, "label": label, "type": "query", "datasource": datasource(),
         "query": { "query": query, "refId": "variable" }, "definition": query,
-        "includeAll": true, "multi": true, "allValue": ".*", "current": { "text": "All", "value": "$__all" },
+        "includeAll": true, "multi": true, "allValue": all_value(name), "current": { "text": "All", "value": "$__all" },
         "refresh": 2, "sort": 1, "hide": 0, "regex": "",
     })
+}
+
+/// What All stands for. A session need not be in a database, and time need not be any statement's.
+fn all_value(variable: &str) -> &'static str {
+    if matches!(variable, "database" | "digest") { ".*" } else { ".+" }
 }
 
 fn datasource() -> Value {
@@ -96,7 +101,7 @@ fn panel(panel: &Panel, board: &Board, id: usize, place: Value) -> Value {
         Kind::Table => ("table", json!({ "showHeader": true, "cellHeight": "sm" }), json!({})),
     };
     let mut made = json!({
-        "id": id, "type": name, "title": panel.title, "description": panel.about,
+        "id": id, "type": name, "title": panel.title, "description": panel.description(),
         "datasource": datasource(), "gridPos": place, "options": options,
         "fieldConfig": {
             "defaults": { "unit": panel.unit, "custom": custom, "thresholds": thresholds(panel.bad_from),
@@ -155,7 +160,11 @@ fn timeseries_style(stack: bool) -> Value {
 
 /// The answers side by side, one row for each label set, under the names of the queries.
 fn transformations(queries: &[Query]) -> Value {
-    let hidden: serde_json::Map<_, _> = HIDDEN.iter().map(|name| ((*name).to_owned(), json!(true))).collect();
+    // What only brings labels has the value one.
+    let told = queries.iter().enumerate().filter(|(_, query)| query.expr.contains("_info{"));
+    let told = told.map(|(nth, _)| column(queries, nth));
+    let hidden: serde_json::Map<_, _> =
+        HIDDEN.iter().map(|name| (*name).to_owned()).chain(told).map(|name| (name, json!(true))).collect();
     let names: serde_json::Map<_, _> =
         queries.iter().enumerate().map(|(nth, query)| (column(queries, nth), json!(query.name))).collect();
     json!([

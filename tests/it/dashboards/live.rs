@@ -1,91 +1,86 @@
-//! Every panel with data: a real Prometheus scrapes the real daemon while real servers work, and each query of each
-//! panel is asked. A panel may be of one engine; then it must have data of that engine's targets.
+//! Every panel with data: each query of each panel is asked of a real Prometheus that scrapes the real daemon, once
+//! for each engine that the panel speaks of, until all have answered with numbers under the labels that it shows.
+//! What a panel does not claim to speak of it must not have; and every metric that it names must matter to it.
 
-use super::{BOARDS, Board, Query, board, expanded};
-use crate::rig::daemon::{Daemon, request_json};
-use crate::rig::postgres::{Server, any};
-use crate::rig::{Dir, free_port, prometheus};
+use super::scene::{SCRAPE_SECONDS, Scene};
+use super::{BOARDS, Flavour, Kind, board, expanded};
 use serde_json::Value;
-use std::collections::BTreeMap;
-use std::fs;
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant, SystemTime};
 
 /// From the first scrape until the rarest reading has been seen twice on a busy machine.
 const LIMIT: Duration = Duration::from_secs(240);
 
-/// A Prometheus of its own, ended when dropped.
-struct Prometheus {
-    port: u16,
-    child: Child,
-    _dir: Dir,
+/// A label that is often empty: a copy with one source gives it no name.
+const MAY_BE_EMPTY: &str = "channel";
+
+/// One query of one panel.
+#[derive(Debug)]
+struct Asked {
+    what: String,
+    expr: String,
+    engines: Vec<Flavour>,
+    /// Labels that the panel shows.
+    labels: Vec<String>,
 }
-
-impl Prometheus {
-    fn scraping(daemon: &Daemon) -> Prometheus {
-        let (dir, port) = (Dir::new(), free_port());
-        let config = format!(
-            "global: {{ scrape_interval: 2s }}\nscrape_configs:\n- job_name: dbsonde\n  static_configs:\n  \
-             - targets: ['127.0.0.1:{}']\n",
-            daemon.port
-        );
-        fs::write(dir.join("prometheus.yml"), config).unwrap();
-        let child = prometheus("prometheus")
-            .arg(format!("--config.file={}", dir.join("prometheus.yml").display()))
-            .arg(format!("--storage.tsdb.path={}", dir.join("data").display()))
-            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-            .args(["--log.level=error"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("prometheus: run tests/rig/install.sh");
-        Prometheus { port, child, _dir: dir }
-    }
-
-    /// The series that a query has now; why it has none otherwise.
-    async fn ask(&self, expr: &str) -> Result<Vec<Value>, String> {
-        let encoded: String = expr.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        let answer = request_json(self.port, &format!("/api/v1/query?query={encoded}")).await;
-        let answer = answer.map_err(|error| error.to_string())?;
-        match answer["data"]["result"].as_array() {
-            Some(result) => Ok(result.clone()),
-            None => Err(answer.to_string()),
-        }
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// The engines whose targets are watched here; a target's name begins with its engine's.
-const ENGINES: [&str; 1] = ["postgres"];
 
 /// What the variables of a dashboard stand for when all targets of an engine are chosen, and the short past that
 /// there is.
-fn chosen(expr: &str, engine: &str) -> String {
-    let mut expr = expr.replace("$__rate_interval", "30s").replace("$__range", "2m");
-    expr = expr.replace("=~\"$target\"", &format!("=~\"{engine}.*\""));
+pub fn chosen(expr: &str, targets: &str) -> String {
+    let interval = format!("{}s", 15 * SCRAPE_SECONDS);
+    let mut expr = expr.replace("$__rate_interval", &interval).replace("$__range", "2m");
+    expr = expr.replace("=~\"$target\"", &format!("=~\"{targets}\""));
     for variable in ["job", "instance", "database", "digest"] {
         expr = expr.replace(&format!("=~\"${variable}\""), "=~\".*\"");
     }
     expr
 }
 
-/// All queries, by dashboard, panel and engine.
-fn queries() -> BTreeMap<String, String> {
-    let mut all = BTreeMap::new();
+/// The names in `{{name}}`.
+fn shown(legend: &str) -> Vec<String> {
+    legend.split("{{").skip(1).map(|rest| rest.split("}}").next().unwrap().to_owned()).collect()
+}
+
+/// The names in the first `by (…)`: the columns of a table.
+fn grouped(expr: &str) -> Vec<String> {
+    let inner = expr.split_once("by (").map_or("", |(_, rest)| rest.split(')').next().unwrap());
+    inner.split(", ").filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+/// What a query falls back to where there is nothing is no data: its alternatives, each for itself.
+fn alternatives(expr: &str) -> Vec<&str> {
+    let (mut depth, mut from, mut all) = (0, 0, Vec::new());
+    for (at, c) in expr.char_indices() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            ' ' if depth == 0 && expr[at..].starts_with(" or ") => {
+                all.push(&expr[from..at]);
+                from = at + " or ".len();
+            }
+            _ => {}
+        }
+    }
+    all.push(&expr[from..]);
+    all.retain(|expr| expr.contains('{'));
+    all
+}
+
+fn asked() -> Vec<Asked> {
+    let mut all = Vec::new();
     for name in BOARDS {
-        let board: Board = board(name);
+        let board = board(name);
         for panel in &board.panel {
-            let has = |engine: &&&str| panel.engines.is_empty() || panel.engines.iter().any(|e| e == *engine);
-            for engine in ENGINES.iter().filter(has) {
-                for (nth, Query { expr, .. }) in panel.query.iter().enumerate() {
-                    let expr = chosen(&expanded(expr, &board), engine);
-                    all.insert(format!("{name}: {} {nth} of {engine}", panel.title), expr);
+            for query in &panel.query {
+                let labels =
+                    if panel.kind == Kind::Table { grouped(&query.expr) } else { shown(&query.legend) };
+                for expr in alternatives(&expanded(&query.expr, &board)) {
+                    all.push(Asked {
+                        what: format!("{name}: {}", panel.title),
+                        expr: expr.to_owned(),
+                        engines: panel.engines_of(query),
+                        labels: labels.clone(),
+                    });
                 }
             }
         }
@@ -93,79 +88,91 @@ fn queries() -> BTreeMap<String, String> {
     all
 }
 
-/// A primary with its standby and a slot, under a load that has everything: locks, spills, changes.
-async fn postgres() -> (Server, Server) {
-    let primary = Server::start(any(), &[("wal_level", "logical"), ("work_mem", "64kB")]).await;
-    let setup = "create extension pg_stat_statements;
-        create table orders (id int primary key, customer int, note text);
-        insert into orders select n, n % 100, repeat('x', 100) from generate_series(1, 20000) n;
-        create index orders_customer on orders (customer);
-        create table hot (id int primary key, n int); insert into hot values (1, 0);
-        create role stranger login password 'sesame';
-        select pg_create_physical_replication_slot('spare', true)";
-    primary.sql("postgres", setup).await;
-    primary.sql("postgres", "vacuum analyze").await;
-    let standby = primary.replica().await;
-    (primary, standby)
+/// Metrics of ours that it names.
+fn metrics(expr: &str) -> BTreeSet<&str> {
+    let words = expr.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("dbsonde_") || word.starts_with("process_")).collect()
 }
 
-/// Works until it is dropped with its runtime.
-async fn work(server: &Server) -> Vec<tokio::task::JoinHandle<()>> {
-    let scripts = [
-        // Holds a row for a while, so that the next one waits.
-        "begin; update hot set n = n + 1 where id = 1; select pg_sleep(1.5); commit; select pg_sleep(0.2)",
-        "update hot set n = n + 1 where id = 1; select pg_sleep(0.3)",
-        "select count(*) from (select * from orders order by note, customer, id) o; select pg_sleep(0.2)",
-        "select count(*) from orders where customer = 7; select sum(customer) from orders",
-        "insert into orders select n, 1, 'y' from generate_series(100000, 100100) n; delete from orders where id >= 100000",
-        "begin; select 1; rollback; select pg_sleep(0.1)",
-    ];
-    let mut running = Vec::new();
-    for script in scripts {
-        let client = server.connect("postgres").await;
-        running.push(tokio::spawn(async move { while client.simple_query(script).await.is_ok() {} }));
+impl Asked {
+    fn of(&self, engine: Flavour) -> String {
+        chosen(&self.expr, &format!("{}.*", engine.prefix()))
     }
-    running
+
+    /// Does it speak of one server, or of us?
+    fn is_about_targets(&self) -> bool {
+        self.expr.contains("$target")
+    }
+
+    /// Numbers, not only label sets: a ratio of nothing is none. And what the panel shows has a value.
+    fn is_answered(&self, series: &[Value]) -> bool {
+        let number = |one: &Value| one["value"][1].as_str().and_then(|v| v.parse::<f64>().ok());
+        let has =
+            |one: &Value, label: &str| one["metric"][label].as_str().is_some_and(|value| !value.is_empty());
+        let wanted = self.labels.iter().filter(|label| *label != MAY_BE_EMPTY);
+        let is_named = |one: &Value| wanted.clone().all(|label| has(one, label));
+        series.iter().any(|one| number(one).is_some_and(f64::is_finite) && is_named(one))
+    }
+
+    async fn answers(&self, scene: &Scene, expr: &str) -> bool {
+        scene.prometheus.ask(expr).await.is_ok_and(|series| self.is_answered(&series))
+    }
+}
+
+/// Waits until every panel has data of every engine that it speaks of.
+pub async fn all_speak(scene: &Scene) {
+    let asked = asked();
+    assert!(asked.len() > 170, "{}", asked.len());
+    let mut left: Vec<(&Asked, Flavour)> =
+        asked.iter().flat_map(|one| one.engines.iter().map(move |engine| (one, *engine))).collect();
+    let end = Instant::now() + LIMIT;
+    while !left.is_empty() {
+        let mut still = Vec::new();
+        for (one, engine) in left {
+            if !one.answers(scene, &one.of(engine)).await {
+                still.push((one, engine));
+            }
+        }
+        left = still;
+        let silent: Vec<_> =
+            left.iter().map(|(one, e)| format!("{} of {}: {}", one.what, e.name(), one.expr)).collect();
+        assert!(Instant::now() < end, "no data in {silent:#?}\n{}", scene.daemon.log());
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_panel_has_data() {
-    let (primary, standby) = postgres().await;
-    let working = work(&primary).await;
-    let target = |name: &str, url: String| format!("[[target]]\nname = \"{name}\"\nurl = \"{url}\"\n");
-    let config = format!(
-        "[pace]\npulse = \"1s\"\nbeat = \"5s\"\nslow = \"15s\"\nrare = \"60s\"\n{}{}{}\
-         [[sink]]\nkind = \"log\"\n[rules.index-unused]\nmin_bytes = \"8KiB\"\nmin_window = \"10s\"\n",
-        target("postgres", primary.url("postgres")),
-        target("postgres-standby", standby.url("postgres")),
-        // A login that may see next to nothing, so that there are gaps to show.
-        target("postgres-stranger", primary.url_as("stranger", "sesame", "postgres")),
-    );
-    let daemon = Daemon::start(&config).await;
-    let prometheus = Prometheus::scraping(&daemon);
-    let mut left = queries();
-    assert!(left.len() > 70);
-    let end = Instant::now() + LIMIT;
-    while !left.is_empty() {
-        let mut still = BTreeMap::new();
-        for (panel, expr) in left {
-            match prometheus.ask(&expr).await {
-                Ok(series) if has_data(&series) => {}
-                _ => drop(still.insert(panel, expr)),
+    let scene = Scene::begin().await;
+    all_speak(&scene).await;
+    let mut wrong = Vec::new();
+    for one in asked() {
+        for engine in Flavour::ALL.into_iter().filter(|engine| !one.engines.contains(engine)) {
+            if one.answers(&scene, &one.of(engine)).await {
+                wrong.push(format!(
+                    "{} speaks of {} and does not say so: {}",
+                    one.what,
+                    engine.name(),
+                    one.expr
+                ));
             }
         }
-        left = still;
-        assert!(Instant::now() < end, "no data in {left:#?}\n{}", daemon.log());
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        // A metric that is dropped or renamed silences the panel, at least for one of those that it speaks of.
+        for metric in metrics(&one.expr) {
+            let mut is_missed = false;
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
+            for engine in &one.engines {
+                let without = one.of(*engine).replace(&format!("{metric}{{"), &format!("{metric}_dropped{{"));
+                // Where something else takes its place, the numbers are others.
+                let with = scene.prometheus.over(&one.of(*engine), now, now, 1).await.unwrap();
+                let without = scene.prometheus.over(&without, now, now, 1).await.unwrap();
+                is_missed |= without.is_empty() || with != without;
+            }
+            if !is_missed {
+                wrong.push(format!("{} would not miss {metric}: {}", one.what, one.expr));
+            }
+        }
+        assert!(one.is_about_targets() || one.engines == Flavour::ALL, "{one:?}");
     }
-    // The verifier looks: what nobody exports has no data.
-    let gone = prometheus.ask("sum(dbsonde_metric_that_was_dropped{job=~\".*\"})").await;
-    assert!(!has_data(&gone.unwrap()));
-    working.iter().for_each(|task| task.abort());
-}
-
-/// Numbers, not only label sets: a ratio of nothing is none.
-fn has_data(series: &[Value]) -> bool {
-    let number = |one: &Value| one["value"][1].as_str().and_then(|v| v.parse::<f64>().ok());
-    series.iter().filter_map(number).any(f64::is_finite)
+    assert_eq!(wrong, Vec::<String>::new());
 }

@@ -1,11 +1,13 @@
 //! The dashboards: written down in `dashboards/*.toml`, made into what Grafana reads, linted, and each panel's
 //! queries asked of a real Prometheus that scrapes the real daemon.
 //!
-//! `UPDATE=1 cargo test --test it dashboards` writes the JSON anew.
+//! `UPDATE=1 cargo test --test it dashboards::the` writes the JSON anew.
 
 mod grafana;
 mod lint;
 mod live;
+mod pictures;
+mod scene;
 
 use crate::docs::is_current;
 use serde::Deserialize;
@@ -44,8 +46,55 @@ struct Panel {
     link: Option<Link>,
     /// Whose targets have this; all where it is left out.
     #[serde(default)]
-    engines: Vec<String>,
+    engines: Vec<Flavour>,
     query: Vec<Query>,
+}
+
+impl Panel {
+    /// What it tells a reader: what it shows, and of whom.
+    fn description(&self) -> String {
+        let names: Vec<&str> = self.engines.iter().map(|engine| engine.name()).collect();
+        match names[..] {
+            [] => self.about.clone(),
+            _ => format!("{} {} only.", self.about, names.join(" and ")),
+        }
+    }
+
+    /// Whose targets must have data of a query.
+    fn engines_of(&self, query: &Query) -> Vec<Flavour> {
+        let own = [&query.engines, &self.engines].into_iter().find(|engines| !engines.is_empty());
+        own.cloned().unwrap_or(Flavour::ALL.to_vec())
+    }
+}
+
+/// What is behind a target. MySQL and MariaDB are one engine to us, and tell different things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Flavour {
+    Postgres,
+    Mysql,
+    Mariadb,
+}
+
+impl Flavour {
+    const ALL: [Flavour; 3] = [Flavour::Postgres, Flavour::Mysql, Flavour::Mariadb];
+
+    fn name(self) -> &'static str {
+        match self {
+            Flavour::Postgres => "PostgreSQL",
+            Flavour::Mysql => "MySQL",
+            Flavour::Mariadb => "MariaDB",
+        }
+    }
+
+    /// With this the names of its targets begin where dashboards are tried.
+    fn prefix(self) -> &'static str {
+        match self {
+            Flavour::Postgres => "postgres",
+            Flavour::Mysql => "mysql",
+            Flavour::Mariadb => "mariadb",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -75,6 +124,9 @@ struct Query {
     name: String,
     /// The unit of that column.
     unit: Option<String>,
+    /// Where only some of the panel's targets have it.
+    #[serde(default)]
+    engines: Vec<Flavour>,
 }
 
 const BOARDS: [&str; 8] =
