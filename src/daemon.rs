@@ -2,12 +2,17 @@
 //! what it needs, and stopped here.
 
 mod front;
+pub mod lists;
+mod ourselves;
 
 use self::front::Front;
+use self::lists::Lists;
+use self::ourselves::Ourselves;
 use crate::board::{Board, Report};
 use crate::clock::{self, Clock};
-use crate::config::{Config, ConfigError, ConfigSource, Discovery, Silence, Target};
+use crate::config::{Config, ConfigError, ConfigSource, Silence, Target};
 use crate::engine::EngineError;
+use crate::engine::presence::new_instance;
 use crate::engines;
 use crate::ledger::Change;
 use crate::model::Name;
@@ -74,15 +79,19 @@ struct PlanKey {
 
 struct Daemon {
     clock: Clock,
+    /// Who we are among the sessions of servers.
+    instance: Name,
     keeper: Keeper,
     changes: mpsc::Sender<Change>,
     sinks: Sinks,
     watched: BTreeMap<Name, Watched>,
     board: watch::Sender<Board>,
     front: Front,
+    lists: Lists,
+    ourselves: Ourselves,
     silences: Arc<Vec<Silence>>,
-    /// Where further targets are written down.
-    discovery: Discovery,
+    /// What was read, without the targets of lists.
+    config: Config,
 }
 
 /// Runs until it is told to stop by a signal.
@@ -106,9 +115,26 @@ pub async fn run(source: ConfigSource) -> Result<(), DaemonError> {
     let spools = config.state_dir().map(|dir| dir.join("sinks"));
     let sinks = sinks::start(&config.sink, changed, boards.clone(), spools);
     let (watched, silences) = (BTreeMap::new(), Arc::default());
-    let discovery = config.discovery.clone();
-    let mut daemon = Daemon { clock, keeper, changes, sinks, watched, board, front, silences, discovery };
-    daemon.apply(&config).await?;
+    let mut lists = Lists::new(config.state_dir().map(|dir| dir.join("lists")));
+    lists.reload(&config.discovery.http);
+    let ourselves = Ourselves::default();
+    let instance = new_instance();
+    tracing::info!(%instance, "among the sessions of servers this process has a name of its own");
+    let mut daemon = Daemon {
+        clock,
+        instance,
+        keeper,
+        changes,
+        sinks,
+        watched,
+        board,
+        front,
+        lists,
+        ourselves,
+        silences,
+        config,
+    };
+    daemon.apply_with_lists(&source).await?;
 
     let stop = CancellationToken::new();
     let (reload, mut reloads) = mpsc::channel::<ReloadRequest>(RELOADS);
@@ -127,7 +153,7 @@ pub async fn run(source: ConfigSource) -> Result<(), DaemonError> {
     tracing::info!(targets = daemon.watched.len(), "watching");
 
     loop {
-        edits.follow(daemon.discovery.directories());
+        edits.follow(daemon.config.discovery.directories());
         tokio::select! {
             () = any(&mut ends) => break,
             _ = hangup.recv() => { daemon.reload(&source, &telemetry).await.ok(); }
@@ -136,10 +162,16 @@ pub async fn run(source: ConfigSource) -> Result<(), DaemonError> {
                 asked.send(outcome).ok();
             }
             () = edits.changed() => { daemon.reload(&source, &telemetry).await.ok(); }
+            () = daemon.lists.changed() => {
+                if let Err(error) = daemon.apply_with_lists(&source).await {
+                    tracing::error!(%error, "a list of targets has not taken effect");
+                }
+            }
             () = clock::due(alive.as_mut()) => tell_systemd(&[sd_notify::NotifyState::Watchdog]),
             _ = count.tick() => {
                 telemetry.sinks(health(&daemon.sinks));
-                daemon.look_at_the_door(&telemetry);
+                telemetry.lists(daemon.lists.health());
+                daemon.look_at_ourselves(&telemetry);
             }
         }
     }
@@ -210,7 +242,7 @@ impl Daemon {
     async fn reload(&mut self, source: &ConfigSource, telemetry: &Telemetry) -> Result<(), String> {
         tell_systemd(&[sd_notify::NotifyState::Reloading]);
         let outcome = match source.load() {
-            Ok(config) => self.renew(&config).await.map_err(|error| error.to_string()),
+            Ok(config) => self.renew(config, source).await.map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
         tell_systemd(&[sd_notify::NotifyState::Ready]);
@@ -224,21 +256,32 @@ impl Daemon {
         outcome
     }
 
-    /// The door first: it is refused or taken whole before anything else is touched.
-    async fn renew(&mut self, config: &Config) -> Result<(), DaemonError> {
+    /// The door first, and whether the targets go with those of lists: both are refused or taken whole before anything
+    /// else is touched.
+    async fn renew(&mut self, config: Config, source: &ConfigSource) -> Result<(), DaemonError> {
+        self.lists.reload(&config.discovery.http);
+        self.lists.compose(config.clone(), source)?;
         self.front.reload(&config.web)?;
-        self.apply(config).await
+        self.config = config;
+        self.apply_with_lists(source).await
     }
 
-    fn look_at_the_door(&mut self, telemetry: &Telemetry) {
+    /// With what lists say now; the files are not read again, so that a mistake in one of them holds up no list.
+    async fn apply_with_lists(&mut self, source: &ConfigSource) -> Result<(), DaemonError> {
+        let config = self.lists.compose(self.config.clone(), source)?;
+        self.apply(&config).await
+    }
+
+    fn look_at_ourselves(&mut self, telemetry: &Telemetry) {
         self.front.look();
         telemetry.open_to_others(self.front.is_open_to_others());
-        for change in self.front.judge(self.clock.now().wall, &self.silences) {
+        let found = self.front.finding().into_iter().chain(self.lists.findings()).collect();
+        for change in self.ourselves.judge(self.clock.now().wall, found, &self.silences) {
             if self.changes.try_send(change).is_err() {
                 telemetry.queue_dropped("changes");
             }
         }
-        let own = self.front.findings();
+        let own = self.ourselves.findings();
         self.board.send_if_modified(|board| {
             let is_news = board.own != own;
             board.own = own;
@@ -260,7 +303,6 @@ impl Daemon {
         for watched in self.watched.values() {
             watched.rules.send_replace(rules.clone());
         }
-        self.discovery.clone_from(&config.discovery);
         self.sinks.reload(&config.sink);
         for target in &config.target {
             if !self.watched.contains_key(&target.name) {
@@ -270,13 +312,14 @@ impl Daemon {
         }
         let reports = self.watched.iter().map(|(name, watched)| (name.clone(), watched.report.clone()));
         let mut board = Board::new(reports);
-        board.own = self.front.findings();
+        board.own = self.ourselves.findings();
         self.board.send_replace(board);
         Ok(())
     }
 
     async fn begin(&self, target: &Target, key: PlanKey, rules: &Rules) -> Result<Watched, DaemonError> {
-        let engine = engines::open(target, self.clock)
+        let known_by = Target { instance: Some(self.instance.clone()), ..target.clone() };
+        let engine = engines::open(&known_by, self.clock)
             .map_err(|error| DaemonError::Target { target: target.name.clone(), error })?;
         let plan = Plan {
             target: target.name.clone(),
@@ -345,7 +388,9 @@ impl Edits {
         // A mounted directory is switched by one link; files of targets may have any name.
         let ours = move |path: &PathBuf| {
             let name = path.file_name();
-            let lists = path.extension().is_some_and(|ending| ending == "json");
+            let lists = path
+                .extension()
+                .is_some_and(|ending| ending == "json" || ending == "yml" || ending == "yaml");
             lists || name.is_some_and(|name| name == "..data") || (name.is_some() && name == file.as_deref())
         };
         let teller = tell.clone();

@@ -21,6 +21,7 @@ pub mod digest;
 pub mod engine;
 pub mod engines;
 pub mod follow;
+mod http;
 pub mod inspect;
 pub mod lane;
 pub mod ledger;

@@ -45,6 +45,12 @@ own! {
     LOST = Counter "dbsonde_sink_dropped" by ["sink"];
     /// Changes of findings that wait for a sink.
     WAITING = Gauge "dbsonde_sink_waiting" by ["sink"];
+    /// Targets of a list that is had over HTTP, as it is in force.
+    LISTED = Gauge "dbsonde_discovery_targets" by ["list"];
+    /// Times that such a list could not be had, or was refused.
+    UNLISTED = Counter "dbsonde_discovery_failures" by ["list"];
+    /// When such a list was had last.
+    LISTED_AT = Gauge "dbsonde_discovery_last_success_timestamp_seconds" in "seconds" by ["list"];
     /// Time we have spent computing.
     CPU = Counter "process_cpu_seconds" in "seconds" by [];
     /// Memory that we occupy.
@@ -66,6 +72,16 @@ pub struct SinkHealth {
     pub waiting: usize,
 }
 
+/// How a list of targets fares that is had over HTTP.
+#[derive(Debug, Clone, Default)]
+pub struct ListHealth {
+    pub name: String,
+    pub targets: usize,
+    pub failures: u64,
+    /// Unix seconds.
+    pub had_at: Option<f64>,
+}
+
 /// A clone speaks of the same.
 #[derive(Debug, Clone)]
 pub struct Telemetry {
@@ -78,6 +94,7 @@ struct All {
     requests: Option<IntCounterVec>,
     dropped: Option<IntCounterVec>,
     sinks: Mutex<Vec<SinkHealth>>,
+    lists: Mutex<Vec<ListHealth>>,
     open_door: Option<Gauge>,
     reload: Option<Gauge>,
     reloaded: Option<Gauge>,
@@ -109,6 +126,7 @@ impl Telemetry {
             requests: counters(REQUESTS),
             dropped: counters(DROPPED),
             sinks: Mutex::default(),
+            lists: Mutex::default(),
             open_door: gauge(OPEN_DOOR, 0.0),
             reload: gauge(RELOAD, 1.0),
             reloaded: gauge(RELOADED, unix_seconds()),
@@ -137,6 +155,11 @@ impl Telemetry {
     /// How the sinks fare now. They count for themselves; whoever owns them hands it on from time to time.
     pub fn sinks(&self, now: Vec<SinkHealth>) {
         *self.all.sinks.lock().unwrap_or_else(PoisonError::into_inner) = now;
+    }
+
+    /// The same of lists of targets.
+    pub fn lists(&self, now: Vec<ListHealth>) {
+        *self.all.lists.lock().unwrap_or_else(PoisonError::into_inner) = now;
     }
 
     pub fn reloaded(&self, successfully: bool) {
@@ -174,27 +197,28 @@ impl Telemetry {
         one(writer, MAX_FILES, &[], process.max_files);
         one(writer, START, &[], process.started);
         self.sinks_now(writer);
+        self.lists_now(writer);
         self.registered(writer);
     }
 
     fn sinks_now(&self, writer: &mut Writer) {
         let sinks = self.all.sinks.lock().unwrap_or_else(PoisonError::into_inner);
-        type Count = fn(&SinkHealth) -> f64;
-        let of: [(Own, Count); 3] = [
-            (DELIVERED, |sink| sink.delivered as f64),
-            (LOST, |sink| sink.dropped as f64),
-            (WAITING, |sink| sink.waiting as f64),
-        ];
-        for (own, value) in of {
-            if !sinks.is_empty() {
-                writer.family(&family(&own));
-            }
-            for sink in sinks.iter() {
-                let mut labels = Vec::new();
-                write_labels(&mut labels, [("sink", sink.name.as_str())]);
-                writer.sample(&family(&own), &labels, value(sink));
-            }
-        }
+        let each = |value: fn(&SinkHealth) -> f64| {
+            sinks.iter().map(move |sink| (sink.name.as_str(), value(sink))).collect::<Vec<_>>()
+        };
+        by_name(writer, DELIVERED, "sink", &each(|sink| sink.delivered as f64));
+        by_name(writer, LOST, "sink", &each(|sink| sink.dropped as f64));
+        by_name(writer, WAITING, "sink", &each(|sink| sink.waiting as f64));
+    }
+
+    fn lists_now(&self, writer: &mut Writer) {
+        let lists = self.all.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        let each = |value: fn(&ListHealth) -> Option<f64>| {
+            lists.iter().filter_map(|list| Some((list.name.as_str(), value(list)?))).collect::<Vec<_>>()
+        };
+        by_name(writer, LISTED, "list", &each(|list| Some(list.targets as f64)));
+        by_name(writer, UNLISTED, "list", &each(|list| Some(list.failures as f64)));
+        by_name(writer, LISTED_AT, "list", &each(|list| list.had_at));
     }
 
     /// What the `prometheus` crate counts for us, in whichever format is asked for.
@@ -218,6 +242,18 @@ impl Telemetry {
 
 fn family(own: &Own) -> Family<'static> {
     Family { name: own.name, kind: own.kind, unit: own.unit, help: own.help }
+}
+
+fn by_name(writer: &mut Writer, own: Own, label: &'static str, samples: &[(&str, f64)]) {
+    let family = family(&own);
+    if !samples.is_empty() {
+        writer.family(&family);
+    }
+    for (name, value) in samples {
+        let mut labels = Vec::new();
+        write_labels(&mut labels, [(label, *name)]);
+        writer.sample(&family, &labels, *value);
+    }
 }
 
 fn count(counters: &Option<IntCounterVec>, labels: &[&str]) {
@@ -286,6 +322,7 @@ mod tests {
             dropped: 2,
             waiting: 3,
         }]);
+        telemetry.lists(vec![ListHealth { name: "list".into(), targets: 2, failures: 1, had_at: Some(3.0) }]);
         telemetry.reloaded(false);
         telemetry.watch_store(watch::channel(Health::Ok).1);
         let mut writer = Writer::new(Format::Classic, 0);

@@ -1,7 +1,8 @@
 use super::text::{fill, indent};
 use crate::check;
 use crate::command::{Exit, print, refuse};
-use crate::config::{self, Config, DEFAULT_PATH};
+use crate::config::{self, Config, DEFAULT_PATH, HttpList, Target};
+use crate::daemon;
 use crate::engine::{EngineError, ServerFacts};
 use crate::model::Name;
 use std::io;
@@ -10,6 +11,10 @@ use std::path::PathBuf;
 /// The way into the rest of the program.
 async fn ask(config: &Config) -> Vec<(Name, Result<ServerFacts, EngineError>)> {
     check::check_targets(config).await
+}
+
+async fn listed(list: &HttpList) -> Result<Vec<Target>, String> {
+    daemon::lists::once(list).await
 }
 
 /// Connect to every server and say what its login may see, what that disables, and how to mend it
@@ -21,10 +26,20 @@ pub struct Args {
 }
 
 pub async fn execute(args: &Args) -> io::Result<Exit> {
-    let config = match Config::from_file(&args.file) {
+    let mut config = match Config::from_file(&args.file).and_then(Config::with_files) {
         Ok(config) => config,
         Err(error) => return Ok(refuse(&error)),
     };
+    for list in config.discovery.http.clone() {
+        match listed(&list).await {
+            Ok(targets) => {
+                if let Err(error) = config.admit(targets, list.name()) {
+                    return Ok(refuse(&error));
+                }
+            }
+            Err(why) => eprintln!("{}: {why}", list.name()),
+        }
+    }
     if config.target.is_empty() {
         eprintln!("{}: there is no [[target]] to connect to", args.file.display());
     }

@@ -25,6 +25,10 @@ database = "shop"
 subject = "public.audit_*"
 until = "2027-01-31"
 reason = "used by the yearly audit"
+[[discovery.http]]
+url = "https://inventory.example/databases"
+token_file = "/run/credentials/inventory"
+password_dir = "/etc/dbsonde/passwords"
 [[sink]]
 kind = "webhook"
 url_file = "/run/credentials/hook"

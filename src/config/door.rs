@@ -3,7 +3,6 @@
 
 mod settings;
 mod tls;
-mod yaml;
 
 use super::{ConfigError, Web, password};
 use rustls::ServerConfig;

@@ -56,9 +56,10 @@ impl Silence {
 
 /// What is found about ourselves has no page in the handbook, and may be silenced like one.
 pub const DOOR_OPEN: &str = "door-open";
+pub const DISCOVERY_FAILING: &str = "discovery-failing";
 
 pub(super) fn known_rule(id: &str) -> Result<(), String> {
-    if Handbook::IDS.contains(&id) || id == DOOR_OPEN {
+    if Handbook::IDS.contains(&id) || [DOOR_OPEN, DISCOVERY_FAILING].contains(&id) {
         return Ok(());
     }
     let hint = match nearest(id, Handbook::IDS.iter().copied()) {

@@ -27,7 +27,7 @@ pub struct SinkConfig {
     pub path: Option<PathBuf>,
     /// What a webhook posts instead of the whole change: text in which {because} and the like stand for the values,
     /// escaped as inside a JSON string. Known: change severity rule target database subject because advice fix id
-    /// opened_at.
+    /// opened_at verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
     /// A file with a key that a webhook's requests are signed with: X-Dbsonde-Signature is the HMAC-SHA-256 of the
@@ -147,7 +147,7 @@ impl SinkConfig {
 }
 
 /// What may stand between braces in a template.
-pub const PLACEHOLDERS: [&str; 11] = [
+pub const PLACEHOLDERS: [&str; 12] = [
     "advice",
     "because",
     "change",
@@ -159,6 +159,7 @@ pub const PLACEHOLDERS: [&str; 11] = [
     "severity",
     "subject",
     "target",
+    "verdict",
 ];
 
 /// A word between braces that nothing stands behind. JSON's own braces are followed by a quote or a blank.

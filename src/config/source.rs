@@ -1,6 +1,6 @@
 //! Where a configuration comes from, kept so that a reload reads it the same way.
 
-use super::{Config, ConfigError, LogFormat, LogLevel, Shard, StateDir};
+use super::{Config, ConfigError, LogFormat, LogLevel, Shard, StateDir, Target};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -42,12 +42,10 @@ impl ConfigSource {
         for url in &self.targets {
             config.add_target(url, "--target")?;
         }
-        config.discover()?;
+        let mut config = config.with_files()?;
         // A part of a fleet may be empty, and files of targets may be filled later.
-        let may_be_empty = self.shard.is_some() || !config.discovery.files.is_empty();
-        if let Some(shard) = self.shard {
-            config.target.retain(|target| shard.has(&target.name));
-        }
+        let may_be_empty = self.shard.is_some() || config.discovery.is_open();
+        self.keep_ours(&mut config.target);
         if config.target.is_empty() && !may_be_empty {
             let said = "there is no server to watch";
             return Err(match self.file() {
@@ -62,6 +60,13 @@ impl ConfigSource {
             });
         }
         Ok(config)
+    }
+
+    /// Leaves out what other shards watch.
+    pub fn keep_ours(&self, targets: &mut Vec<Target>) {
+        if let Some(shard) = self.shard {
+            targets.retain(|target| shard.has(&target.name));
+        }
     }
 
     /// The file that is read, and watched for changes.

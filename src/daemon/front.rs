@@ -1,8 +1,7 @@
 //! The front door of the running program: read again when one of its files changes, and judged like a server is.
 
 use super::DaemonError;
-use crate::config::{Door, Silence, Web};
-use crate::ledger::{Change, Entry, Ledger};
+use crate::config::{DOOR_OPEN, Door, Web};
 use crate::model::finding::evidence;
 use crate::model::{Confidence, Finding, Name, Severity};
 use crate::web::Gate;
@@ -10,18 +9,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// The page of the one finding about ourselves; silences may name it.
-pub use crate::config::DOOR_OPEN;
-/// What it is a finding of: ourselves.
-const OURSELVES: &str = "dbsonde";
-
 pub struct Front {
     web: Web,
     door: Door,
     gate: watch::Sender<Arc<Gate>>,
     /// Where others than this machine may reach us.
     exposed: Vec<SocketAddr>,
-    ledger: Ledger,
 }
 
 impl Front {
@@ -29,7 +22,7 @@ impl Front {
         let door = Door::load(web)?;
         let gate = watch::Sender::new(Arc::new(gate(&door)?));
         remark(&door);
-        Ok(Front { web: web.clone(), door, gate, exposed: Vec::new(), ledger: Ledger::default() })
+        Ok(Front { web: web.clone(), door, gate, exposed: Vec::new() })
     }
 
     pub fn gate(&self) -> watch::Receiver<Arc<Gate>> {
@@ -74,17 +67,12 @@ impl Front {
         self.door.is_open() && !self.exposed.is_empty()
     }
 
-    /// What there is to say about ourselves now.
-    pub fn judge(&mut self, at: f64, silences: &[Silence]) -> Vec<Change> {
-        let found = if self.is_open_to_others() { vec![self.finding()] } else { vec![] };
-        self.ledger.apply(at, &Name::new(OURSELVES), found, |_, _| true, silences)
+    /// What there is to say about it now.
+    pub fn finding(&self) -> Option<Finding> {
+        self.is_open_to_others().then(|| self.open_to_others())
     }
 
-    pub fn findings(&self) -> Arc<[Entry]> {
-        self.ledger.open().cloned().collect()
-    }
-
-    fn finding(&self) -> Finding {
+    fn open_to_others(&self) -> Finding {
         let addresses: Vec<String> = self.exposed.iter().map(SocketAddr::to_string).collect();
         let lacks = match (self.door.tls.is_none(), self.door.users.is_empty()) {
             (true, true) => "neither TLS nor users",

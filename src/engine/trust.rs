@@ -63,7 +63,7 @@ pub fn client(target: &Target) -> Result<Option<Client>, EngineError> {
         .with_custom_certificate_verifier(Arc::new(verifier));
     let mut config = match (of("sslcert"), of("sslkey")) {
         (Some(cert), Some(key)) => builder
-            .with_client_auth_cert(certificates("sslcert", cert)?, private_key(key)?)
+            .with_client_auth_cert(certificates("sslcert", cert)?, private_key("sslkey", key)?)
             .map_err(|error| unsupported("sslcert", error))?,
         _ => builder.with_no_client_auth(),
     };
@@ -88,7 +88,8 @@ fn versions(target: &Target) -> Vec<&'static SupportedProtocolVersion> {
     versions
 }
 
-fn certificates(name: &str, path: &str) -> Result<Vec<CertificateDer<'static>>, EngineError> {
+/// `name` is the setting that names the file.
+pub fn certificates(name: &str, path: &str) -> Result<Vec<CertificateDer<'static>>, EngineError> {
     let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let read = read.map_err(|error| unsupported(name, error))?;
     if read.is_empty() {
@@ -98,7 +99,7 @@ fn certificates(name: &str, path: &str) -> Result<Vec<CertificateDer<'static>>, 
     }
 }
 
-fn private_key(path: &str) -> Result<PrivateKeyDer<'static>, EngineError> {
+pub fn private_key(name: &str, path: &str) -> Result<PrivateKeyDer<'static>, EngineError> {
     PrivateKeyDer::from_pem_file(path).map_err(|error| {
         // What the file holds is not repeated.
         let what = match error {
@@ -106,7 +107,7 @@ fn private_key(path: &str) -> Result<PrivateKeyDer<'static>, EngineError> {
             pem::Error::Io(error) => error.kind().to_string(),
             _ => "it is not PEM".to_owned(),
         };
-        unsupported("sslkey", what)
+        unsupported(name, what)
     })
 }
 

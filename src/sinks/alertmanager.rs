@@ -68,7 +68,7 @@ impl Alertmanager {
 
     async fn send(&self, alerts: &[Alert]) -> Result<(), SinkError> {
         // Texts and maps of texts: no way to fail.
-        self.post.send("", &serde_json::to_vec(alerts).unwrap_or_default()).await
+        self.post.send(&[], serde_json::to_vec(alerts).unwrap_or_default()).await
     }
 }
 

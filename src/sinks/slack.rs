@@ -18,7 +18,7 @@ pub struct Slack {
 impl Sink for Slack {
     fn deliver<'a>(&'a self, change: &'a Change) -> Delivery<'a> {
         let body = json!({ "text": message(change) }).to_string();
-        Box::pin(async move { self.post.send("", body.as_bytes()).await })
+        Box::pin(async move { self.post.send(&[], body.into_bytes()).await })
     }
 }
 

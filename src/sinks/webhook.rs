@@ -33,14 +33,15 @@ impl Webhook {
         };
         let key = self.post.config.signature_key().map_err(|error| SinkError::Retry(error.to_string()))?;
         let headers = key.map(|key| signature(key.get().expose_secret(), &body)).unwrap_or_default();
-        self.post.send(&headers, body.as_bytes()).await
+        self.post.send(&headers, body.into_bytes()).await
     }
 }
 
 /// The time is signed along, so that whoever listens can refuse what somebody recorded and sends again.
-fn signature(key: &str, body: &str) -> String {
+fn signature(key: &str, body: &str) -> Vec<(&'static str, String)> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    format!("X-Dbsonde-Timestamp: {now}\r\nX-Dbsonde-Signature: sha256={}\r\n", signed(key, now, body))
+    let signature = format!("sha256={}", signed(key, now, body));
+    vec![("X-Dbsonde-Timestamp", now.to_string()), ("X-Dbsonde-Signature", signature)]
 }
 
 fn signed(key: &str, now: u64, body: &str) -> String {

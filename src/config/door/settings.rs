@@ -1,9 +1,9 @@
 //! The keys of a `web-config.yml`, with the place of each for complaints.
 
 use super::tls::{Client, Tls};
-use super::yaml::{Node, Place, Value, Wrong, read as read_yaml};
 use super::{Door, Rate, User, tls};
 use crate::config::nearest;
+use crate::config::yaml::{Node, Place, Wrong, entries, read as read_yaml, text, texts};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -49,30 +49,6 @@ fn unknown(place: Place, key: &str, known: &[&str]) -> Wrong {
         None => format!("known here: {}", known.join(", ")),
     };
     (place, format!("unknown key `{key}`\n{hint}"))
-}
-
-fn entries(node: &Node) -> Result<&[(String, Place, Node)], Wrong> {
-    match &node.value {
-        Value::Map(entries) => Ok(entries),
-        Value::Nothing => Ok(&[]),
-        _ => Err((node.place, "expected `key: value` lines here".to_owned())),
-    }
-}
-
-fn text(node: &Node) -> Result<&str, Wrong> {
-    match &node.value {
-        Value::Text(text) => Ok(text),
-        Value::Nothing => Ok(""),
-        _ => Err((node.place, "expected one text here".to_owned())),
-    }
-}
-
-fn texts(node: &Node) -> Result<Vec<(Place, &str)>, Wrong> {
-    match &node.value {
-        Value::List(items) => items.iter().map(|item| Ok((item.place, text(item)?))).collect(),
-        Value::Nothing => Ok(vec![]),
-        _ => Err((node.place, "expected a list here\nwrite [a, b], or one `- a` a line".to_owned())),
-    }
 }
 
 fn flag(node: &Node) -> Result<bool, Wrong> {

@@ -1,6 +1,6 @@
 //! TLS as the file words it (Go's names) on rustls, which knows only what is safe today.
 
-use super::yaml::{Place, Wrong};
+use crate::config::yaml::{Place, Wrong};
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, SupportedKxGroup, ring};
 use rustls::pki_types::pem::PemObject;

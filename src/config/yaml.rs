@@ -1,6 +1,6 @@
-//! As much YAML as a `web-config.yml` needs: maps and lists by indentation, plain and quoted texts, `[a, b]`, `{}` and
-//! `|` blocks. What else YAML knows (anchors, tags, merges, several documents) is refused by its line, so that no
-//! file means something else to us than to whoever wrote it.
+//! As much YAML as a `web-config.yml` and a list of targets need: maps and lists by indentation, plain and quoted
+//! texts, `[a, b]` and `{a: b}` on one line, and `|` blocks. What else YAML knows (anchors, tags, merges, several
+//! documents) is refused by its line, so that no file means something else to us than to whoever wrote it.
 
 /// Where something is said; lines and columns count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +27,33 @@ pub enum Value {
 pub type Wrong = (Place, String);
 type Read<T> = Result<T, Wrong>;
 
-/// Settings of a door are three deep; more is not one, and would cost us stack.
+/// Settings of a door are three deep, a list of targets four; more is neither, and would cost us stack.
 const MAX_DEPTH: usize = 8;
+
+/// The entries of a map; of nothing there are none.
+pub fn entries(node: &Node) -> Read<&[(String, Place, Node)]> {
+    match &node.value {
+        Value::Map(entries) => Ok(entries),
+        Value::Nothing => Ok(&[]),
+        _ => Err((node.place, "expected `key: value` lines here".to_owned())),
+    }
+}
+
+pub fn text(node: &Node) -> Read<&str> {
+    match &node.value {
+        Value::Text(text) => Ok(text),
+        Value::Nothing => Ok(""),
+        _ => Err((node.place, "expected one text here".to_owned())),
+    }
+}
+
+pub fn texts(node: &Node) -> Read<Vec<(Place, &str)>> {
+    match &node.value {
+        Value::List(items) => items.iter().map(|item| Ok((item.place, text(item)?))).collect(),
+        Value::Nothing => Ok(vec![]),
+        _ => Err((node.place, "expected a list here\nwrite [a, b], or one `- a` a line".to_owned())),
+    }
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Line<'a> {
@@ -94,10 +119,26 @@ impl<'a> Reader<'a> {
         while let Some(line) = self.peek().filter(|line| line.indent == indent && is_item(line.text)) {
             let rest = line.text.get(1..).unwrap_or_default();
             let start = 1 + (rest.len() - rest.trim_start().len());
-            self.next += 1;
-            items.push(self.value(line, start, indent, depth)?);
+            items.push(match self.begin_behind_dash(line, start) {
+                Some(deeper) => self.block(deeper, depth + 1)?,
+                None => {
+                    self.next += 1;
+                    self.value(line, start, indent, depth)?
+                }
+            });
         }
         Ok(Value::List(items))
+    }
+
+    /// In `- key: value` a map begins right behind the dash: the line is read again as if it began there.
+    fn begin_behind_dash(&mut self, line: Line<'a>, start: usize) -> Option<usize> {
+        let behind = Line { indent: line.indent + start, text: line.text.get(start..)?, ..line };
+        let is_flow = behind.text.starts_with(['[', '{']);
+        if is_flow || (!is_item(behind.text) && key(behind).is_err()) {
+            return None;
+        }
+        *self.lines.get_mut(self.next)? = behind;
+        Some(behind.indent)
     }
 
     fn map(&mut self, indent: usize, depth: usize) -> Read<Value> {
@@ -132,7 +173,7 @@ impl<'a> Reader<'a> {
         let value = match text {
             "|" | "|-" => Value::Text(self.literal(line, indent, text == "|")),
             _ if text.starts_with('[') => flow_list(line, start)?,
-            _ if text.starts_with("{}") && is_end(text.get(2..).unwrap_or_default()) => Value::Map(vec![]),
+            _ if text.starts_with('{') => flow_map(line, start)?,
             _ => {
                 let (text, end) = scalar(line, start, "")?;
                 if !is_end(line.text.get(end..).unwrap_or_default()) {
@@ -252,30 +293,62 @@ fn quoted(text: &str, quote: char) -> Option<(String, usize)> {
     None
 }
 
+/// `[a, b]`
 fn flow_list(line: Line<'_>, start: usize) -> Read<Value> {
-    let unfinished =
-        || (line.at(start), "this list has no end on its line\nwrite one `- item` a line".to_owned());
     let mut items = Vec::new();
-    let mut at = start + 1;
-    loop {
-        let rest = line.text.get(at..).unwrap_or_default();
-        at += rest.len() - rest.trim_start().len();
-        let rest = line.text.get(at..).unwrap_or_default();
-        let after = if let Some(after) = rest.strip_prefix(']') {
-            if is_end(after) {
-                return Ok(Value::List(items));
-            }
-            return Err((line.at(at + 1), "nothing may follow here".to_owned()));
-        } else {
-            let (value, end) = scalar(line, at, ",]")?;
-            items.push(Node { place: line.at(at), value });
-            line.text.get(end..).unwrap_or_default()
+    flow(line, start, ']', |at| {
+        let (value, end) = scalar(line, at, ",]")?;
+        items.push(Node { place: line.at(at), value });
+        Ok(end)
+    })?;
+    Ok(Value::List(items))
+}
+
+/// `{a: b, c: d}`
+fn flow_map(line: Line<'_>, start: usize) -> Read<Value> {
+    let mut entries: Vec<(String, Place, Node)> = Vec::new();
+    flow(line, start, '}', |at| {
+        let (key, end) = scalar(line, at, ":,}")?;
+        let rest = line.text.get(end..).unwrap_or_default();
+        let (Value::Text(key), Some(after)) = (key, rest.strip_prefix(": ")) else {
+            return Err((line.at(at), "this is not `key: value`".to_owned()));
         };
-        at = line.text.len() - after.trim_start().len();
+        if entries.iter().any(|(known, ..)| *known == key) {
+            return Err((line.at(at), format!("`{key}` is said twice")));
+        }
+        let behind = line.text.len() - after.trim_start().len();
+        let (value, end) = scalar(line, behind, ",}")?;
+        entries.push((key, line.at(at), Node { place: line.at(behind), value }));
+        Ok(end)
+    })?;
+    Ok(Value::Map(entries))
+}
+
+/// What stands between brackets on one line, separated by commas. `item` reads one and says where it ends.
+fn flow(line: Line<'_>, start: usize, close: char, mut item: impl FnMut(usize) -> Read<usize>) -> Read<()> {
+    let mut at = start + 1;
+    let blank = |at: usize| {
+        let rest = line.text.get(at..).unwrap_or_default();
+        at + (rest.len() - rest.trim_start().len())
+    };
+    loop {
+        at = blank(at);
+        if let Some(after) = line.text.get(at..).and_then(|rest| rest.strip_prefix(close)) {
+            let is_all = is_end(after);
+            return if is_all {
+                Ok(())
+            } else {
+                Err((line.at(at + 1), "nothing may follow here".to_owned()))
+            };
+        }
+        at = blank(item(at)?);
         match line.text.get(at..).and_then(|rest| rest.chars().next()) {
             Some(',') => at += 1,
-            Some(']') => {}
-            _ => return Err(unfinished()),
+            Some(next) if next == close => {}
+            _ => {
+                let said = "this has no end on its line\nwrite one entry a line, below and indented";
+                return Err((line.at(start), said.to_owned()));
+            }
         }
     }
 }
@@ -319,13 +392,42 @@ mod tests {
     }
 
     #[test]
+    fn maps_within_lists() {
+        let text = "- targets:\n  - postgres://a@b/c\n  - 'd'\n  labels: {team: shop, x: \"1, 2\"} # why\n- labels:\n    y: z\n\
+                    -   targets: [e]\n    labels: {}\n- - f\n  - g\n- h\n";
+        let Value::List(items) = read(text).unwrap().value else { panic!() };
+        let map = |item: &'_ Node| match &item.value {
+            Value::Map(entries) => entries.clone(),
+            other => panic!("{other:?}"),
+        };
+        let maps: Vec<_> = items.iter().take(3).map(map).collect();
+        assert_eq!(texts(&maps[0][0].2), ["postgres://a@b/c", "d"]);
+        let Value::Map(labels) = &maps[0][1].2.value else { panic!() };
+        let text = |text: &str| Value::Text(text.to_owned());
+        assert_eq!((labels[0].0.as_str(), &labels[0].2.value), ("team", &text("shop")));
+        assert_eq!((labels[1].0.as_str(), &labels[1].2.value), ("x", &text("1, 2")));
+        assert_eq!(labels[1].2.place, Place { line: 4, column: 27 });
+        assert_eq!((maps[1].len(), maps[2].len()), (1, 2));
+        assert_eq!(maps[2][1].2.value, Value::Map(vec![]));
+        assert_eq!(texts(&items[3]), ["f", "g"]);
+        assert_eq!(items[4].value, text("h"));
+    }
+
+    #[test]
     fn what_is_refused_by_its_line() {
         for (text, line) in [
             ("a: 1\na: 2", 2),
             ("a: &x 1", 1),
             ("a: *x", 1),
             ("a: !!str x", 1),
-            ("a: {b: c}", 1),
+            ("a: {b: c", 1),
+            ("a: {b}", 1),
+            ("a: {b: c, b: d}", 1),
+            ("a: {b: {c: d}}", 1),
+            ("a: {b: c} d", 1),
+            ("- [a: b]", 1),
+            ("- a: b\n c: d", 2),
+            ("- a: b\n  a: c", 2),
             ("a:\n\tb: c", 2),
             ("a:\n    b: c\n  d: e", 3),
             ("a: [b,\n c]", 1),
