@@ -156,7 +156,7 @@ impl Seen {
 async fn watch_processes(server: &Server, daemon: &Daemon, how_long: Duration) -> Seen {
     let client = server.connect("postgres").await;
     let query = "select pid, coalesce(substring(query from '/\\* dbsonde ([a-z]+)'), 'connecting')
-        from pg_stat_activity where application_name = 'dbsonde'";
+        from pg_stat_activity where application_name like 'dbsonde%'";
     let mut last: HashMap<u32, u64> = HashMap::new();
     let mut memory: HashMap<u32, (u64, u64)> = HashMap::new();
     let mut lane_of: HashMap<u32, String> = HashMap::new();

@@ -25,9 +25,10 @@ mod target;
 mod terminal;
 mod url;
 mod words;
+mod yaml;
 
 pub use diagnostic::{ConfigError, nearest};
-pub use discovery::{Discovery, Shard};
+pub use discovery::{Discovery, HttpList, Shard};
 pub use door::{Door, Rate, User};
 pub use glob::Glob;
 pub use log::{LogSource, Paths};
@@ -35,7 +36,7 @@ pub use mask::mask;
 pub use measure::{ByteSize, Span};
 pub use password::{NoPassword, Secret};
 pub use place::Place;
-pub use silence::{DOOR_OPEN, Moment, Silence};
+pub use silence::{DISCOVERY_FAILING, DOOR_OPEN, Moment, Silence};
 pub use sink::{SinkConfig, SinkKind, pieces};
 pub use source::{ConfigSource, DEFAULT_PATH};
 pub use state::{State, StateDir};
@@ -207,7 +208,7 @@ impl Config {
         let mut config: Config = parsed.map_err(|error| document.translate(&error))?;
         let base = Path::new(file_name).parent().unwrap_or(Path::new(""));
         let files = config.target.iter_mut().filter_map(|target| target.password_file.as_mut());
-        let files = files.chain(&mut config.web.config_file).chain(&mut config.discovery.files);
+        let files = files.chain(&mut config.web.config_file).chain(config.discovery.paths());
         for path in files.chain(config.sink.iter_mut().flat_map(SinkConfig::files)) {
             *path = base.join(&*path);
         }
@@ -232,14 +233,20 @@ impl Config {
         self.check(&|_, said| complain(said))
     }
 
-    /// Adds what the files of targets say now.
-    fn discover(&mut self) -> Result<(), ConfigError> {
-        let mut found = self.discovery.targets()?;
+    /// With what the files of targets say now.
+    pub fn with_files(mut self) -> Result<Self, ConfigError> {
+        let found = self.discovery.targets()?;
+        self.admit(found, "the files of targets")?;
+        Ok(self)
+    }
+
+    /// Adds targets that were found elsewhere; `whence` is who says so.
+    pub fn admit(&mut self, mut found: Vec<Target>, whence: &str) -> Result<(), ConfigError> {
         if found.is_empty() {
             return Ok(());
         }
         self.target.append(&mut found);
-        self.check(&|_, said| ConfigError::plain("the files of targets", said))
+        self.check(&|_, said| ConfigError::plain(whence, said))
     }
 
     fn name_targets(&mut self) {
@@ -276,6 +283,9 @@ impl Config {
             silence::known_rule(id)
                 .map_err(|said| complain(&[Key("rules"), Key("skip"), Nth(nth)], &said))?;
         }
+        self.discovery.check().map_err(|(nth, key, said)| {
+            complain(&[Key("discovery"), Key("http"), Nth(nth), Key(key)], &said)
+        })?;
         if self.target.len() > MAX_TARGETS {
             let said =
                 format!("there are more than {MAX_TARGETS} targets\nshare them among several dbsondes");

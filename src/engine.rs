@@ -11,6 +11,7 @@ pub mod door;
 pub mod errand;
 pub mod layout;
 pub mod load;
+pub mod presence;
 pub mod reading;
 pub mod round;
 pub mod shared;

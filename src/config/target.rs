@@ -56,6 +56,9 @@ pub struct Target {
     /// Which of its logs to follow.
     #[serde(default)]
     pub log: LogSource,
+    /// The process that watches it, by the name that its sessions bear. Nobody writes it down.
+    #[serde(skip)]
+    pub instance: Option<Name>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -98,6 +101,7 @@ impl Target {
             labels: BTreeMap::new(),
             databases: Databases::default(),
             log: LogSource::default(),
+            instance: None,
         }
     }
 

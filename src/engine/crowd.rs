@@ -4,7 +4,7 @@ use super::blocking::{Tree, trees, waiting, waits_for_lock};
 use super::load::{Key, LoadMeter, seconds};
 use crate::model::{
     Blocker, Blocking, Count, Digest, Level, Name, Noun, Rows, Seconds, Session, SessionGroup, Timestamp,
-    Topic, Total,
+    Topic, Total, Watcher,
 };
 use crate::texts::{Known, Texts};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -17,12 +17,17 @@ const BLOCKING_EVERY: Duration = Duration::from_secs(10);
 const MAX_STEP: f64 = 5.0;
 /// Roots of blocking whose losses are remembered.
 const MAX_BLOCKERS: usize = 500;
+/// Others of our kind; more than a few are a flaw in somebody's deployment, and one number says so.
+const MAX_WATCHERS: usize = 20;
+/// A session that nobody has used for so long is left over from a process that is gone, or idles in a pool.
+const LEFT_OVER: f64 = 120.0;
 
 /// What the lanes make of what they see has no collector of its own.
-pub const DERIVED: [(Topic, super::Pace); 3] = [
+pub const DERIVED: [(Topic, super::Pace); 4] = [
     (Topic::SessionGroups, super::Pace::Pulse),
     (Topic::Load, super::Pace::Pulse),
     (Topic::Blockers, super::Pace::Pulse),
+    (Topic::Watchers, super::Pace::Pulse),
 ];
 
 #[derive(Debug, Default)]
@@ -35,6 +40,8 @@ pub struct Crowd {
     wait_starts: HashMap<i64, f64>,
     /// Session time lost to each root, by pid and start of the session.
     lost: HashMap<(i64, Option<Timestamp>), f64>,
+    /// Since when others of our kind are seen.
+    beside: HashMap<Name, Instant>,
 }
 
 impl Crowd {
@@ -63,7 +70,7 @@ impl Crowd {
     }
 
     /// Adds up what was seen since the last look, and tells it.
-    pub fn tell(&mut self, sessions: &[Session], texts: &Texts) -> [Rows; 3] {
+    pub fn tell(&mut self, sessions: &[Session], texts: &Texts) -> [Rows; 4] {
         self.charge(sessions);
         for session in sessions.iter().filter(|session| is_active(session)) {
             self.load.add(key(session, texts), self.step);
@@ -72,7 +79,29 @@ impl Crowd {
             Rows::SessionGroups(groups(sessions)),
             Rows::Load(self.load.rows()),
             Rows::Blockers(self.blockers(sessions, texts)),
+            Rows::Watchers(self.watchers(sessions)),
         ]
+    }
+
+    /// Others of our kind that do something here. Our own sessions were left out before.
+    fn watchers(&mut self, sessions: &[Session]) -> Vec<Watcher> {
+        let mut found: BTreeMap<Name, Watcher> = BTreeMap::new();
+        for session in sessions.iter().filter(|session| is_in_use(session)) {
+            let Some(instance) = &session.instance else { continue };
+            if found.len() >= MAX_WATCHERS && !found.contains_key(instance) {
+                continue;
+            }
+            let since = *self.beside.entry(instance.clone()).or_insert_with(Instant::now);
+            let watcher = found.entry(instance.clone()).or_insert_with(|| Watcher {
+                watcher: instance.clone(),
+                client: session.client.clone(),
+                sessions: Level::default(),
+                seen_seconds: Level::new(Seconds::new(since.elapsed().as_secs_f64())),
+            });
+            watcher.sessions = Level::new(Count::new(watcher.sessions.last.get() + 1));
+        }
+        self.beside.retain(|instance, _| found.contains_key(instance));
+        found.into_values().collect()
     }
 
     /// Whoever still waits has lost the time since the last look.
@@ -142,6 +171,12 @@ impl Crowd {
 /// Active, and not one of the server's own processes.
 pub fn is_active(session: &Session) -> bool {
     session.state.as_deref() == Some("active")
+}
+
+/// Did it do something lately? Where that is hidden from us, nobody knows.
+fn is_in_use(session: &Session) -> bool {
+    let idle = session.asked.zip(session.state_change).map(|(asked, since)| asked.get() - since.get());
+    is_active(session) || idle.is_some_and(|idle| idle < LEFT_OVER)
 }
 
 /// What has no name has the empty one.

@@ -47,7 +47,7 @@ pub use replication::{
 };
 pub use schema::{Column, ColumnStatistics, Constraint, Function, Partitioning, Policy, Sequence};
 pub use server::{Collation, Extension, HostRule, Memory, Plugin, Role, Server, ServerError, Setting};
-pub use session::{Blocking, LockCount, PreparedTransaction, Progress, Session};
+pub use session::{Blocking, LockCount, PreparedTransaction, Progress, Session, Watcher};
 pub use snapshot::{
     Break, Epoch, Gap, InTopic, Part, Place, Rows, Sample, Scope, Snapshot, Topic, TopicVisitor, When,
 };

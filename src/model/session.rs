@@ -14,6 +14,8 @@ noun! {
             database: Option<Name>,
             user: Option<Name>,
             application: Option<Name>,
+            /// The process of dbsonde that it belongs to, if it does.
+            instance: Option<Name>,
             /// The client's address; none for a local socket.
             client: Option<Name>,
             /// What kind of process it is. Unknown without the right to see.
@@ -38,6 +40,23 @@ noun! {
             xmin_age: Option<i64>,
             /// The server's clock when it answered; ages are differences to it.
             asked: Option<Timestamp>,
+        }
+    }
+}
+
+noun! {
+    /// Another dbsonde that watches the same server.
+    Watcher as "watcher", topic "watchers" {
+        label { watcher: Name }
+        about {
+            /// Where it is; none for a local socket.
+            client: Option<Name>,
+        }
+        facts {
+            /// Sessions that it has.
+            sessions: Level<Count>,
+            /// How long it has been seen beside us.
+            seen_seconds: Level<Seconds>,
         }
     }
 }

@@ -58,6 +58,7 @@ topics! {
     Server(Server),
     Sessions(Session),
     SessionGroups(SessionGroup),
+    Watchers(Watcher),
     Load(Load),
     Blocking(Blocking),
     Blockers(Blocker),

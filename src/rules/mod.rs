@@ -22,6 +22,7 @@ crate::rules! {
     server_history_list_long::ServerHistoryListLong,
     server_instruments_off::ServerInstrumentsOff,
     server_statements_evicting::ServerStatementsEvicting,
+    server_watched_twice::ServerWatchedTwice,
     server_watched_with_write_rights::ServerWatchedWithWriteRights,
     session_blocking::SessionBlocking,
     session_connect_storm::SessionConnectStorm,

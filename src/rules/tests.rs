@@ -15,6 +15,7 @@ mod server_digests_lost;
 mod server_history_list_long;
 mod server_instruments_off;
 mod server_statements_evicting;
+mod server_watched_twice;
 mod server_watched_with_write_rights;
 mod session_blocking;
 mod session_idle_in_transaction;
@@ -43,6 +44,7 @@ use server_digests_lost::losing;
 use server_history_list_long::kept;
 use server_instruments_off::without;
 use server_statements_evicting::evicting;
+use server_watched_twice::beside;
 use server_watched_with_write_rights::watched_as;
 use session_blocking::blocked;
 use session_idle_in_transaction::idle;
@@ -87,6 +89,7 @@ fn worlds(id: &str) -> (World, World) {
         "server-history-list-long" => (kept(100_000), kept(99_999)),
         "server-instruments-off" => (without("statements_digest"), without("PROCESS")),
         "server-statements-evicting" => (evicting(3_600.0, 10), evicting(3_600.0, 9)),
+        "server-watched-twice" => (beside(&[180.0]), beside(&[179.0])),
         "server-watched-with-write-rights" => {
             (watched_as(json!({"is_superuser": true})), watched_as(json!({})))
         }

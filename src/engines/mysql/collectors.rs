@@ -37,6 +37,7 @@ pub const TOOLS: &[Tool] = &[
     ("identity", sql_files!["identity"]),
     ("running", sql_files!["running"]),
     ("session_texts", sql_files!["session_texts"]),
+    ("watchers", sql_files!["watchers"]),
     ("waits", sql_files!["waits"]),
     ("transactions", sql_files!["transactions"]),
     ("row_waits", sql_files!["row_waits" "row_waits.list"]),

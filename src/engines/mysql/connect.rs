@@ -5,6 +5,7 @@ use super::door::{Door, Refusal};
 use super::handshake::{Login, Session, shake};
 use super::wire::{Fields, ServerError, absurd, unreachable};
 use crate::config::Target;
+use crate::engine::presence;
 use crate::engine::reading::Failure;
 use crate::engine::trust::{self, Trust};
 use crate::engine::verify::Expires;
@@ -214,7 +215,7 @@ async fn login(target: &Target) -> Result<(Login, Option<Expires>), EngineError>
         user: url.user().to_owned(),
         password,
         database: Some(url.database().to_owned()).filter(|database| !database.is_empty()),
-        application: url.param("application_name").unwrap_or("dbsonde").to_owned(),
+        application: presence::application(target),
         tls: tls.map(|client| client.config),
         tls_needed: !is_local && matches!(trust::mode(target), "require" | "verify-ca" | "verify-full"),
         host: url.host().to_owned(),

@@ -43,6 +43,8 @@ pub struct Link {
     pub server: Arc<Server>,
     /// What the pulse sees beside the sessions themselves.
     pub scene: Scene,
+    /// The sessions of processes of our kind, and what these are called.
+    pub watchers: HashMap<i64, Name>,
     /// What the roaming lane knows of a schema beside the statistics of its tables.
     pub survey: Survey,
     pub numbering: Numbering,
@@ -60,8 +62,8 @@ struct Open {
 
 impl Link {
     pub fn new(server: Arc<Server>, lane: Lane) -> Self {
-        let (survey, numbering, columns) = Default::default();
-        Self { server, scene: Scene::default(), survey, numbering, columns, lane, open: None }
+        let (survey, numbering, columns, watchers) = Default::default();
+        Self { server, scene: Scene::default(), watchers, survey, numbering, columns, lane, open: None }
     }
 
     /// A connection, and what is known of the server.

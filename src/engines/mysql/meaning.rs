@@ -3,6 +3,7 @@
 use super::known::Known;
 use super::link::Link;
 use super::receiver;
+use crate::engine::presence;
 use crate::engine::reading::{Failure, Identity};
 use crate::engine::shared::{locked, name_statements};
 use crate::engine::{EngineError, Lane, Visit};
@@ -25,7 +26,11 @@ pub fn understand(rows: &mut Rows, link: &Link, visit: &mut Visit) {
             name_statements(rows, &shared.texts(), visit);
         }
         Rows::Sessions(rows) => {
-            rows.retain(|row| !shared.is_own(row.pid));
+            for row in rows.iter_mut() {
+                row.application = link.watchers.get(&row.pid).cloned();
+                presence::note(row);
+            }
+            rows.retain(|row| !shared.is_own(row.pid) && !presence::is_ours(row, &shared.target));
             rows.iter_mut().for_each(|row| link.scene.complete(row));
         }
         Rows::Tables(rows) => {

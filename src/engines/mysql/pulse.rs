@@ -6,20 +6,23 @@ use super::link::Link;
 use super::meaning::ask_identity;
 use super::scene::Scene;
 use crate::engine::crowd::Crowd;
-use crate::engine::reading::{Identity, collect, gap};
+use crate::engine::reading::{Failure, Identity, collect, gap};
 use crate::engine::{Async, Due, EngineError, Pace, Probe, Visit};
-use crate::model::{InTopic, Scope, Session, Topic};
+use crate::model::{InTopic, Name, Scope, Session, Topic};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// The identity of the server is asked again this often.
 const IDENTITY_EVERY: Duration = Duration::from_secs(15);
+/// Whether others of our kind are here is asked this often: the sessions themselves do not say.
+const WATCHERS_EVERY: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub struct Pulse {
     link: Link,
     identity: Option<(Identity, Instant)>,
     crowd: Crowd,
+    watchers_asked: Option<Instant>,
 }
 
 impl Probe for Pulse {
@@ -30,7 +33,7 @@ impl Probe for Pulse {
 
 impl Pulse {
     pub fn new(link: Link) -> Self {
-        Self { link, identity: None, crowd: Crowd::default() }
+        Self { link, identity: None, crowd: Crowd::default(), watchers_asked: None }
     }
 
     async fn pulse(&mut self) -> Result<Visit, EngineError> {
@@ -45,6 +48,7 @@ impl Pulse {
         };
         let mut visit = Visit::default();
         self.link.scene = Scene::look(&mut self.link).await?;
+        self.look_for_watchers().await?;
         for collector in COLLECTORS.iter().filter(|collector| collector.pace == Pace::Pulse) {
             collect(&mut self.link, collector, &identity, &Scope::Server, &mut visit).await?;
         }
@@ -66,5 +70,17 @@ impl Pulse {
             visit.sample.parts.push((part.rows.topic(), Scope::Server, part));
         }
         Ok(visit)
+    }
+
+    async fn look_for_watchers(&mut self) -> Result<(), EngineError> {
+        if self.watchers_asked.is_some_and(|asked| asked.elapsed() < WATCHERS_EVERY) {
+            return Ok(());
+        }
+        self.watchers_asked = Some(Instant::now());
+        let Some(rows) = Failure::forgive(self.link.ask("watchers").await)? else { return Ok(()) };
+        let named =
+            rows.iter().filter_map(|row| Some((row.whole("pid")?, Name::new(row.text("application")?))));
+        self.link.watchers = named.collect();
+        Ok(())
     }
 }

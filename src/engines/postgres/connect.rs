@@ -5,7 +5,8 @@ use super::failure::{Refusal, failure, innermost, why};
 use super::guard::Guarded;
 use super::session::{self, Session, Wanted};
 use super::tls;
-use crate::config::{Place, Target, TargetUrl};
+use crate::config::{Place, Target};
+use crate::engine::presence::application;
 use crate::engine::reading::Failure;
 use crate::engine::{EngineError, Lane};
 use secrecy::{ExposeSecret, SecretString};
@@ -154,7 +155,7 @@ impl Knock<'_> {
         if let Some(password) = self.password {
             config.password(password.expose_secret());
         }
-        config.application_name(application(url));
+        config.application_name(application(self.target));
         config.channel_binding(match url.param("channel_binding") {
             Some("disable") => ChannelBinding::Disable,
             Some("require") => ChannelBinding::Require,
@@ -254,9 +255,4 @@ where
             return;
         }
     }
-}
-
-/// What our sessions are called in the server.
-pub fn application(url: &TargetUrl) -> &str {
-    url.param("application_name").or(url.param("fallback_application_name")).unwrap_or("dbsonde")
 }

@@ -1,10 +1,10 @@
 //! Who answers, and what the rows of PostgreSQL mean: names for oids, digests for the server's ids.
 
-use super::connect::application;
 use super::known::Known;
 use super::link::{Link, Server, locked};
 use crate::clock::Clock;
 use crate::engine::layout::Read;
+use crate::engine::presence;
 use crate::engine::reading::{Failure, Identity, Source};
 use crate::engine::shared::name_statements;
 use crate::engine::{EngineError, Visit};
@@ -55,7 +55,8 @@ fn understand(rows: &mut Rows, server: &Server, visit: &mut Visit) -> usize {
         Rows::Statements(rows) => statements(rows, server, visit),
         Rows::Sessions(rows) => {
             recognise_own(rows, server);
-            rows.retain(|row| !server.is_own(row.pid));
+            rows.iter_mut().for_each(presence::note);
+            rows.retain(|row| !server.is_own(row.pid) && !presence::is_ours(row, &server.target));
             let oids = locked(&server.memory);
             for row in rows {
                 row.database =
@@ -79,10 +80,11 @@ fn understand(rows: &mut Rows, server: &Server, visit: &mut Visit) -> usize {
 /// Where texts may not be read, our own statements are known by what the server says of our own sessions: its id of
 /// what each runs, or ran last. The pulse looks every second, so what costs most is found soonest. 14 and later.
 fn recognise_own(sessions: &[Session], server: &Server) {
-    let (own, application) = (locked(&server.own).clone(), application(&server.target.url));
+    let (own, application) = (locked(&server.own).clone(), presence::application(&server.target));
     for (lane, pid) in own {
         // A number that we had may be somebody else's by now, while a lane is not connected.
-        let ours = |row: &&Session| row.pid == pid && row.application.as_deref() == Some(application);
+        let ours =
+            |row: &&Session| row.pid == pid && row.application.as_deref() == Some(application.as_str());
         let id = sessions.iter().find(ours).and_then(|row| row.server_digest);
         if let Some(id) = id.filter(|id| server.texts().known(*id).is_none()) {
             server.teach(|texts| texts.learn(id, Text::Ours(lane), None));

@@ -56,11 +56,13 @@ async fn a_pool_that_keeps_sessions_serves() {
             text.contains("dbsonde_statement_calls_total{") && text.contains("dbsonde_table_index_bytes{")
         };
         daemon.wait_for("/metrics", |answer| is_read(answer.text()), Duration::from_secs(60)).await;
-        let ours = "select count(*) <= 3 from pg_stat_activity where application_name = 'dbsonde'";
+        let ours = "select count(*) <= 3 from pg_stat_activity where application_name like 'dbsonde%'";
         server.wait_for("postgres", ours, Duration::from_secs(20)).await;
+        let metrics = daemon.get("/metrics").await.text();
+        assert!(!metrics.contains("dbsonde_watcher_sessions{"), "it takes itself for another: {metrics}");
         drop(daemon);
         // Its own reset between clients brings back what was.
-        server.wait_for("postgres", "select count(*) = 0 from pg_stat_activity where application_name = 'dbsonde' and state <> 'idle'", Duration::from_secs(20)).await;
+        server.wait_for("postgres", "select count(*) = 0 from pg_stat_activity where application_name like 'dbsonde%' and state <> 'idle'", Duration::from_secs(20)).await;
         assert_eq!(left_behind(&server, &bouncer).await, ["0", "0", "off"], "{more}");
     }
 }

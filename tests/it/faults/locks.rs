@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio_postgres::Client;
 
 /// Ours that wait for a lock for longer than `lock_timeout` and a busy machine explain.
-const WAITING: &str = "select count(*) from pg_stat_activity where application_name = 'dbsonde'
+const WAITING: &str = "select count(*) from pg_stat_activity where application_name like 'dbsonde%'
     and wait_event_type = 'Lock' and now() - query_start > interval '1 second'";
 
 /// Looks from a connection that was there before, for as long as it takes.
@@ -65,7 +65,7 @@ async fn a_locked_catalogue_is_a_gap_and_not_a_queue() {
     daemon.wait_for("/metrics", |answer| is_fresh(&answer.text()), SOON).await;
 }
 
-const OURS: &str = "select count(*) from pg_stat_activity where application_name = 'dbsonde'";
+const OURS: &str = "select count(*) from pg_stat_activity where application_name like 'dbsonde%'";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn used_up_slots_are_said_and_not_fought_for() {

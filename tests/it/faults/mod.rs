@@ -54,7 +54,7 @@ async fn up(daemon: &Daemon, wanted: f64) {
 }
 
 async fn connections(server: &Server) -> usize {
-    let query = "select count(*) from pg_stat_activity where application_name = 'dbsonde'";
+    let query = "select count(*) from pg_stat_activity where application_name like 'dbsonde%'";
     server.sql("postgres", query).await[0][0].as_deref().unwrap().parse().unwrap()
 }
 
@@ -162,7 +162,7 @@ async fn a_locked_table_holds_up_nothing() {
     holder.batch_execute("begin; lock table locked in access exclusive mode").await.unwrap();
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(25) {
-        let waits = "select count(*) from pg_stat_activity where application_name = 'dbsonde'
+        let waits = "select count(*) from pg_stat_activity where application_name like 'dbsonde%'
             and wait_event_type = 'Lock' and now() - query_start > interval '1 second'";
         assert_eq!(server.sql("postgres", waits).await[0][0].as_deref(), Some("0"));
         let metrics = daemon.get("/metrics").await.text();

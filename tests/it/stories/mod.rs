@@ -14,6 +14,7 @@ mod server_digests_lost;
 mod server_history_list_long;
 mod server_instruments_off;
 mod server_statements_evicting;
+mod server_watched_twice;
 mod server_watched_with_write_rights;
 mod session_blocking;
 mod session_idle_in_transaction;
