@@ -18,6 +18,7 @@ mod faults;
 mod follow;
 mod grants;
 mod kubernetes;
+mod licences;
 mod package;
 mod prometheus;
 mod sinks;

