@@ -7,52 +7,34 @@ program=${1:-target/release/dbsonde}
 out=${2:-target/deb}
 [ -x "$program" ] || { echo "$program is not built: cargo build --release" >&2 && exit 1; }
 version=$("$program" --version | awk '{ print $2 }')
+# Another package of the same program.
+revision=${REVISION:-1}
 arch=$(dpkg --print-architecture)
 maintainer="${DEBFULLNAME:-The authors of dbsonde} <${DEBEMAIL:-dbsonde@localhost}>"
-umask 022
 root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 chmod 755 "$root"
+units=lib/systemd/system zsh=usr/share/zsh/vendor-completions share=$root/usr/share
+# shellcheck source=deploy/package.sh
+. deploy/package.sh
+stage
 
-put() { install -D -m "$1" "$2" "$root/$3"; }
-
-put 755 "$program" usr/bin/dbsonde
-put 640 config/dbsonde.toml etc/dbsonde/dbsonde.toml
-for unit in dbsonde.service dbsonde@.service dbsonde.socket; do put 644 "deploy/systemd/$unit" "lib/systemd/system/$unit"; done
-put 644 deploy/systemd/dbsonde.sysusers usr/lib/sysusers.d/dbsonde.conf
-put 644 config/schema.json usr/share/dbsonde/config.schema.json
-for board in dashboards/*.json; do put 644 "$board" "usr/share/dbsonde/$board"; done
-put 644 deploy/prometheus/dbsonde.rules.yml usr/share/dbsonde/prometheus/dbsonde.rules.yml
-for file in deploy/grafana/*.yml; do put 644 "$file" "usr/share/dbsonde/grafana/$(basename "$file")"; done
-if [ -d deploy/grants ]; then
-  for file in deploy/grants/*.sql; do put 644 "$file" "usr/share/dbsonde/grants/$(basename "$file")"; done
-fi
-# Pages that only include another file are for the book.
-for page in docs/*.md; do
-  grep -q '{{#include' "$page" || [ "$page" = docs/SUMMARY.md ] || put 644 "$page" "usr/share/doc/dbsonde/$(basename "$page")"
-done
-put 644 src/rules/README.md usr/share/doc/dbsonde/handbook.md
-put 644 dashboards/metrics.md usr/share/doc/dbsonde/metrics.md
-
-share=$root/usr/share
-mkdir -p "$share"/{man/man1,bash-completion/completions,zsh/vendor-completions,fish/vendor_completions.d}
-"$program" man | gzip -9n >"$share/man/man1/dbsonde.1.gz"
-"$program" completions bash >"$share/bash-completion/completions/dbsonde"
-"$program" completions zsh >"$share/zsh/vendor-completions/_dbsonde"
-"$program" completions fish >"$share/fish/vendor_completions.d/dbsonde.fish"
 cat >"$share/doc/dbsonde/copyright" <<'TEXT'
 Copyright: 2026 the authors of dbsonde
 
 Licensed under the Apache License, Version 2.0. On Debian systems its text is in
 /usr/share/common-licenses/Apache-2.0
+
+Whose work is built into it besides, and under which licences, is in
+/usr/share/doc/dbsonde/THIRD-PARTY.md
 TEXT
 gzip -9nc CHANGELOG.md >"$share/doc/dbsonde/changelog.gz"
 gzip -9n >"$share/doc/dbsonde/changelog.Debian.gz" <<TEXT
-dbsonde ($version-1) unstable; urgency=medium
+dbsonde ($version-$revision) unstable; urgency=medium
 
   * Packaged by deploy/deb/build.sh.
 
- -- $maintainer  $(date -Rud "@${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}")
+ -- $maintainer  $(date -Rud "@$(moment)")
 TEXT
 mkdir -p "$share/lintian/overrides"
 cat >"$share/lintian/overrides/dbsonde" <<'TEXT'
@@ -68,7 +50,7 @@ TEXT
 install -d -m 755 "$root/DEBIAN"
 cat >"$root/DEBIAN/control" <<TEXT
 Package: dbsonde
-Version: $version-1
+Version: $version-$revision
 Architecture: $arch
 Section: database
 Priority: optional
@@ -123,5 +105,5 @@ TEXT
 chmod 755 "$root"/DEBIAN/p*
 (cd "$root" && find . -type f ! -path './DEBIAN/*' -printf '%P\0' | sort -z | xargs -0 md5sum >DEBIAN/md5sums)
 mkdir -p "$out"
-dpkg-deb --root-owner-group --build "$root" "$out/dbsonde_$version-1_$arch.deb" >/dev/null
-echo "$out/dbsonde_$version-1_$arch.deb"
+dpkg-deb --root-owner-group --build "$root" "$out/dbsonde_$version-${revision}_$arch.deb" >/dev/null
+echo "$out/dbsonde_$version-${revision}_$arch.deb"
