@@ -337,8 +337,9 @@ impl Daemon {
         let now = self.clock.now();
         let mut state = Watch::new(plan, engine.topics(), now);
         let ledger = self.keeper.ledger(&target.name).await;
+        let lessons = self.keeper.lessons(&target.name).await;
         let past = self.keeper.ladder(&target.name, now.wall).await;
-        state.remember(ledger, past.into_iter().map(|(_, snapshot)| snapshot));
+        state.remember(ledger, lessons, past.into_iter().map(|(_, snapshot)| snapshot));
         let (board, report) = watch::channel(Arc::new(state.report(self.clock.now())));
         let (give_rules, take_rules) = watch::channel(rules.clone());
         let outlets = Outlets {

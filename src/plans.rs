@@ -94,18 +94,24 @@ impl History {
         self.present().map_or(Ran::default(), |shape| shape.ran.and(self.steady))
     }
 
+    /// Was the present plan seen so lately that it may be taken for the one in use?
+    fn is_believed(&self, at: f64) -> bool {
+        self.present().is_some_and(|shape| at - shape.last_seen <= BELIEVED)
+    }
+
     /// Does it run at another pace than under the plan that was seen last?
     pub fn is_in_doubt(&self) -> bool {
         self.unsteady.calls > 0.0
     }
 
-    fn run(&mut self, ran: Ran) {
+    fn run(&mut self, ran: Ran, at: f64) {
         let known = self.ran();
         let differs = known.calls >= ENOUGH_CALLS && ran.calls > 0.0 && {
             let (before, now) = (known.mean_seconds(), ran.mean_seconds());
             now > UNSTEADY * before || before > UNSTEADY * now
         };
-        if self.is_in_doubt() || differs { self.unsteady.add(ran) } else { self.steady.add(ran) }
+        let is_known = !self.is_in_doubt() && !differs && self.is_believed(at);
+        if is_known { self.steady.add(ran) } else { self.unsteady.add(ran) }
     }
 
     fn learn(&mut self, plan: PlanNode, at: f64) {
@@ -168,7 +174,7 @@ impl Plans {
 
     /// The history of a statement whose present plan may be believed.
     pub fn believed(&self, key: &Key, at: f64) -> Option<&History> {
-        self.of(key).filter(|history| history.present().is_some_and(|shape| at - shape.last_seen <= BELIEVED))
+        self.of(key).filter(|history| history.is_believed(at))
     }
 
     /// An answer: the plan, or why there is none.
@@ -186,10 +192,10 @@ impl Plans {
     }
 
     /// What ran since the last beat.
-    pub fn run(&mut self, ran: &BTreeMap<Key, Cost>) {
+    pub fn run(&mut self, ran: &BTreeMap<Key, Cost>, at: f64) {
         for (key, history) in &mut self.histories {
             if let Some(Cost { calls, exec_seconds, touched_bytes, .. }) = ran.get(key).copied() {
-                history.run(Ran { calls, exec_seconds, touched_bytes });
+                history.run(Ran { calls, exec_seconds, touched_bytes }, at);
             }
         }
     }
@@ -245,18 +251,18 @@ mod tests {
     fn each_plan_is_charged_with_what_is_known_to_have_run_under_it() {
         let mut history = History::default();
         history.learn(plan("Index Scan"), 0.0);
-        history.run(ran(40.0, 0.001));
-        history.run(ran(40.0, 0.0015));
+        history.run(ran(40.0, 0.001), 0.0);
+        history.run(ran(40.0, 0.0015), 0.0);
         assert_eq!((history.ran().calls, history.is_in_doubt()), (80.0, false));
-        history.run(ran(10.0, 0.1));
-        history.run(ran(10.0, 0.001));
+        history.run(ran(10.0, 0.1), 0.0);
+        history.run(ran(10.0, 0.001), 0.0);
         assert!(history.is_in_doubt(), "once the pace has changed nobody knows");
         history.learn(plan("Seq Scan"), 60.0);
-        history.run(ran(5.0, 0.1));
+        history.run(ran(5.0, 0.1), 0.0);
         let (former, present) = (history.former().unwrap(), history.present().unwrap());
         assert_eq!((former.ran.calls, present.since, history.ran().calls), (80.0, 60.0, 5.0));
         history.learn(plan("Seq Scan"), 120.0);
-        history.run(ran(5.0, 0.1));
+        history.run(ran(5.0, 0.1), 0.0);
         assert_eq!((history.shapes.len(), history.ran().calls), (2, 10.0), "confirmed");
         history.learn(plan("Index Scan"), 180.0);
         let back = history.present().unwrap();
@@ -294,6 +300,15 @@ mod tests {
         plans.learn(key(1), Err("locked".into()), 200.0);
         assert_eq!(plans.of(&key(1)).unwrap().refused.as_deref(), Some("locked"));
         assert!(plans.believed(&key(1), 10_900.0).is_some() && plans.believed(&key(1), 10_901.0).is_none());
+        let ran = BTreeMap::from([(key(1), Cost { calls: 5.0, ..Cost::default() })]);
+        plans.run(&ran, 10_900.0);
+        plans.run(&ran, 10_901.0);
+        let history = plans.of(&key(1)).unwrap();
+        assert_eq!(
+            (history.ran().calls, history.is_in_doubt()),
+            (5.0, true),
+            "nobody knows what runs by now"
+        );
         assert_eq!(Plans::restore(plans.to_vec()), plans);
         let text = serde_json::to_string(&plans.to_vec()).unwrap();
         assert_eq!(serde_json::from_str::<Vec<Kept>>(&text).unwrap(), plans.to_vec());

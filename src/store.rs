@@ -3,7 +3,9 @@
 
 use crate::ledger::Entry;
 use crate::model::{Name, Scope, Snapshot, Topic, When};
-use serde::Serialize;
+use crate::plans;
+use crate::verdict::Trials;
+use serde::{Deserialize, Serialize};
 
 pub use crate::stores::keeper::Keeper;
 
@@ -22,6 +24,13 @@ pub const LADDER_TOPICS: &[&str] = &[
 ];
 /// Topics whose levels are written down hourly: what fills up, and how fast.
 pub const LEVEL_TOPICS: &[&str] = &["database_sizes", "databases", "sequences", "sizes"];
+
+/// What was learned of the statements of a target: their plans, and how those fare of which a finding speaks.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Lessons {
+    pub plans: Vec<plans::Kept>,
+    pub trials: Trials,
+}
 
 /// How far back a kept snapshot should reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -127,6 +136,8 @@ pub trait Store: Send {
     fn ladder(&mut self, target: &Name, now: f64) -> Result<Vec<(Rung, Snapshot)>, StoreError>;
     fn keep_ledger(&mut self, target: &Name, entries: &[Entry]) -> Result<(), StoreError>;
     fn ledger(&mut self, target: &Name) -> Result<Vec<Entry>, StoreError>;
+    fn keep_lessons(&mut self, target: &Name, lessons: &Lessons) -> Result<(), StoreError>;
+    fn lessons(&mut self, target: &Name) -> Result<Lessons, StoreError>;
     /// How far its logs were followed, and what they added up to.
     fn keep_logs(&mut self, target: &Name, now: f64, content: &[u8]) -> Result<(), StoreError>;
     fn logs(&mut self, target: &Name) -> Result<Option<Vec<u8>>, StoreError>;

@@ -57,7 +57,7 @@ pub struct Verdict {
 }
 
 /// Something that somebody did to the server, seen between two readings.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Deed {
     pub after: f64,
     pub before: f64,
@@ -70,21 +70,21 @@ pub struct Deed {
 }
 
 /// What a statement did between two beats.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Sample {
     at: f64,
     calls: f64,
     seconds: f64,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Trial {
     key: Option<Key>,
     samples: VecDeque<Sample>,
 }
 
 /// The findings about statements that are open or were lately.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Trials {
     trials: BTreeMap<String, Trial>,
     deeds: VecDeque<Deed>,
@@ -99,6 +99,16 @@ fn statement(entry: &Entry) -> Option<Key> {
 }
 
 impl Trials {
+    /// What a former life left.
+    pub fn restore(mut kept: Trials) -> Trials {
+        while kept.trials.len() > MAX_TRIALS {
+            kept.trials.pop_last();
+        }
+        kept.trials.values_mut().for_each(|trial| trial.samples.truncate(MAX_SAMPLES));
+        kept.deeds.truncate(MAX_DEEDS);
+        kept
+    }
+
     pub fn note(&mut self, deed: Deed) {
         if self.deeds.len() >= MAX_DEEDS {
             self.deeds.pop_front();
@@ -318,6 +328,29 @@ mod tests {
             "another table's index is none of it"
         );
         assert!((after.mean_seconds_before - 0.2).abs() < 0.001, "{after:?}");
+    }
+
+    #[test]
+    fn what_is_followed_survives_restarts() {
+        let (mut ledger, mut trials) = (Ledger::default(), Trials::default());
+        trials.note(index_at(570.0, "orders"));
+        for beat in 0..80 {
+            let now = f64::from(beat) * 15.0;
+            let found = if now < 600.0 { vec![slow()] } else { Vec::new() };
+            let mean = stepping(0.2, 0.001, 580.0)(now);
+            trials.run(now, |_| Some((10.0, 10.0 * mean)));
+            ledger.apply(now, &TARGET.into(), found, |_, _| true, &[]);
+            trials.follow(&mut ledger, now);
+            // Once while it is open, once while the runs after it are counted.
+            if [20, 46].contains(&beat) {
+                ledger = Ledger::restore(ledger.to_vec());
+                let text = serde_json::to_vec(&trials).unwrap();
+                trials = Trials::restore(serde_json::from_slice(&text).unwrap());
+            }
+        }
+        let lived = verdict(stepping(0.2, 0.001, 580.0), 10.0, Some(index_at(570.0, "orders")));
+        assert!(lived.is_some());
+        assert_eq!(ledger.entries().next().unwrap().verdict, lived);
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::model::question::{Answer, Question};
 use crate::model::{Finding, Flavour, Place, Sample, Scope, Snapshot, Topic, When, Window};
 use crate::plans::Plans;
 use crate::rule::{Seen, Word};
+use crate::store::Lessons;
 use crate::tally::Tally;
 use crate::texts::Texts;
 use crate::throttle::Throttle;
@@ -109,10 +110,17 @@ impl Watch {
         self
     }
 
-    /// What a former life left: its findings, and the snapshots where windows may begin, shortest back first. Of
+    /// What a former life left: its findings, what it learned of statements, and the snapshots where windows may begin, shortest back first. Of
     /// those the oldest word on each place is kept, and only where a page looks so far back.
-    pub fn remember(&mut self, ledger: Vec<Entry>, past: impl IntoIterator<Item = Snapshot>) {
+    pub fn remember(
+        &mut self,
+        ledger: Vec<Entry>,
+        lessons: Lessons,
+        past: impl IntoIterator<Item = Snapshot>,
+    ) {
         self.ledger = Ledger::restore(ledger);
+        self.plans = Arc::new(Plans::restore(lessons.plans));
+        self.trials = Trials::restore(lessons.trials);
         let statements = (Topic::Statements, Scope::Server);
         let past = past.into_iter().inspect(|snapshot| {
             snapshot.parts.get(&statements).into_iter().for_each(|part| self.workload.remember(part.clone()));
@@ -122,6 +130,11 @@ impl Watch {
 
     pub fn rules(&self) -> Rules {
         self.plan.rules.clone()
+    }
+
+    /// What was learned of statements and must survive us.
+    pub fn lessons(&self) -> Lessons {
+        Lessons { plans: self.plans.to_vec(), trials: self.trials.clone() }
     }
 
     pub fn snapshot(&self) -> &Snapshot {
@@ -215,7 +228,7 @@ impl Watch {
                 Some(stretch) => {
                     self.workload.add(stretch, part, span);
                     let ran = workload::by_statement(stretch);
-                    Arc::make_mut(&mut self.plans).run(&ran);
+                    Arc::make_mut(&mut self.plans).run(&ran, part.taken.wall);
                     let took = |cost: &Cost| (cost.calls, cost.exec_seconds);
                     self.trials.run(part.taken.wall, |key| ran.get(key).map(took));
                 }

@@ -4,6 +4,7 @@
 
 use crate::model::{Count, InTopic, Name, Part, Statement, Stretch, Total, Unit};
 use crate::sql::Digest;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ const MAX_STATEMENTS: usize = 20_000;
 const BEFORE: Duration = Duration::from_secs(86_400);
 
 /// A statement in a database.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Key {
     pub digest: Digest,
     pub database: Name,

@@ -4,7 +4,7 @@
 use crate::clock::Clock;
 use crate::ledger::Entry;
 use crate::model::{Name, Snapshot, Topic, When};
-use crate::store::{Health, Hourly, LADDER_TOPICS, LEVEL_TOPICS, Opener, Rung, Store, StoreError};
+use crate::store::{Health, Hourly, LADDER_TOPICS, LEVEL_TOPICS, Lessons, Opener, Rung, Store, StoreError};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -22,6 +22,7 @@ const LAST_RETRY: Duration = Duration::from_secs(300);
 enum Ask {
     Ladder(Name, f64, oneshot::Sender<Vec<(Rung, Snapshot)>>),
     Ledger(Name, oneshot::Sender<Vec<Entry>>),
+    Lessons(Name, oneshot::Sender<Lessons>),
     Levels(Name, Topic, oneshot::Sender<Vec<Hourly>>),
     KeepLogs(Name, f64, Vec<u8>, oneshot::Sender<bool>),
     Logs(Name, oneshot::Sender<Option<Vec<u8>>>),
@@ -34,13 +35,17 @@ enum Ask {
 struct Mail {
     snapshots: BTreeMap<Name, (When, Snapshot)>,
     ledgers: BTreeMap<Name, Vec<Entry>>,
+    lessons: BTreeMap<Name, Lessons>,
     asks: VecDeque<Ask>,
     closed: bool,
 }
 
 impl Mail {
     fn is_empty(&self) -> bool {
-        self.snapshots.is_empty() && self.ledgers.is_empty() && self.asks.is_empty()
+        self.snapshots.is_empty()
+            && self.ledgers.is_empty()
+            && self.lessons.is_empty()
+            && self.asks.is_empty()
     }
 }
 
@@ -155,6 +160,10 @@ impl Keeper {
         self.post(|mail| put(&mut mail.ledgers, target, entries));
     }
 
+    pub fn keep_lessons(&self, target: &Name, lessons: Lessons) {
+        self.post(|mail| put(&mut mail.lessons, target, lessons));
+    }
+
     /// What windows of the target may begin at: at most one snapshot for each rung, shortest first.
     pub async fn ladder(&self, target: &Name, now: f64) -> Vec<(Rung, Snapshot)> {
         self.ask(|reply| Ask::Ladder(target.clone(), now, reply)).await
@@ -162,6 +171,10 @@ impl Keeper {
 
     pub async fn ledger(&self, target: &Name) -> Vec<Entry> {
         self.ask(|reply| Ask::Ledger(target.clone(), reply)).await
+    }
+
+    pub async fn lessons(&self, target: &Name) -> Lessons {
+        self.ask(|reply| Ask::Lessons(target.clone(), reply)).await
     }
 
     pub async fn levels(&self, target: &Name, topic: Topic) -> Vec<Hourly> {
@@ -252,7 +265,10 @@ impl Clerk {
             let end = mail.closed && mail.is_empty();
             self.ledgers.extend(mail.ledgers.into_iter().map(|(target, entries)| (target, (entries, false))));
             self.write_ledgers();
-            self.write(mail.snapshots);
+            self.write(mail.snapshots, |store, target, (now, snapshot)| {
+                store.keep_snapshot(target, now, snapshot)
+            });
+            self.write(mail.lessons, |store, target, lessons| store.keep_lessons(target, lessons));
             self.write_ledgers();
             mail.asks.into_iter().for_each(|ask| self.answer(ask));
             if end {
@@ -273,10 +289,14 @@ impl Clerk {
         }
     }
 
-    fn write(&mut self, snapshots: BTreeMap<Name, (When, Snapshot)>) {
-        for (target, (now, snapshot)) in snapshots {
-            // The next one comes within a minute: this one need not wait.
-            if self.with(true, |store| store.keep_snapshot(&target, &now, &snapshot)).is_none() {
+    /// What comes anew within a minute, and so need not wait for better times.
+    fn write<T>(
+        &mut self,
+        mail: BTreeMap<Name, T>,
+        keep: impl Fn(&mut dyn Store, &Name, &T) -> Result<(), StoreError>,
+    ) {
+        for (target, kept) in mail {
+            if self.with(true, |store| keep(store, &target, &kept)).is_none() {
                 self.postbox.dropped.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -292,6 +312,9 @@ impl Clerk {
                 let known = self.ledgers.get(&target).map(|(entries, _)| entries.clone());
                 let read = |clerk: &mut Self| clerk.with(false, |store| store.ledger(&target));
                 let _ = reply.send(known.or_else(|| read(self)).unwrap_or_default());
+            }
+            Ask::Lessons(target, reply) => {
+                let _ = reply.send(self.with(false, |store| store.lessons(&target)).unwrap_or_default());
             }
             Ask::Levels(target, topic, reply) => {
                 let _ =

@@ -6,10 +6,12 @@ use super::ladder::{Held, Steps, lacking, load, number, parse_place, write};
 use super::levels::Levels;
 use crate::ledger::Entry;
 use crate::model::{Name, Snapshot, Topic, When};
-use crate::store::{Hourly, Rung, Step, Store, StoreError, beginning, promote};
+use crate::store::{Hourly, Lessons, Rung, Step, Store, StoreError, beginning, promote};
 use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -37,8 +39,10 @@ const TABLES: &str = "
     CREATE TABLE level (series INTEGER NOT NULL, hour INTEGER NOT NULL, value REAL NOT NULL,
         PRIMARY KEY (series, hour)) STRICT, WITHOUT ROWID;";
 
-/// Came later: a version that does not know it leaves it alone.
-const LOGS: &str = "CREATE TABLE IF NOT EXISTS log (target TEXT PRIMARY KEY, written REAL NOT NULL, content BLOB NOT NULL) STRICT;";
+/// Came later: a version that does not know them leaves them alone.
+const LATER_TABLES: &str = "
+    CREATE TABLE IF NOT EXISTS log (target TEXT PRIMARY KEY, written REAL NOT NULL, content BLOB NOT NULL) STRICT;
+    CREATE TABLE IF NOT EXISTS lessons (target TEXT PRIMARY KEY, content BLOB NOT NULL) STRICT;";
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
@@ -95,7 +99,7 @@ impl Sqlite {
         connection.execute_batch(&format!(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA max_page_count = {pages};
              PRAGMA journal_size_limit = 4194304; PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY;
-             BEGIN IMMEDIATE; {} {LOGS} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {SCHEMA}; COMMIT;",
+             BEGIN IMMEDIATE; {} {LATER_TABLES} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {SCHEMA}; COMMIT;",
             if is_new { TABLES } else { "" },
         ))?;
         let targets = load(&connection)?;
@@ -125,6 +129,43 @@ impl Sqlite {
             done = attempt(&mut self.connection);
         }
         Ok(done?)
+    }
+
+    /// What a target has one of, replaced as a whole.
+    fn keep_whole(
+        &mut self,
+        table: &'static str,
+        target: &Name,
+        kept: &(impl Serialize + ?Sized),
+    ) -> Result<(), StoreError> {
+        let text = serde_json::to_vec(kept).unwrap_or_default();
+        // What is kept so is bounded; what does not fit was never one of ours.
+        let Ok(content) = columns::seal(&text) else { return Ok(()) };
+        let sql = format!(
+            "INSERT INTO {table} (target, content) VALUES (?1, ?2)
+             ON CONFLICT (target) DO UPDATE SET content = excluded.content"
+        );
+        self.whole(None, |transaction| {
+            transaction.prepare_cached(&sql)?.execute(params![target.as_str(), content]).map(drop)
+        })
+    }
+
+    fn read_whole<T: DeserializeOwned + Default>(
+        &mut self,
+        table: &'static str,
+        target: &Name,
+        unreadable: &'static str,
+    ) -> Result<T, StoreError> {
+        let sql = format!("SELECT content FROM {table} WHERE target = ?1");
+        let mut query = self.connection.prepare_cached(&sql)?;
+        let mut rows = query.query([target.as_str()])?;
+        let Some(row) = rows.next()? else { return Ok(T::default()) };
+        let ValueRef::Blob(content) = row.get_ref(0)? else { return Ok(T::default()) };
+        let read = columns::unseal(content).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        if read.is_none() {
+            tracing::warn!(%target, "{unreadable}");
+        }
+        Ok(read.unwrap_or_default())
     }
 
     /// The snapshot of one step. Parts that cannot be read are forgotten, so that they are taken anew.
@@ -197,26 +238,19 @@ impl Store for Sqlite {
     }
 
     fn keep_ledger(&mut self, target: &Name, entries: &[Entry]) -> Result<(), StoreError> {
-        let text = serde_json::to_vec(entries).unwrap_or_default();
-        // The ledger is bounded; what does not fit was never a ledger.
-        let Ok(content) = columns::seal(&text) else { return Ok(()) };
-        self.whole(None, |transaction| {
-            let sql = "INSERT INTO ledger (target, content) VALUES (?1, ?2)
-                       ON CONFLICT (target) DO UPDATE SET content = excluded.content";
-            transaction.prepare_cached(sql)?.execute(params![target.as_str(), content]).map(drop)
-        })
+        self.keep_whole("ledger", target, entries)
     }
 
     fn ledger(&mut self, target: &Name) -> Result<Vec<Entry>, StoreError> {
-        let mut query = self.connection.prepare_cached("SELECT content FROM ledger WHERE target = ?1")?;
-        let mut rows = query.query([target.as_str()])?;
-        let Some(row) = rows.next()? else { return Ok(Vec::new()) };
-        let ValueRef::Blob(content) = row.get_ref(0)? else { return Ok(Vec::new()) };
-        let read = columns::unseal(content).ok().and_then(|text| serde_json::from_slice(&text).ok());
-        if read.is_none() {
-            tracing::warn!(%target, "the kept findings cannot be read: their ages begin anew");
-        }
-        Ok(read.unwrap_or_default())
+        self.read_whole("ledger", target, "the kept findings cannot be read: their ages begin anew")
+    }
+
+    fn keep_lessons(&mut self, target: &Name, lessons: &Lessons) -> Result<(), StoreError> {
+        self.keep_whole("lessons", target, lessons)
+    }
+
+    fn lessons(&mut self, target: &Name) -> Result<Lessons, StoreError> {
+        self.read_whole("lessons", target, "the kept plans cannot be read: they are asked for anew")
     }
 
     fn keep_logs(&mut self, target: &Name, now: f64, content: &[u8]) -> Result<(), StoreError> {
@@ -284,7 +318,7 @@ fn make_room(connection: &mut Connection, now: Option<f64>) -> Result<bool, Stor
     let mut gone = 0;
     if let Some(now) = now {
         let old = "SELECT target FROM step GROUP BY target HAVING max(taken) < ?1";
-        for table in ["part", "ledger", "step"] {
+        for table in ["part", "ledger", "lessons", "step"] {
             let sql = format!("DELETE FROM {table} WHERE target IN ({old})");
             gone += transaction.execute(&sql, [now - FORGOTTEN_AFTER])?;
         }

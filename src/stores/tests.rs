@@ -6,8 +6,11 @@ use super::sqlite::{DEFAULT_MAX_BYTES, FORGOTTEN_AFTER, PAGE_BYTES};
 use crate::clock::Clock;
 use crate::ledger::tests::finding;
 use crate::ledger::{Entry, Ledger};
-use crate::model::{Name, Scope, Severity, Snapshot, Topic, When};
-use crate::store::{Health, Keeper, Opener, Rung, Store, StoreError};
+use crate::model::plan::PlanNode;
+use crate::model::{Digest, Name, Scope, Severity, Snapshot, Topic, When};
+use crate::plans::Plans;
+use crate::store::{Health, Keeper, Lessons, Opener, Rung, Store, StoreError};
+use crate::workload::Key;
 use rusqlite::Connection;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -71,6 +74,13 @@ fn entries(subject: &str) -> Vec<Entry> {
     ledger.to_vec()
 }
 
+fn lessons() -> Lessons {
+    let mut plans = Plans::default();
+    let plan = PlanNode { kind: "Seq Scan".into(), ..PlanNode::default() };
+    plans.learn(Key { digest: Digest(1), database: "shop".into() }, Ok(plan), T);
+    Lessons { plans: plans.to_vec(), ..Lessons::default() }
+}
+
 fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
@@ -85,12 +95,15 @@ fn what_is_kept_comes_back_after_a_restart() {
         store.keep_snapshot(&target, &when(T + 3_000.0), &snapshot(T + 3_000.0)).unwrap();
         store.keep_ledger(&target, &entries("a")).unwrap();
         store.keep_ledger(&target, &entries("b")).unwrap();
+        store.keep_lessons(&target, &lessons()).unwrap();
     }
     let mut store = dir.files().open().unwrap();
     let ladder = store.ladder(&target, T + 4_000.0).unwrap();
     assert_eq!(ladder, Rung::ALL.map(|rung| (rung, first.clone())));
     assert_eq!(store.ledger(&target).unwrap(), entries("b"));
     assert_eq!(store.ledger(&"db2".into()).unwrap(), []);
+    assert_eq!(store.lessons(&target).unwrap(), lessons());
+    assert_eq!(store.lessons(&"db2".into()).unwrap(), Lessons::default());
     store.keep_snapshot(&target, &when(T + 4_000.0), &snapshot(T + 4_000.0)).unwrap();
     store.keep_snapshot(&target, &when(T + 8_000.0), &snapshot(T + 8_000.0)).unwrap();
     let ladder = store.ladder(&target, T + 8_000.0).unwrap();

@@ -78,11 +78,14 @@ pub async fn watch(
             tracing::warn!(target = %watch.plan.target, "the recording cannot keep up: a sample is missing from it");
         }
         watch.plan.rules = rules.borrow().clone();
+        // An answer cost the server something: it is not asked again because we were restarted.
+        let mut learned = fresh.brought.as_ref().is_ok_and(|visit| !visit.answers.is_empty());
         watch.take(fresh, now);
         // The pulse alone changes no finding that the next beat would not see.
         if lane != Lane::Pulse {
             let changes = watch.read(now);
             if !changes.is_empty() {
+                learned = true;
                 outlets.keeper.keep_ledger(&watch.plan.target, watch.ledger.to_vec());
             }
             for change in changes {
@@ -94,6 +97,10 @@ pub async fn watch(
             kept = now;
             outlets.keeper.keep_ledger(&watch.plan.target, watch.ledger.to_vec());
             outlets.keeper.keep_snapshot(&watch.plan.target, now, watch.snapshot.clone());
+            learned = true;
+        }
+        if learned {
+            outlets.keeper.keep_lessons(&watch.plan.target, watch.lessons());
         }
         give_orders.send_replace(watch.orders());
         outlets.board.send_replace(Arc::new(watch.report(now)));

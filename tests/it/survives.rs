@@ -2,7 +2,7 @@
 
 use crate::rig::Dir;
 use crate::rig::daemon::{Daemon, dbsonde};
-use crate::rig::postgres::{Server, any};
+use crate::rig::postgres::{Server, TIERS, any};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -30,20 +30,54 @@ async fn duplicate(daemon: &Daemon) -> Value {
     is_found(&answer.json()).unwrap()
 }
 
+/// Reads all of a table for one of its rows, all the time.
+fn asks_for_notes(server: &Server) -> tokio::task::JoinHandle<()> {
+    let url = server.url("postgres");
+    tokio::spawn(async move {
+        let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        loop {
+            client.batch_execute("select count(*) from orders where note like '%4711'").await.unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+}
+
+/// The statement whose plan is known.
+async fn plan(daemon: &Daemon) -> Value {
+    let is_known = |answer: &Value| {
+        let all = answer.as_array().cloned().unwrap_or_default();
+        all.into_iter().find(|planned| planned["shapes"][0]["steps"].to_string().contains("orders"))
+    };
+    let limit = Duration::from_secs(150);
+    let answer = daemon.wait_for("/api/v1/plans", |answer| is_known(&answer.json()).is_some(), limit).await;
+    is_known(&answer.json()).unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_finding_keeps_its_age_over_a_restart_of_ours() {
+async fn findings_keep_their_age_and_plans_are_known_over_a_restart_of_ours() {
     let server = with_a_duplicate().await;
+    for tier in TIERS {
+        server.sql("postgres", tier).await;
+    }
+    let asking = asks_for_notes(&server);
     let config = format!("{PACES}\n[[target]]\nname = \"db\"\nurl = \"{}\"\n", server.url("postgres"));
     let state = Dir::new();
     let args = ["--state.dir", state.path().to_str().unwrap()];
     let daemon = Daemon::start_with(&config, &args, &[]).await;
     let before = duplicate(&daemon).await;
+    let plan_before = plan(&daemon).await;
     assert!(daemon.stop().await.success());
+    asking.abort();
     assert!(state.join("state.sqlite").exists());
     let daemon = Daemon::start_with(&config, &args, &[]).await;
+    let plan_after = plan(&daemon).await;
     let after = duplicate(&daemon).await;
     assert_eq!(before["id"], after["id"]);
     assert_eq!(before["opened_at"], after["opened_at"]);
+    // Nobody asks any more, so it is not a second answer.
+    assert_eq!(plan_before["digest"], plan_after["digest"]);
+    assert_eq!(plan_before["shapes"][0]["last_seen"], plan_after["shapes"][0]["last_seen"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,6 +17,12 @@ const PROOF: &str = "postgresql.conf";
 /// A row of [`Server::sql`]: every value as its text, `None` is NULL.
 pub type Row = Vec<Option<String>>;
 
+/// What the operator gives: the tiers up to the one that plans.
+pub const TIERS: [&str; 2] = [
+    include_str!("../../deploy/grants/postgres.stats.sql"),
+    include_str!("../../deploy/grants/postgres.advise.sql"),
+];
+
 /// How a server is told to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
@@ -67,6 +73,17 @@ impl Server {
         let data = dir.join("data");
         tokio::task::spawn_blocking(move || initdb(version, &data)).await.expect("initdb");
         Server::configured(version, dir, settings).await
+    }
+
+    /// `pgbench` against the database `postgres`, where it is installed. `name` is that of its log.
+    pub fn pgbench(&self, name: &str, options: &[&str]) -> Option<Process> {
+        let program = bin(self.version)?.join("pgbench");
+        program.exists().then(|| {
+            let mut command = process::command(&program);
+            let port = self.port.to_string();
+            command.args(["-h", "127.0.0.1", "-p", &port, "-U", "postgres"]).args(options).arg("postgres");
+            Process::spawn(command, &self.dir.join(name))
+        })
     }
 
     /// A streaming standby of this server, with a connection of the name `replica` and no slot.

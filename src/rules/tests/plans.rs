@@ -175,9 +175,9 @@ pub fn flipped(calls: f64, mean_before: f64) -> World {
     };
     let by_index = json!({"Node Type": "Index Scan", "Relation Name": "orders", "Index Name": "some_idx"});
     world.plans.learn(key(), Ok(steps(by_index)), 0.0);
-    world.plans.run(&ran(1_000.0, mean_before));
+    world.plans.run(&ran(1_000.0, mean_before), 0.0);
     world.plans.learn(key(), Ok(steps(scan("(customer = $1)"))), 0.0);
-    world.plans.run(&ran(calls, 0.2));
+    world.plans.run(&ran(calls, 0.2), 0.0);
     world
 }
 

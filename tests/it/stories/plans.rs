@@ -2,13 +2,8 @@
 
 use super::Story;
 use super::statements::{keeps_asking, says};
+use crate::rig::postgres::TIERS;
 use std::time::Duration;
-
-/// What the operator gives: the tiers up to the one that plans.
-pub const TIERS: [&str; 2] = [
-    include_str!("../../../deploy/grants/postgres.stats.sql"),
-    include_str!("../../../deploy/grants/postgres.advise.sql"),
-];
 
 const SHOP: &str = "
     create table orders (id int primary key, customer int, placed timestamptz, note text);

@@ -1,8 +1,8 @@
 //! Pages about what keeps the server from reading less than everything: one shop that is asked in every wrong way.
 
 use super::Story;
-use super::plans::TIERS;
 use super::statements::{keeps_asking, says};
+use crate::rig::postgres::TIERS;
 use tokio::task::JoinHandle;
 
 const SHOP: &str = "
