@@ -75,15 +75,16 @@ impl Server {
         Server::configured(version, dir, settings).await
     }
 
-    /// `pgbench` against the database `postgres`, where it is installed. `name` is that of its log.
+    /// `pgbench` against the database `postgres`, where one of any version is installed. `name` is that of its log.
     pub fn pgbench(&self, name: &str, options: &[&str]) -> Option<Process> {
-        let program = bin(self.version)?.join("pgbench");
-        program.exists().then(|| {
-            let mut command = process::command(&program);
-            let port = self.port.to_string();
-            command.args(["-h", "127.0.0.1", "-p", &port, "-U", "postgres"]).args(options).arg("postgres");
-            Process::spawn(command, &self.dir.join(name))
-        })
+        let programs = versions().into_iter().rev().filter_map(|version| Some(bin(version)?.join("pgbench")));
+        let runs = |program: &PathBuf| {
+            process::command(program).arg("--version").output().is_ok_and(|told| told.status.success())
+        };
+        let mut command = process::command(&programs.into_iter().find(runs)?);
+        let port = self.port.to_string();
+        command.args(["-h", "127.0.0.1", "-p", &port, "-U", "postgres"]).args(options).arg("postgres");
+        Some(Process::spawn(command, &self.dir.join(name)))
     }
 
     /// A streaming standby of this server, with a connection of the name `replica` and no slot.
