@@ -1,5 +1,6 @@
 //! A rule is a page of the handbook that can also read a window.
 
+pub mod autovacuum;
 pub mod catalogue;
 pub mod log;
 pub mod plan;

@@ -22,6 +22,7 @@ pub mod shape;
 mod tests;
 mod token;
 mod utility;
+pub mod written;
 
 pub use mode::SqlMode;
 

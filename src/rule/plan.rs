@@ -9,7 +9,7 @@ use super::statement::{self, Ran};
 use crate::config::{ByteSize, Span};
 use crate::model::plan::PlanNode;
 use crate::model::question::Question;
-use crate::model::{Flavour, InTopic, Name, Scope, Table, Topic};
+use crate::model::{Finding, Flavour, InTopic, Name, Scope, Table, Topic};
 use crate::plans::History;
 use crate::rule::Word;
 use crate::sql::shape::{self, Shape};
@@ -71,7 +71,7 @@ pub fn questions(seen: &Seen<'_>) -> Vec<Word> {
     let is_dear = |cost: &Cost, sum: &Sum| sum.rate(cost.exec_seconds) >= MIN_LOAD;
     let dear =
         statement::all_queries(seen, MIN_WINDOW, |_, cost, sum| is_dear(cost, sum), |cost| cost.exec_seconds);
-    let readable = dear.into_iter().filter(|ran| only_reads(ran.text)).take(MAX_ASKED);
+    let readable = dear.into_iter().filter(|ran| looks_for_rows(ran.text)).take(MAX_ASKED);
     let due = readable.filter(|ran| seen.plans.of(&ran.key).is_none_or(|history| is_due(history, seen.at)));
     due.filter_map(|ran| {
         let schemas = schemas(seen, &ran)?;
@@ -89,10 +89,11 @@ fn is_due(history: &History, at: f64) -> bool {
     at - history.asked_at >= pause
 }
 
-/// Only what begins so is planned at all.
-fn only_reads(text: &str) -> bool {
+/// Only what begins so is planned at all, and of writes those that look for rows.
+fn looks_for_rows(text: &str) -> bool {
     let first = text.trim_start_matches('(').split(' ').next().unwrap_or_default();
-    ["select", "with"].iter().any(|word| first.eq_ignore_ascii_case(word))
+    let is_one = |words: &[&str]| words.iter().any(|word| first.eq_ignore_ascii_case(word));
+    is_one(&["select", "with", "update", "delete"]) || is_one(&["insert"]) && text.contains(" select ")
 }
 
 /// The schemas that the names of its tables stand for. The search path of who sent it is not known: a name that two
@@ -128,6 +129,74 @@ pub fn catalogues<'a>(seen: &Seen<'a>, planned: &[Planned<'a>]) -> HashMap<Name,
     names.into_iter().map(of).collect()
 }
 
+/// What makes a statement dear enough to speak of.
+#[derive(Debug, Clone, Copy)]
+pub struct Dear {
+    pub min_window: Span,
+    pub min_calls: f64,
+    pub min_load: f64,
+}
+
+impl Dear {
+    /// The statements with their plans, and what is known of their tables.
+    pub fn statements<'a>(&self, seen: &Seen<'a>) -> (Vec<Planned<'a>>, HashMap<Name, Catalogue<'a>>) {
+        let is_dear = |planned: &Planned<'_>| {
+            planned.ran.cost.calls >= self.min_calls && planned.ran.load() >= self.min_load
+        };
+        let mut dear = statements(seen, self.min_window);
+        dear.retain(is_dear);
+        let known = catalogues(seen, &dear);
+        (dear, known)
+    }
+}
+
+/// What makes a read of a whole table a waste.
+#[derive(Debug, Clone, Copy)]
+pub struct Wasteful {
+    pub min_bytes: ByteSize,
+    pub max_share: f64,
+    pub min_read: f64,
+}
+
+impl Wasteful {
+    /// What a page has to say of the first such read of each dear statement, as many as a page names.
+    pub fn findings<'a>(
+        &self,
+        seen: &Seen<'a>,
+        dear: Dear,
+        judge: impl Fn(&Catalogue<'a>, &Planned<'a>, &Waste<'a>) -> Option<Finding>,
+    ) -> Vec<Word> {
+        let (dear, known) = dear.statements(seen);
+        let of = |planned: Planned<'a>| {
+            let known = known.get(&planned.ran.key.database)?;
+            self.reads(known, &planned).iter().find_map(|waste| judge(known, &planned, waste)).map(Word::from)
+        };
+        dear.into_iter().filter_map(of).take(statement::MAX_NAMED).collect()
+    }
+
+    /// The steps of a plan that read a whole table and keep at most a share of it, where the statement was measured to
+    /// go through at least the other share in each run.
+    pub fn reads<'a>(&self, known: &Catalogue<'a>, planned: &Planned<'a>) -> Vec<Waste<'a>> {
+        let touched = planned.ran.cost.each(planned.ran.cost.touched_bytes);
+        let waste = |node: &'a PlanNode| -> Option<Waste<'a>> {
+            node.filter().filter(|_| node.kind == "Seq Scan")?;
+            let table = known
+                .table(node.relation.as_deref()?)
+                .filter(|table| !table.is_partition && &*table.kind == "r")?;
+            // Of one worker, and there are rarely more than three.
+            let workers = if node.strategy.as_deref() == Some("Parallel") { 3.0 } else { 1.0 };
+            let expected = node.rows_expected? * workers;
+            let is_large = size(table) >= self.min_bytes.get() as f64;
+            let is_selective = expected <= self.max_share * live_rows(table)?;
+            let is_read = touched >= self.min_read * size(table);
+            (is_large && is_selective && is_read).then_some(Waste { node, table, expected })
+        };
+        let mut found = Vec::new();
+        planned.plan.each(&mut |node| found.extend(waste(node)));
+        found
+    }
+}
+
 /// A read of a whole large table for few of its rows.
 #[derive(Debug)]
 pub struct Waste<'a> {
@@ -135,34 +204,6 @@ pub struct Waste<'a> {
     pub table: &'a Table,
     /// Rows that the planner expects to be wanted.
     pub expected: f64,
-}
-
-/// The steps of a plan that read a whole table and keep at most a share of it, where the statement was measured to go
-/// through at least the other share in each run.
-pub fn whole_reads<'a>(
-    known: &Catalogue<'a>,
-    planned: &Planned<'a>,
-    min_bytes: ByteSize,
-    max_share: f64,
-    min_read: f64,
-) -> Vec<Waste<'a>> {
-    let touched = planned.ran.cost.each(planned.ran.cost.touched_bytes);
-    let waste = |node: &'a PlanNode| -> Option<Waste<'a>> {
-        node.filter().filter(|_| node.kind == "Seq Scan")?;
-        let table = known
-            .table(node.relation.as_deref()?)
-            .filter(|table| !table.is_partition && &*table.kind == "r")?;
-        // Of one worker, and there are rarely more than three.
-        let workers = if node.strategy.as_deref() == Some("Parallel") { 3.0 } else { 1.0 };
-        let expected = node.rows_expected? * workers;
-        let is_large = size(table) >= min_bytes.get() as f64;
-        let is_selective = expected <= max_share * live_rows(table)?;
-        let is_read = touched >= min_read * size(table);
-        (is_large && is_selective && is_read).then_some(Waste { node, table, expected })
-    };
-    let mut found = Vec::new();
-    planned.plan.each(&mut |node| found.extend(waste(node)));
-    found
 }
 
 /// What a step tests the columns of its table for, read from its own words.

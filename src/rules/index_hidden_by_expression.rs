@@ -1,7 +1,7 @@
 use crate::config::{ByteSize, Span};
 use crate::model::{Flavour, Column, Finding, Fix, Severity, Topic};
 use crate::rule::catalogue::{self, Catalogue, size};
-use crate::rule::plan::{self, Planned, Waste};
+use crate::rule::plan::{self, Dear, Planned, Waste, Wasteful};
 use crate::rule::{Rule, Seen, Word, statement};
 use crate::script;
 use crate::sql::shape::{Role, Use, Wrap};
@@ -73,16 +73,9 @@ impl Rule for IndexHiddenByExpression {
     }
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
-        let dear = |planned: &Planned<'_>| planned.ran.cost.calls >= self.min_calls && planned.ran.load() >= self.min_load;
-        let mut planned = plan::statements(seen, self.min_window);
-        planned.retain(dear);
-        let known = plan::catalogues(seen, &planned);
-        let hidden = planned.into_iter().filter_map(move |planned| {
-            let known = known.get(&planned.ran.key.database)?;
-            let wasted = plan::whole_reads(known, &planned, self.min_bytes, self.max_share, self.min_read);
-            wasted.iter().find_map(|waste| hidden(known, &planned, waste)).map(Word::from)
-        });
-        hidden.take(statement::MAX_NAMED)
+        let Self { min_bytes, max_share, min_read, min_calls, min_load, min_window } = *self;
+        let dear = Dear { min_window, min_calls, min_load };
+        Wasteful { min_bytes, max_share, min_read }.findings(seen, dear, hidden).into_iter()
     }
 }
 

@@ -2,14 +2,14 @@ use crate::config::{ByteSize, Span};
 use crate::model::plan::PlanNode;
 use crate::model::{Flavour, Confidence, Finding, Name, Severity, Table, Topic, evidence};
 use crate::rule::catalogue::{self, Catalogue, live_rows, size};
-use crate::rule::plan::{self, Planned, Waste};
+use crate::rule::plan::{self, Dear, Planned, Waste, Wasteful};
 use crate::rule::{Rule, Seen, Word, statement};
 use crate::script;
 use crate::sql::shape::{Role, Shape, Use};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// # Missing index
@@ -93,9 +93,8 @@ impl Rule for IndexMissing {
     }
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
-        let mut dear = plan::statements(seen, self.min_window);
-        dear.retain(|planned| self.is_dear(planned));
-        let known: HashMap<Name, Catalogue<'a>> = plan::catalogues(seen, &dear);
+        let Self { min_window, min_calls, min_load, .. } = *self;
+        let (dear, known) = Dear { min_window, min_calls, min_load }.statements(seen);
         let mut wanted: BTreeMap<(Name, i64, Vec<String>), Vec<Candidate<'a>>> = BTreeMap::new();
         for planned in dear {
             let database = planned.ran.key.database.clone();
@@ -122,13 +121,10 @@ impl Rule for IndexMissing {
 }
 
 impl IndexMissing {
-    fn is_dear(&self, planned: &Planned<'_>) -> bool {
-        planned.ran.cost.calls >= self.min_calls && planned.ran.load() >= self.min_load
-    }
-
     /// Of each table that is read whole, the index that would spare it.
     fn candidates<'a>(&self, known: &Catalogue<'a>, planned: &Planned<'a>) -> Vec<Candidate<'a>> {
-        let wasted = plan::whole_reads(known, planned, self.min_bytes, self.max_share, self.min_read);
+        let Self { min_bytes, max_share, min_read, .. } = *self;
+        let wasted = Wasteful { min_bytes, max_share, min_read }.reads(known, planned);
         let candidate = |waste: Waste<'a>| {
             let columns = columns(known, waste.table, waste.node, planned.plan)?;
             let Waste { table, expected, .. } = waste;

@@ -1,7 +1,6 @@
 use crate::config::Span;
-use crate::model::{Flavour, 
-    Confidence, Finding, Fix, InTopic, Name, Progress, Setting, Severity, Stretch, Table, Topic, Unit, evidence,
-};
+use crate::model::{Confidence, Finding, Fix, Flavour, Name, Severity, Stretch, Table, Topic, Unit, evidence};
+use crate::rule::autovacuum::{self, Limits, Work};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use schemars::JsonSchema;
@@ -54,86 +53,32 @@ impl Rule for TableVacuumBehind {
     }
 
     fn has_seen_enough(&self, seen: &Seen<'_>) -> bool {
-        self.stretches(seen).next().is_some()
+        autovacuum::stretches(seen, self.min_window).next().is_some()
     }
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
-        let limits = Limits::of(seen);
-        let at_work = |table: &Table| seen.now.rows::<Progress>().any(|work| work.relation_oid == Some(table.oid));
+        let limits = Limits::of(seen, Work::Vacuum);
         let tables = limits.into_iter().flat_map(move |limits| {
-            let stretches = self.stretches(seen);
+            let stretches = autovacuum::stretches(seen, self.min_window);
             stretches.flat_map(move |(stretch, tables)| {
                 let behind = move |table: &&'a Table| self.is_behind(table, &limits);
                 tables.iter().filter(behind).map(move |table| (stretch, table, limits.of_table(table)))
             })
         });
         tables
-            .filter(move |(_, table, _)| !at_work(table))
+            .filter(move |(_, table, _)| !autovacuum::is_at_work(seen, table))
             .map(|(stretch, table, limit)| finding(stretch, table, limit).into())
     }
 }
 
-/// How many dead rows bring autovacuum.
-#[derive(Clone, Copy)]
-struct Limits {
-    threshold: f64,
-    scale: f64,
-    /// PostgreSQL 18 and later.
-    max: f64,
-}
-
-impl Limits {
-    /// None where autovacuum is off: that has a page of its own.
-    fn of(seen: &Seen<'_>) -> Option<Limits> {
-        let value = |name: &str| {
-            let setting = seen.now.rows::<Setting>().find(|setting| &*setting.setting == name);
-            setting.and_then(|setting| setting.value.as_deref())
-        };
-        let number = |name: &str| value(name).and_then(|value| value.parse::<f64>().ok());
-        (value("autovacuum")? == "on").then_some(())?;
-        Some(Limits {
-            threshold: number("autovacuum_vacuum_threshold")?,
-            scale: number("autovacuum_vacuum_scale_factor")?,
-            max: number("autovacuum_vacuum_max_threshold").filter(|max| *max >= 0.0).unwrap_or(f64::INFINITY),
-        })
-    }
-
-    fn of_table(&self, table: &Table) -> f64 {
-        let own = |name: &str| {
-            let mut options = table.options.as_deref().unwrap_or_default().split(',');
-            options.find_map(|option| option.strip_prefix(name)?.strip_prefix('=')?.parse::<f64>().ok())
-        };
-        let threshold = own("autovacuum_vacuum_threshold").unwrap_or(self.threshold);
-        let scale = own("autovacuum_vacuum_scale_factor").unwrap_or(self.scale);
-        let max = own("autovacuum_vacuum_max_threshold").filter(|max| *max >= 0.0).unwrap_or(self.max);
-        (threshold + scale * table.rows.map_or(0.0, |rows| rows.float())).min(max)
-    }
-}
-
 impl TableVacuumBehind {
-    /// The shortest long enough of each database: what was mended is not held against it.
-    fn stretches<'a>(&self, seen: &Seen<'a>) -> impl Iterator<Item = (&'a Stretch, &'a [Table])> + use<'a> {
-        let min = self.min_window.get().as_secs_f64();
-        let mut shortest = std::collections::BTreeMap::new();
-        let windows = seen.ladder.iter().chain([seen.latest]);
-        for (scope, stretch, tables) in windows.flat_map(|window| window.stretches_of::<Table>()) {
-            let known = shortest.entry(scope).or_insert((stretch, tables));
-            if stretch.seconds >= min && (stretch.seconds < known.0.seconds || known.0.seconds < min) {
-                *known = (stretch, Table::of(&stretch.rows));
-            }
-        }
-        shortest.into_values().filter(move |(stretch, _)| stretch.seconds >= min)
-    }
-
     fn is_behind(&self, table: &Table, limits: &Limits) -> bool {
         let Some(dead) = table.dead_rows else { return false };
         // At both ends, and no vacuum in between: it was so all the time.
         let always = dead.min.float().min(dead.last.float());
-        let none_came = table.autovacuums.is_some_and(|total| total.float() == 0.0)
-            && table.vacuums.is_some_and(|total| total.float() == 0.0);
-        let by_itself = !table.options.as_deref().unwrap_or_default().contains("autovacuum_enabled=false");
+        let none_came = autovacuum::none_came(table.autovacuums, table.vacuums);
         none_came
-            && by_itself
+            && !autovacuum::is_off_for(table)
             && &*table.kind == "r"
             && &*table.persistence != "t"
             && always >= self.min_dead_rows

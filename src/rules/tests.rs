@@ -37,7 +37,9 @@ use index_unused::unused;
 use logs::{cancelled, complaining, connecting, deadlocked, failing};
 use made_up::*;
 use plans::{flipped, with_index, without_index};
-use reads::{COUNT, LIST, alternatives, counting, hidden, lists, paging};
+use reads::{
+    BY_CODE, COUNT, LIST, POLL, alternatives, converted, counting, hidden, lists, paging, polls, walks,
+};
 use replication::{lagging, stopped};
 use serde_json::json;
 use server_digests_lost::losing;
@@ -54,7 +56,7 @@ use statements::{
 };
 use table_key_exhaustion::used;
 use table_wraparound::aged;
-use upkeep::{checkpoints, connected, neglected, set, slot};
+use upkeep::{checkpoints, connected, forgotten, neglected, set, slot};
 
 /// A world that makes a page speak, and one that does not.
 fn worlds(id: &str) -> (World, World) {
@@ -66,6 +68,13 @@ fn worlds(id: &str) -> (World, World) {
         "statement-counts-everything" => (counting(COUNT, json!({})), counting(COUNT, json!({"calls": 9}))),
         "statement-deep-offset" => (paging(json!({}), json!({})), paging(json!({"rows": 10_000}), json!({}))),
         "statement-in-list-explosion" => (lists(LIST, 50, &["public"]), lists(LIST, 49, &["public"])),
+        "statement-implicit-conversion" => {
+            (converted(BY_CODE, json!({})), converted(BY_CODE, json!({"rows": 1_000_000})))
+        }
+        "statement-order-by-limit-trap" => {
+            (walks(json!({}), json!({})), walks(json!({"rows": 100_000}), json!({})))
+        }
+        "statement-queue-polling" => (polls(POLL, json!({})), polls(POLL, json!({"rows": 2_000}))),
         "statement-or-across-columns" => (
             alternatives("((customer = $1) OR (note = $2))"),
             alternatives("((customer = $1) AND (note = $2))"),
@@ -111,6 +120,7 @@ fn worlds(id: &str) -> (World, World) {
         "statement-spills" => (spills(1_000 * MIB), spills(10 * MIB)),
         "statement-temp-disk-tables" => (tables_on_disk(1_000), tables_on_disk(200)),
         "statement-wal-heavy" => (logs(400 * MIB), logs(40 * MIB)),
+        "table-statistics-stale" => (forgotten(450_000, 500_000, json!({})), forgotten(4, 5, json!({}))),
         "table-vacuum-behind" => (neglected(450_000, 500_000, json!({})), neglected(4, 5, json!({}))),
         "table-wraparound" => (aged(json!({"xid_age": 1e9})), aged(json!({"xid_age": 1e8}))),
         _ => (World::default(), World::default()),

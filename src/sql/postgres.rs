@@ -111,7 +111,12 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn skip_blanks(&mut self) -> Result<(), Stop> {
+    /// What has not been read yet.
+    pub(super) fn rest(&self) -> &'a str {
+        self.text.rest
+    }
+
+    pub(super) fn skip_blanks(&mut self) -> Result<(), Stop> {
         loop {
             self.text.take_blanks();
             if self.text.rest.starts_with("--") {

@@ -2,12 +2,14 @@
 //! `cargo test --release --lib -- watch::large --nocapture`
 
 use crate::model::{Column, Index, Scope, Statement, Table, Topic, Window};
+use crate::rules::Handbook;
 use crate::rules::tests::made_up::*;
 use crate::rules::tests::plans::{orders, scan, steps};
 use crate::sql::Digest;
 use crate::texts::Known;
 use crate::workload::Key;
 use serde_json::json;
+use std::cmp::Reverse;
 use std::time::{Duration, Instant};
 
 const STATEMENTS: i64 = 20_000;
@@ -76,6 +78,24 @@ fn all_pages_over_a_large_server() {
     let reading = world.read();
     eprintln!("20,000 statements, 10,000 tables, 30,000 indexes, 200 plans: {:?}", began.elapsed());
     assert!(reading.words.len() > 5, "{}", reading.words.len());
+    each_page(&world);
+}
+
+/// The dearest of them, each read alone, without what is asked in any case.
+fn each_page(world: &World) {
+    let alone = |id: &str| {
+        let others = Handbook::IDS.iter().filter(|other| **other != id).map(ToString::to_string);
+        let handbook = Handbook { skip: others.collect(), ..Handbook::default() };
+        let began = Instant::now();
+        handbook.read(&world.seen());
+        began.elapsed()
+    };
+    let questions = alone("");
+    let mut pages: Vec<(Duration, &str)> =
+        Handbook::IDS.iter().map(|id| (alone(id).saturating_sub(questions), *id)).collect();
+    pages.sort_by_key(|(took, _)| Reverse(*took));
+    eprintln!("  which plans to ask for: {questions:?}");
+    pages.iter().take(8).for_each(|(took, id)| eprintln!("  {id}: {took:?}"));
 }
 
 #[test]

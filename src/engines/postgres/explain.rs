@@ -1,6 +1,6 @@
 //! Plans of statements that the handbook asks for. Planning is harmless or does not happen: `dbsonde.explain()` of tier
 //! advise refuses what could run a function of a user, and what it plans it plans in a transaction that may write
-//! nothing, waits for nobody, and is rolled back at once.
+//! nothing, waits for nobody, and is rolled back at once. Of a statement that writes it is shown what that reads.
 
 use super::link::Link;
 use super::texts;
@@ -10,6 +10,7 @@ use crate::logs::plan;
 use crate::model::Name;
 use crate::model::plan::PlanNode;
 use crate::model::question::{Answer, Question};
+use crate::sql::written::{self, Read};
 use crate::sql::{self, Digest};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -30,6 +31,8 @@ const MAX_TEXT: usize = 65_536;
 const BEGIN: &str = "begin /* dbsonde roam */ transaction read only";
 const LIMITS: &str = "set /* dbsonde roam */ local statement_timeout = '1s'";
 const PATIENCE: &str = "set /* dbsonde roam */ local lock_timeout = '50ms'";
+/// A write does not share its reading among workers.
+const ALONE: &str = "set /* dbsonde roam */ local max_parallel_workers_per_gather = 0";
 const END: &str = "rollback /* dbsonde roam */";
 
 #[derive(Debug, Default)]
@@ -38,8 +41,21 @@ pub struct Explainer {
     /// When each statement was planned within the last hour.
     planned: HashMap<(Name, Digest), Vec<Instant>>,
     /// As they can be planned, or why they cannot be.
-    texts: HashMap<Digest, Result<String, String>>,
+    texts: HashMap<Digest, Result<Plannable, String>>,
     texts_next: Option<Instant>,
+}
+
+/// A query, and what is done with its rows.
+#[derive(Debug)]
+struct Plannable {
+    query: String,
+    write: Option<Write>,
+}
+
+#[derive(Debug)]
+struct Write {
+    step: &'static str,
+    table: String,
 }
 
 /// A question that waits here for its plan.
@@ -95,13 +111,13 @@ impl Explainer {
                     self.texts.remove(&digest);
                     Answer::Unknown(why)
                 }
-                Some(Ok(query)) => {
+                Some(Ok(plannable)) => {
                     if let Some(last) = self.last {
                         tokio::time::sleep_until(last + APART).await;
                     }
                     self.planned.entry((here.clone(), digest)).or_default().push(Instant::now());
                     let began = Instant::now();
-                    let answer = explain(link, query, schemas).await;
+                    let answer = explain(link, plannable, schemas).await;
                     self.last = Some(Instant::now());
                     visit.cost += began.elapsed();
                     answer?
@@ -152,11 +168,16 @@ impl Explainer {
     }
 }
 
-fn plannable(text: &str) -> Result<String, String> {
+fn plannable(text: &str) -> Result<Plannable, String> {
     if text.len() >= MAX_TEXT {
         return Err("its text is too long".to_owned());
     }
-    sql::plannable(text).map_err(|why| why.to_string())
+    let query = sql::plannable(text).map_err(|why| why.to_string())?;
+    match written::read(&query) {
+        None => Ok(Plannable { query, write: None }),
+        Some(Ok(Read { query, step, table })) => Ok(Plannable { query, write: Some(Write { step, table }) }),
+        Some(Err(why)) => Err(why.to_string()),
+    }
 }
 
 async fn is_explainable(link: &mut Link) -> Result<bool, EngineError> {
@@ -165,15 +186,17 @@ async fn is_explainable(link: &mut Link) -> Result<bool, EngineError> {
 }
 
 /// Begin, limits and the plan are messages of their own: nothing that is planned stands in one text with them.
-async fn explain(link: &mut Link, query: &str, schemas: &[Name]) -> Result<Answer, EngineError> {
-    for command in [BEGIN, LIMITS, PATIENCE] {
+async fn explain(link: &mut Link, asked: &Plannable, schemas: &[Name]) -> Result<Answer, EngineError> {
+    let Plannable { query, write } = asked;
+    let alone = write.as_ref().map(|_| ALONE);
+    for command in [BEGIN, LIMITS, PATIENCE].into_iter().chain(alone) {
         if let Err(Failure::Refused { message, .. }) = link.say(command).await {
             let _ = link.say(END).await;
             return Ok(Answer::Unknown(message));
         }
     }
     let schemas: Vec<&str> = schemas.iter().map(Name::as_str).collect();
-    let planned = link.ask("explain", &[&query, &schemas]).await;
+    let planned = link.ask("explain", &[query, &schemas]).await;
     let ended = link.say(END).await;
     let rows = match planned {
         Ok(rows) => rows,
@@ -183,12 +206,32 @@ async fn explain(link: &mut Link, query: &str, schemas: &[Name]) -> Result<Answe
     ended?;
     let text =
         |column: &str| rows.first().and_then(|row| row.try_get::<_, Option<String>>(column).ok().flatten());
-    let read = |text: String| -> Option<PlanNode> { plan::asked(text.as_bytes()) };
+    let read = |text: String| -> Option<PlanNode> {
+        let read = plan::asked(text.as_bytes())?;
+        Some(match write {
+            Some(write) => write.above(read),
+            None => read,
+        })
+    };
     Ok(match (text("plan").and_then(read), text("refused")) {
         (Some(plan), _) => Answer::Plan(Box::new(plan)),
         (None, Some(code)) => Answer::Unknown(reason(&code)),
         (None, None) => Answer::Unknown("its plan could not be read".into()),
     })
+}
+
+impl Write {
+    /// The step that writes, which nobody has planned: its rows and its cost are those of what it reads.
+    fn above(&self, read: PlanNode) -> PlanNode {
+        PlanNode {
+            kind: self.step.to_owned(),
+            relation: Some(self.table.clone()),
+            cost: read.cost,
+            rows_expected: read.rows_expected,
+            children: vec![read],
+            ..PlanNode::default()
+        }
+    }
 }
 
 /// What an SQLSTATE of `dbsonde.explain()` means.

@@ -217,7 +217,10 @@ fn the_handbook_asks_for_the_plans_of_what_is_dear() {
     known.plans.learn(key(), Err("locked".into()), -3_599.0);
     assert!(!asked(&known).contains(&question(&["public"])), "refused less than an hour ago");
     let writes = shop_with("update orders set note = ?", json!({}), scan("true"), json!({}), Vec::new());
-    assert_eq!(asked(&World { plans: Default::default(), explains: true, ..writes }), [], "it writes");
+    let writes = World { plans: Default::default(), explains: true, ..writes };
+    assert!(asked(&writes).contains(&question(&["public"])), "what it reads can be planned");
+    let fills = shop_with("insert into orders values (?)", json!({}), scan("true"), json!({}), Vec::new());
+    assert_eq!(asked(&World { plans: Default::default(), explains: true, ..fills }), [], "it reads nothing");
     let mut twice = unknown();
     let other = orders(json!({"oid": 2, "schema": "archive"}));
     twice.now = together([twice.now, snapshot(100.0, shop(), vec![orders(json!({})), other])]);

@@ -1,10 +1,10 @@
 //! Pages about what keeps the server from reading less than everything.
 
 use super::made_up::*;
-use super::plans::{LOOKUP, missing, scan, shop_with};
+use super::plans::{LOOKUP, missing, orders, scan, shop_with};
 use super::statements::said_as;
 use crate::model::Scope;
-use crate::model::{Index, Statement, Table};
+use crate::model::{Column, Index, Statement, Table};
 use serde_json::{Value, json};
 
 fn by_note() -> Vec<Index> {
@@ -159,4 +159,127 @@ fn a_list_has_every_length() {
     assert_eq!(lists(LIST, 49, &["public"]).said(rule), NOTHING);
     assert_eq!(lists(LIST, 50, &["public", "tenant"]).said(rule), NOTHING, "each schema has its own");
     assert_eq!(lists("select * from orders where id = ?", 50, &["public"]).said(rule), NOTHING, "no list");
+}
+
+const NEWEST: &str = "select * from orders where customer = ? order by placed desc limit ?";
+
+/// A walk along the order of its rows, which an index of that order has.
+pub fn walks(cost: Value, step: Value) -> World {
+    let walk = json!({
+        "Node Type": "Index Scan", "Scan Direction": "Backward", "Relation Name": "orders", "Alias": "orders",
+        "Index Name": "placed_idx", "Filter": "(customer = $1)",
+    });
+    let plan = json!({"Node Type": "Limit", "Plans": [with(walk, step)]});
+    let by_placed = vec![index(json!({"columns": "3", "index": "placed_idx", "table_oid": 1}))];
+    shop_with(NEWEST, cost, plan, json!({}), by_placed)
+}
+
+#[test]
+fn a_limit_waits_for_rows_that_are_rare() {
+    let rule = "statement-order-by-limit-trap";
+    let said = "Warning 00000000000000aa: statement 00000000000000aa (select * from orders where customer = ? order by placed desc…) \
+                went through 100 MiB of public.orders in each of 100 runs in 5 min, 200 ms each, to return 10 rows: it walks \
+                along index public.placed_idx for its order and throws away what does not fit";
+    assert_eq!(walks(json!({}), json!({})).said(rule), [said]);
+    assert_eq!(
+        walks(json!({}), json!({})).fix(rule).unwrap().sql[1],
+        r#"CREATE INDEX CONCURRENTLY "orders_customer_placed_idx" ON "public"."orders" ("customer", "placed");"#
+    );
+    for (what, world) in [
+        ("it returns many", walks(json!({"rows": 20_000}), json!({}))),
+        (
+            "as much as its rows take",
+            walks(json!({"rows": 9_900, "shared_hit_bytes": 7_000 * MIB}), json!({})),
+        ),
+        ("little", walks(json!({"shared_hit_bytes": 900 * MIB}), json!({}))),
+        ("seldom", walks(json!({"calls": 9, "rows": 9, "shared_hit_bytes": 900 * MIB}), json!({}))),
+        ("cheap", walks(json!({"exec_seconds": 2.0}), json!({}))),
+        ("it searches the index", walks(json!({}), json!({"Index Cond": "(placed > $2)"}))),
+        ("nothing is thrown away", walks(json!({}), json!({"Filter": null}))),
+        ("no comparison that an index sorts by", walks(json!({}), json!({"Filter": "(note ~~ $1)"}))),
+        ("a range", walks(json!({}), json!({"Filter": "(customer > $1)"}))),
+        ("it reads the whole table", walks(json!({}), json!({"Node Type": "Seq Scan"}))),
+    ] {
+        assert_eq!(world.said(rule), NOTHING, "{what}");
+    }
+}
+
+pub const POLL: &str = "select id from jobs where state = ? limit ? for update skip locked";
+
+pub fn polls(text: &str, cost: Value) -> World {
+    let idle = json!({"calls": 6_000, "rows": 60, "exec_seconds": 9.0});
+    said_as(text, &[(300.0, with(idle, cost))])
+}
+
+#[test]
+fn an_empty_queue_is_asked_again_and_again() {
+    let rule = "statement-queue-polling";
+    let said = "Note 00000000000000aa: statement 00000000000000aa (select id from jobs where state = ? limit ? for update skip …) \
+                looked for a job 6,000 times in 5 min and found one 60 times: the looks took 9.0 s together";
+    assert_eq!(polls(POLL, json!({})).said(rule), [said]);
+    for cost in [json!({"rows": 601}), json!({"calls": 299, "rows": 0}), json!({"exec_seconds": 2.9})] {
+        assert_eq!(polls(POLL, cost.clone()).said(rule), NOTHING, "{cost}");
+    }
+    assert_eq!(polls("select id from jobs where state = ?", json!({})).said(rule), NOTHING, "no queue");
+}
+
+pub const BY_CODE: &str = "select id from codes where code = ?";
+
+/// A table of a hundred thousand codes with an index, on MySQL.
+pub fn converted(text: &str, cost: Value) -> World {
+    coded(text, cost, json!({}), "varchar(20)")
+}
+
+fn coded(text: &str, cost: Value, of_index: Value, data_type: &str) -> World {
+    let dear = json!({"calls": 100, "rows": 100, "exec_seconds": 9.0, "examined_rows": 10_000_000});
+    let mut world = said_as(text, &[(300.0, with(dear, cost))]);
+    let by_code = json!({
+        "table": "codes", "index": "by_code", "table_oid": 1, "access_method": "BTREE", "columns": "77 12", "column_list": "code",
+        "is_visible": true,
+    });
+    let column: Column = row(json!({
+        "database": "shop", "schema": "shop", "table": "codes", "table_oid": 1, "position": 2, "column": "code", "data_type": data_type,
+    }));
+    let codes = json!({"table": "codes", "schema": "shop", "rows": 100_000, "live_rows": null});
+    world.now = together([
+        world.now,
+        snapshot(300.0, shop(), vec![orders(codes)]),
+        snapshot(300.0, shop(), vec![index(with(by_code, of_index))]),
+        snapshot(300.0, shop(), vec![column]),
+    ]);
+    world
+}
+
+#[test]
+fn a_text_is_compared_with_a_number() {
+    let rule = "statement-implicit-conversion";
+    let said = "Warning 00000000000000aa: statement 00000000000000aa (select id from codes where code = ?) looked at 100,000 of the \
+                100,000 rows of shop.codes in each of 100 runs in 5 min, 90 ms each, for one value of code, which is varchar(20) and \
+                which index by_code begins with: the value must have been sent as a number or in another collation";
+    assert_eq!(converted(BY_CODE, json!({})).said(rule), [said]);
+    for text in [
+        "select id from codes where lower(code) = ?",
+        "select id from codes where code = ? or id = ?",
+        "select id from codes where code = ? order by id limit ?",
+        "select id from codes where code > ?",
+        "select id from codes where code like ?",
+        "select id from codes where other = ?",
+        "select c.id from codes c join codes d on c.id = d.id where c.code = ?",
+        "select id from other.codes where code = ?",
+    ] {
+        assert_eq!(converted(text, json!({})).said(rule), NOTHING, "{text}");
+    }
+    for cost in [
+        json!({"calls": 9, "rows": 9, "examined_rows": 900_000}),
+        json!({"examined_rows": 4_900_000}),
+        json!({"rows": 1_000_000}),
+        json!({"exec_seconds": 2.9}),
+    ] {
+        assert_eq!(converted(BY_CODE, cost.clone()).said(rule), NOTHING, "{cost}");
+    }
+    let other = |of_index| coded(BY_CODE, json!({}), of_index, "varchar(20)").said(rule);
+    assert_eq!(other(json!({"column_list": "id, code"})), NOTHING, "it begins with another");
+    assert_eq!(other(json!({"column_list": "code(3)"})), NOTHING, "a part of the column may be too little");
+    assert_eq!(other(json!({"is_visible": false})), NOTHING, "queries may not use it");
+    assert_eq!(coded(BY_CODE, json!({}), json!({}), "int").said(rule), NOTHING, "a number is a number");
 }

@@ -108,20 +108,34 @@ fn connections_run_out() {
 
 /// Half an hour of a table, its dead rows at both ends.
 pub fn neglected(before: i64, after: i64, changes: Value) -> World {
-    let table = |dead: i64, changes: Value| -> Table {
+    let counted = |dead: i64| json!({"dead_rows": dead, "vacuums": 0, "autovacuums": 0});
+    left_alone(counted(before), with(counted(after), changes))
+}
+
+/// The same of the rows that changed since it was analysed.
+pub fn forgotten(before: i64, after: i64, changes: Value) -> World {
+    let counted =
+        |changed: i64| json!({"modified_since_analyze_rows": changed, "analyzes": 0, "autoanalyzes": 0});
+    left_alone(counted(before), with(counted(after), changes))
+}
+
+fn left_alone(before: Value, after: Value) -> World {
+    let table = |counted: Value| -> Table {
         let table = json!({
             "oid": 1, "database": "shop", "schema": "public", "table": "orders", "kind": "r", "persistence": "p",
-            "rows": 1_000_000, "live_rows": 1_000_000, "dead_rows": dead, "vacuums": 0, "autovacuums": 0,
+            "rows": 1_000_000, "live_rows": 1_000_000,
         });
-        row(with(table, changes))
+        row(with(table, counted))
     };
-    let start = table(before, json!({}));
-    let end = snapshot(1_800.0, shop(), vec![table(after, changes)]);
+    let start = table(before);
+    let end = snapshot(1_800.0, shop(), vec![table(after)]);
     let ladder = vec![Window::between(&snapshot(0.0, shop(), vec![start]), &end)];
     let numbers = [
         ("autovacuum", "on"),
         ("autovacuum_vacuum_threshold", "50"),
         ("autovacuum_vacuum_scale_factor", "0.2"),
+        ("autovacuum_analyze_threshold", "50"),
+        ("autovacuum_analyze_scale_factor", "0.1"),
     ];
     let rows = numbers.map(|(name, value)| setting(name, value)).into();
     let now = together([end, settings(rows), snapshot::<Progress>(0.0, Scope::Server, vec![])]);
@@ -153,6 +167,32 @@ fn vacuum_does_not_keep_up() {
     off.now.parts.extend(settings(vec![setting("autovacuum", "off")]).parts);
     assert_eq!(off.said(rule), NOTHING, "that has a page of its own");
     assert_eq!(neglected(500, 500, json!({"rows": 100})).said(rule), NOTHING, "a small table");
+}
+
+#[test]
+fn statistics_no_longer_fit() {
+    let rule = "table-statistics-stale";
+    let said = "Warning public.orders: 500,000 rows of table public.orders have changed since its statistics are counted, and it was not \
+                analysed in that time; autovacuum should come at 100,050, and nobody came in 30 min";
+    assert_eq!(forgotten(450_000, 500_000, json!({})).said(rule), [said]);
+    let off =
+        forgotten(450_000, 500_000, json!({"options": "autovacuum_enabled=false", "last_analyze": -7_200.0}));
+    assert!(off.said(rule)[0].contains("analysed 2 h ago"), "{:?}", off.said(rule));
+    assert!(off.said(rule)[0].ends_with("autovacuum is switched off for it"), "{:?}", off.said(rule));
+    for (what, before, changes) in [
+        ("it was not so all the time", 200_000, json!({})),
+        ("autovacuum came", 450_000, json!({"autoanalyzes": 1})),
+        ("somebody analysed it", 450_000, json!({"analyzes": 1})),
+        ("it may have more", 450_000, json!({"options": "autovacuum_analyze_scale_factor=0.5"})),
+        ("temporary", 450_000, json!({"persistence": "t"})),
+        ("its partitions are counted", 450_000, json!({"kind": "p"})),
+        ("unknown", 450_000, json!({"modified_since_analyze_rows": null})),
+    ] {
+        assert_eq!(forgotten(before, 500_000, changes).said(rule), NOTHING, "{what}");
+    }
+    let mut off = forgotten(450_000, 500_000, json!({}));
+    off.now.parts.extend(settings(vec![setting("autovacuum", "off")]).parts);
+    assert_eq!(off.said(rule), NOTHING, "that has a page of its own");
 }
 
 /// An hour of checkpoints, and what was written to the log meanwhile.

@@ -74,7 +74,18 @@ async fn plans_come_or_the_reason_does() {
             matches!(missing, Answer::Unknown(why) if why.contains("no longer in pg_stat_statements")),
             "{version}"
         );
-        assert!(matches!(write, Answer::Unknown(why) if why.contains("42601")), "{version}: {write:?}");
+        // Of a write what it reads is planned, by a role that may write nothing.
+        match write {
+            Answer::Plan(plan) => {
+                let shape = plan.shape();
+                assert_eq!(
+                    shape, "Update on orders\n  Index Scan using orders_pkey on orders\n",
+                    "{version}"
+                );
+            }
+            Answer::Unknown(why) if version < 12 => assert!(why.contains("before 12"), "{version}: {why}"),
+            other => panic!("{version}: {other:?}"),
+        }
 
         // What somebody holds locked is not waited for.
         let holder = server.connect("postgres").await;

@@ -6,8 +6,9 @@ use crate::rig::postgres::TIERS;
 use tokio::task::JoinHandle;
 
 const SHOP: &str = "
-    create table people (id int primary key, email text, phone text);
-    insert into people select n, 'User' || n || '@example.com', '+49' || n from generate_series(1, 60000) n;
+    create table people (id int primary key, email text, phone text, sort text);
+    insert into people select n, 'User' || n || '@example.com', '+49' || n, case when n <= 600 then 'old' else 'new' end
+      from generate_series(1, 60000) n;
     create index people_email on people (email)";
 
 /// Spans that fit a test, and amounts that fit a small machine.
@@ -18,6 +19,10 @@ const PAGES: &str = "
     [rules.statement-or-across-columns]
     min_window = \"10s\"
     min_bytes = \"1MiB\"
+    [rules.statement-order-by-limit-trap]
+    min_window = \"10s\"
+    min_touched = \"1MiB\"
+    min_pages_per_row = 50.0
     [rules.statement-deep-offset]
     min_window = \"10s\"
     [rules.statement-counts-everything]
@@ -60,20 +65,35 @@ async fn one_of_two_alternatives_has_no_index() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_limit_waits_for_rows_that_are_rare() {
+    // The youngest come first, and those of the old sort have all been there for long.
+    let statement = "select id from people where sort = 'old' order by id desc limit 5";
+    is_mended("statement-order-by-limit-trap", statement, "order by id desc").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn questions_that_only_other_words_can_mend() {
     let mut story = begin("statement-deep-offset").await;
     let asked = [
         keeps_asking(&story, "select id, email from people order by id limit 10 offset 50000", 100),
         keeps_asking(&story, "select count(*) from people", 100),
+        keeps_asking(
+            &story,
+            "select id from people where phone = 'none' limit 1 for update skip locked",
+            100,
+        ),
     ];
-    for (rule, words) in [("statement-deep-offset", "offset ?"), ("statement-counts-everything", "count(*)")]
-    {
+    for (rule, words) in [
+        ("statement-deep-offset", "offset ?"),
+        ("statement-counts-everything", "count(*)"),
+        ("statement-queue-polling", "skip locked"),
+    ] {
         story.turn_to(rule);
         let finding = says(&story, words).await;
         assert!(finding["advice"].as_str().unwrap().contains("no script"), "{finding:#}");
     }
     asked.iter().for_each(JoinHandle::abort);
-    for rule in ["statement-deep-offset", "statement-counts-everything"] {
+    for rule in ["statement-deep-offset", "statement-counts-everything", "statement-queue-polling"] {
         story.turn_to(rule);
         story.resolves("").await;
     }

@@ -11,9 +11,11 @@ const SHOP: &str = "
     create table orders (id int primary key, customer int, note varchar(40), key orders_customer (customer));
     insert into orders select n, n % 500, concat('the note of the order number ', n) from
       (select a.d + 10 * b.d + 100 * c.d + 1000 * e.d as n from digits a, digits b, digits c, digits e) numbers;
+    create table codes (id int primary key, code varchar(20), key by_code (code));
+    insert into codes select id, concat('0', id) from orders;
     create table parts (n int, m int);
     insert into parts select a.d + 10 * b.d + 100 * c.d, 1 from digits a, digits b, digits c where c.d < 5;
-    analyze table orders, parts";
+    analyze table orders, parts, codes";
 
 const BY_CUSTOMER: &str = "select count(note) from orders where customer = 77";
 
@@ -23,6 +25,10 @@ const PAGES: &str = "
     min_window = \"10s\"
     min_examined = 9000.0
     min_rate = 5000.0
+    [rules.statement-implicit-conversion]
+    min_window = \"10s\"
+    min_rows = 5000.0
+    min_load = 0.0001
     [rules.statement-temp-disk-tables]
     min_window = \"10s\"
     min_rate = 0.5
@@ -135,6 +141,29 @@ async fn statements_of_mysql_that_ask_too_much() {
 #[tokio::test(flavor = "multi_thread")]
 async fn statements_of_mariadb_that_ask_too_much() {
     ask_too_much(Version::MariaDb118).await;
+}
+
+/// A number finds the code by reading all of them, the same as a text by the index.
+async fn compare_with_a_number(version: Version) {
+    let story = begin(version, "statement-implicit-conversion").await;
+    let by_number = keeps_asking(&story, "select id from codes where code = 4711", 50).await;
+    let finding = says(&story, "where code = ?").await;
+    let advice = finding["advice"].as_str().unwrap();
+    assert!(finding["fix"].is_null() && advice.contains("no script"), "{finding:#}");
+    by_number.abort();
+    let by_text = keeps_asking(&story, "select id from codes where code = '04711'", 5).await;
+    story.resolves(finding["subject"].as_str().unwrap()).await;
+    by_text.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_of_mysql_compared_with_a_number() {
+    compare_with_a_number(Version::MySql97).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_of_mariadb_compared_with_a_number() {
+    compare_with_a_number(Version::MariaDb118).await;
 }
 
 /// So many rows that a busy machine cannot make the index look as slow as the whole table.

@@ -43,8 +43,14 @@ async fn settings_that_lose_data_slots_that_nobody_reads_and_connections_that_ru
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_vacuum_that_does_not_come() {
-    let rules = "min_dead_rows = 1000.0\nmin_window = \"20s\"\n";
+async fn a_vacuum_and_an_analyze_that_do_not_come() {
+    let rules = "
+        [rules.table-vacuum-behind]
+        min_dead_rows = 1000.0
+        min_window = \"20s\"
+        [rules.table-statistics-stale]
+        min_changed_rows = 1000.0
+        min_window = \"20s\"";
     let prepare = [
         "create table worn (id int primary key, n int);
          insert into worn select n, 0 from generate_series(1, 20000) n",
@@ -52,8 +58,18 @@ async fn a_vacuum_that_does_not_come() {
         "update worn set n = 1",
     ];
     // Autovacuum is on, but looks around too seldom to come.
-    let story = Story::begin("table-vacuum-behind", &[("autovacuum_naptime", "1h")], &prepare, rules).await;
+    let settings = [("autovacuum_naptime", "1h")];
+    let mut story = Story::of_several("table-statistics-stale", &settings, &prepare, rules).await;
+    let stale = story.appears("public.worn").await;
+    story.run(&stale, "sql").await;
+    story.resolves("public.worn").await;
+    story.server.sql("postgres", "update worn set n = 2").await;
+    story.appears("public.worn").await;
+    story.turn_to("table-vacuum-behind");
     let behind = story.appears("public.worn").await;
+    // It analyses as well.
     story.run(&behind, "sql").await;
+    story.resolves("public.worn").await;
+    story.turn_to("table-statistics-stale");
     story.resolves("public.worn").await;
 }
