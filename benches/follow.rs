@@ -178,7 +178,7 @@ impl Daemon {
         Self { child: command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap(), port }
     }
 
-    fn die(mut self) {
+    fn die(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
