@@ -339,7 +339,7 @@ async fn logged(server: &mysql::Server, tables: &[String]) -> Vec<(u64, u64)> {
         let sql = format!(
             "select regexp_substr(convert(sql_text using utf8mb4), 'numbered_[0-9]') as n, count(*) as calls,
                     cast(sum(time_to_sec(query_time) * 1000000 + microsecond(query_time)) as unsigned) as micros
-               from mysql.{table} where sql_text like '%numbered\\_%' group by n"
+               from mysql.{table} where sql_text like 'select count(*) from numbered\\_%' group by n"
         );
         for row in server.sql("", &sql).await {
             let number = |nth: usize| row[nth].as_ref().unwrap().parse::<f64>().unwrap() as u64;
