@@ -14,7 +14,6 @@ use crate::config::{Config, ConfigError, ConfigSource, Silence, Target};
 use crate::engine::EngineError;
 use crate::engine::presence::new_instance;
 use crate::engines;
-use crate::ledger::Change;
 use crate::model::Name;
 use crate::sinks::{self, Sinks};
 use crate::store::Keeper;
@@ -36,8 +35,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Changes on their way to the sinks; each sink has a queue of its own behind it.
-const CHANGES: usize = 256;
 /// Reloads asked for over HTTP that wait their turn.
 const RELOADS: usize = 4;
 /// The state file never grows beyond this.
@@ -82,7 +79,6 @@ struct Daemon {
     /// Who we are among the sessions of servers.
     instance: Name,
     keeper: Keeper,
-    changes: mpsc::Sender<Change>,
     sinks: Sinks,
     watched: BTreeMap<Name, Watched>,
     board: watch::Sender<Board>,
@@ -109,31 +105,18 @@ pub async fn run(source: ConfigSource) -> Result<(), DaemonError> {
         Some(dir) => Keeper::start(Box::new(Files::new(dir, MAX_STATE, clock)), clock),
         None => Keeper::off(),
     };
-    let (changes, changed) = mpsc::channel(CHANGES);
     telemetry.watch_store(keeper.health());
     let (board, boards) = watch::channel(Board::default());
     let spools = config.state_dir().map(|dir| dir.join("sinks"));
-    let sinks = sinks::start(&config.sink, changed, boards.clone(), spools);
+    let sinks = sinks::start(&config.sink, clock, boards.clone(), spools);
     let (watched, silences) = (BTreeMap::new(), Arc::default());
     let mut lists = Lists::new(config.state_dir().map(|dir| dir.join("lists")));
     lists.reload(&config.discovery.http);
     let ourselves = Ourselves::default();
     let instance = new_instance();
     tracing::info!(%instance, "among the sessions of servers this process has a name of its own");
-    let mut daemon = Daemon {
-        clock,
-        instance,
-        keeper,
-        changes,
-        sinks,
-        watched,
-        board,
-        front,
-        lists,
-        ourselves,
-        silences,
-        config,
-    };
+    let mut daemon =
+        Daemon { clock, instance, keeper, sinks, watched, board, front, lists, ourselves, silences, config };
     daemon.apply_with_lists(&source).await?;
 
     let stop = CancellationToken::new();
@@ -181,8 +164,7 @@ pub async fn run(source: ConfigSource) -> Result<(), DaemonError> {
     for watched in daemon.watched.values() {
         watched.stop.cancel();
     }
-    let Daemon { keeper, changes, sinks, .. } = daemon;
-    drop(changes);
+    let Daemon { keeper, sinks, .. } = daemon;
     let farewell = async {
         sinks.finish(GOODBYE).await;
         keeper.flush().await;
@@ -276,11 +258,9 @@ impl Daemon {
         self.front.look();
         telemetry.open_to_others(self.front.is_open_to_others());
         let found = self.front.finding().into_iter().chain(self.lists.findings()).collect();
-        for change in self.ourselves.judge(self.clock.now().wall, found, &self.silences) {
-            if self.changes.try_send(change).is_err() {
-                telemetry.queue_dropped("changes");
-            }
-        }
+        let changes = self.ourselves.judge(self.clock.now().wall, found, &self.silences);
+        let listeners = self.sinks.listeners();
+        changes.iter().for_each(|change| listeners.tell(change));
         let own = self.ourselves.findings();
         self.board.send_if_modified(|board| {
             let is_news = board.own != own;
@@ -344,7 +324,7 @@ impl Daemon {
         let (give_rules, take_rules) = watch::channel(rules.clone());
         let outlets = Outlets {
             board,
-            changes: self.changes.clone(),
+            listeners: self.sinks.listeners(),
             keeper: self.keeper.clone(),
             follows_logs: true,
             tap: None,

@@ -5,19 +5,18 @@ use crate::clock::Clock;
 use crate::config::{Paces, Target};
 use crate::engine::{Due, EngineError, Lane, ServerFacts};
 use crate::engines;
-use crate::ledger::{Change, Entry};
+use crate::ledger::Entry;
 use crate::model::{Gap, Name};
 use crate::plans::Plans;
 use crate::recording::Recorded;
 use crate::rules::Handbook;
+use crate::sinks::Listeners;
 use crate::store::Keeper;
 use crate::watch::{Outlets, Plan, Rules, Watch, watch};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
-/// Nobody delivers the changes of a single look; the queue only keeps the watch from noticing.
-const CHANGES: usize = 16;
 /// The reading at the end may come this much late, for a beat that was under way.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -65,8 +64,8 @@ pub async fn inspect(
     let state =
         Watch::new(bare_plan(target.name.clone(), handbook), engine.topics(), clock.now()).at_first_sight();
     let (board, mut reports) = watch::channel(Arc::new(state.report(clock.now())));
-    let (changes, _undelivered) = mpsc::channel::<Change>(CHANGES);
-    let outlets = Outlets { board, changes, keeper: Keeper::off(), follows_logs: false, tap };
+    let (listeners, keeper) = (Listeners::default(), Keeper::off());
+    let outlets = Outlets { board, listeners, keeper, follows_logs: false, tap };
     let (_keep, rules) = watch::channel(state.rules());
     let task = tokio::spawn(watch(engine, state, clock, rules, outlets));
     tokio::time::sleep(how_long).await;

@@ -1,6 +1,7 @@
 //! One lane of one target: it owns its connection, visits when it is time, and tells what it brought.
 //! One visit is in flight, a late one is skipped, a failed one is followed by back-off.
 
+use crate::clock::Jitter;
 use crate::engine::errand::Call;
 use crate::engine::{Due, Engine, EngineError, Lane, Visit};
 use std::sync::Arc;
@@ -45,6 +46,7 @@ pub async fn run(
     mut orders: watch::Receiver<Orders>,
     news: mpsc::Sender<News>,
     mut calls: Option<mpsc::Receiver<Call>>,
+    mut jitter: Jitter,
 ) {
     // What errands cost is told with the next visit.
     let mut errands = Duration::ZERO;
@@ -86,7 +88,8 @@ pub async fn run(
             }
             Err(_) => {
                 probe = engine.open(lane);
-                next = now + jittered(retry, now);
+                // So that a hundred agents do not return in step.
+                next = now + jitter.of(retry, 0.75, 1.25);
                 retry = (retry * 2).min(LAST_RETRY);
             }
         }
@@ -105,10 +108,4 @@ async fn called(calls: &mut Option<mpsc::Receiver<Call>>) -> Call {
     }
     *calls = None;
     std::future::pending().await
-}
-
-/// Between three quarters and five quarters, so that a hundred agents do not return in step.
-fn jittered(wait: Duration, now: Instant) -> Duration {
-    let noise = xxhash_rust::xxh3::xxh3_64(format!("{now:?}").as_bytes()) % 512;
-    wait.mul_f64(0.75 + noise as f64 / 1024.0)
 }

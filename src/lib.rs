@@ -33,6 +33,8 @@ pub mod recording;
 pub mod rule;
 pub mod rules;
 pub mod script;
+#[cfg(test)]
+mod simulation;
 pub mod sink;
 pub mod sinks;
 pub mod sql;

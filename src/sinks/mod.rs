@@ -10,15 +10,16 @@ pub mod log;
 /// A request over HTTP, as webhook, slack and alertmanager send it.
 mod post;
 /// What waits for one sink.
-mod queue;
+pub(crate) mod queue;
 /// A message for a chat.
 pub mod slack;
 /// The same on disk.
-mod spool;
+pub(crate) mod spool;
 /// JSON by POST to a URL.
 pub mod webhook;
 
 use crate::board::Board;
+use crate::clock::Clock;
 use crate::config::{SinkConfig, SinkKind};
 use crate::ledger::Change;
 use crate::model::Severity;
@@ -29,7 +30,7 @@ use spool::Spool;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
@@ -40,47 +41,52 @@ struct Running {
     task: JoinHandle<()>,
 }
 
-/// The list that sharing out goes by: the least severity worth telling, and where to put it.
-type Shares = Arc<Mutex<Vec<(Severity, Arc<Queue>)>>>;
+/// Those who want to be told, as whoever tells them knows them: the least severity worth telling, and where to put
+/// it. Nobody listens at first.
+#[derive(Debug, Clone, Default)]
+pub struct Listeners(Arc<Mutex<Vec<(Severity, Arc<Queue>)>>>);
 
-/// The sinks at work. They end when nobody can send changes any more and all is delivered.
+impl Listeners {
+    /// Never waits for a sink. When it returns, the change is put down wherever what waits survives.
+    pub fn tell(&self, change: &Change) {
+        for (least, queue) in self.list().iter() {
+            // By the worst it was, so that whoever heard of a finding also hears how it ends.
+            if change.entry.worst >= *least {
+                queue.push(change.clone());
+            }
+        }
+    }
+
+    pub(crate) fn replace(&self, listeners: Vec<(Severity, Arc<Queue>)>) {
+        *self.list() = listeners;
+    }
+
+    fn list(&self) -> MutexGuard<'_, Vec<(Severity, Arc<Queue>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The sinks at work.
 #[derive(Debug)]
 pub struct Sinks {
+    clock: Clock,
     boards: watch::Receiver<Board>,
     /// Where what waits is kept, if it is.
     spools: Option<PathBuf>,
     running: Vec<Running>,
-    shares: Shares,
-    share_out: JoinHandle<()>,
+    listeners: Listeners,
 }
 
-/// Starts a task for each sink, and one that shares out. `spools` is the directory where what waits survives.
+/// Starts a task for each sink. `spools` is the directory where what waits survives.
 pub fn start(
     configs: &[SinkConfig],
-    mut changes: mpsc::Receiver<Change>,
+    clock: Clock,
     boards: watch::Receiver<Board>,
     spools: Option<PathBuf>,
 ) -> Sinks {
-    let shares = Shares::default();
-    let list = shares.clone();
-    let share_out = tokio::spawn(async move {
-        while let Some(change) = changes.recv().await {
-            for (least, queue) in open(&list).iter() {
-                // By the worst it was, so that whoever heard of a finding also hears how it ends.
-                if change.entry.worst >= *least {
-                    queue.push(change.clone());
-                }
-            }
-        }
-        open(&list).iter().for_each(|(_, queue)| queue.close());
-    });
-    let mut sinks = Sinks { boards, spools, running: Vec::new(), shares, share_out };
+    let mut sinks = Sinks { clock, boards, spools, running: Vec::new(), listeners: Listeners::default() };
     sinks.reload(configs);
     sinks
-}
-
-fn open(shares: &Shares) -> MutexGuard<'_, Vec<(Severity, Arc<Queue>)>> {
-    shares.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Sinks {
@@ -93,8 +99,12 @@ impl Sinks {
             self.running.push(running);
         }
         before.iter().for_each(|gone| gone.queue.close());
-        *open(&self.shares) =
-            self.running.iter().map(|running| (running.config.severity, running.queue.clone())).collect();
+        let told = |running: &Running| (running.config.severity, running.queue.clone());
+        self.listeners.replace(self.running.iter().map(told).collect());
+    }
+
+    pub fn listeners(&self) -> Listeners {
+        self.listeners.clone()
     }
 
     fn run(&self, nth: usize, config: &SinkConfig) -> Running {
@@ -114,8 +124,9 @@ impl Sinks {
                 .inspect_err(|error| tracing::warn!(sink = name, %error, "what waits for it is not kept"))
                 .ok()
         });
+        let jitter = self.clock.jitter(&name);
         let queue = Arc::new(Queue::new(name, spool));
-        let task = tokio::spawn(queue.clone().run(sink));
+        let task = tokio::spawn(queue.clone().run(sink, jitter));
         Running { config: config.clone(), queue, task }
     }
 
@@ -124,11 +135,11 @@ impl Sinks {
         self.running.iter().map(|running| (running.queue.name(), running.queue.counts()))
     }
 
-    /// Waits until everything is told, but not for ever. To be called when the last sender of changes is gone.
+    /// Waits until everything is told, but not for ever. What is told from now on waits for the next life.
     pub async fn finish(self, within: Duration) {
         let end = Instant::now() + within;
-        let tasks = self.running.into_iter().map(|running| running.task);
-        for mut task in std::iter::once(self.share_out).chain(tasks) {
+        self.running.iter().for_each(|running| running.queue.close());
+        for Running { mut task, .. } in self.running {
             if timeout_at(end, &mut task).await.is_err() {
                 task.abort();
             }

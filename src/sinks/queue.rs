@@ -1,11 +1,10 @@
 //! What waits for one sink, and the patience with which it is told.
 
 use super::spool::Spool;
-use crate::clock;
+use crate::clock::{self, Jitter};
 use crate::ledger::Change;
 use crate::sink::{Delivery, Sink, SinkError};
 use std::collections::VecDeque;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,7 +32,7 @@ pub struct Counts {
 }
 
 #[derive(Debug)]
-pub(super) struct Queue {
+pub struct Queue {
     name: String,
     waiting: Mutex<Waiting>,
     arrived: Notify,
@@ -138,10 +137,12 @@ impl Queue {
         }
     }
 
-    pub async fn run(self: Arc<Self>, sink: Box<dyn Sink>) {
+    pub async fn run(self: Arc<Self>, sink: Box<dyn Sink>, mut jitter: Jitter) {
         let mut reminders = sink.reminds().map(tokio::time::interval);
         loop {
             let next = tokio::select! {
+                // In this order, so that a simulation runs twice in the same way.
+                biased;
                 next = self.next() => next,
                 () = clock::due(reminders.as_mut()) => {
                     self.remind(sink.as_ref()).await;
@@ -149,7 +150,7 @@ impl Queue {
                 }
             };
             let Some((nth, change)) = next else { return };
-            let count = match self.deliver(sink.as_ref(), &change).await {
+            let count = match self.deliver(sink.as_ref(), &change, &mut jitter).await {
                 Ok(()) => &self.delivered,
                 Err(why) => {
                     tracing::warn!(sink = self.name, %why, "a change of a finding was not delivered");
@@ -168,7 +169,7 @@ impl Queue {
         }
     }
 
-    async fn deliver(&self, sink: &dyn Sink, change: &Change) -> Result<(), String> {
+    async fn deliver(&self, sink: &dyn Sink, change: &Change, jitter: &mut Jitter) -> Result<(), String> {
         let (begun, mut pause, mut troubled) = (Instant::now(), FIRST_RETRY, false);
         loop {
             match in_time(sink.deliver(change)).await {
@@ -182,7 +183,8 @@ impl Queue {
                 Err(SinkError::Retry(_)) => {}
             }
             self.retried.fetch_add(1, Ordering::Relaxed);
-            sleep(jittered(pause)).await;
+            // So that many of us do not knock together.
+            sleep(jitter.of(pause, 0.5, 1.0)).await;
             pause = (pause * 2).min(LAST_RETRY);
         }
     }
@@ -194,16 +196,10 @@ async fn in_time(delivery: Delivery<'_>) -> Result<(), SinkError> {
     timeout(DEADLINE, delivery).await.unwrap_or_else(late)
 }
 
-/// Between half and all of it, so that many of us do not knock together.
-fn jittered(pause: Duration) -> Duration {
-    // Every RandomState has keys of its own.
-    let share = (RandomState::new().build_hasher().finish() % 1_000) as f64 / 1_000.0;
-    pause.mul_f64(0.5 + share / 2.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
     use crate::ledger::Ledger;
     use crate::ledger::tests::finding;
     use crate::model::Severity;
@@ -237,7 +233,7 @@ mod tests {
         changes.iter().for_each(|subject| queue.push(change(subject)));
         queue.close();
         let begun = Instant::now();
-        queue.clone().run(Box::new(sink)).await;
+        queue.clone().run(Box::new(sink), Clock::start().jitter("test")).await;
         let heard = heard.lock().unwrap().clone();
         (heard, queue.counts(), begun.elapsed())
     }

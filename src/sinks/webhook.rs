@@ -75,6 +75,7 @@ fn filled(template: &str, change: &Change) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
     use crate::config::Secret;
     use crate::ledger::Ledger;
     use crate::ledger::tests::finding;
@@ -205,14 +206,12 @@ mod tests {
         let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let slow = config(format!("http://{}/", silent.local_addr().unwrap()));
         let (url, mut posted) = server(vec!["HTTP/1.1 200 OK\r\n\r\n"; 2]).await;
-        let (send, changes) = mpsc::channel(16);
-        let mut sinks = sinks::start(std::slice::from_ref(&slow), changes, boards(), None);
+        let mut sinks = sinks::start(std::slice::from_ref(&slow), Clock::start(), boards(), None);
         sinks.reload(&[slow, config(url)]);
-        send.send(change(Severity::Note)).await.unwrap();
-        send.send(change(Severity::Urgent)).await.unwrap();
+        sinks.listeners().tell(&change(Severity::Note));
+        sinks.listeners().tell(&change(Severity::Urgent));
         let text = tokio::time::timeout(Duration::from_secs(5), posted.recv()).await.unwrap().unwrap();
         assert!(text.contains("\"urgent\""), "the note is below what this sink wants");
-        drop(send);
         let counts =
             |sinks: &sinks::Sinks| sinks.counts().map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
         assert_eq!(counts(&sinks), ["webhook-1", "webhook-2"]);

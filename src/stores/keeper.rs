@@ -8,8 +8,9 @@ use crate::store::{Health, Hourly, LADDER_TOPICS, LEVEL_TOPICS, Lessons, Opener,
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
 
 /// As many as may be configured.
 const MAX_TARGETS: usize = 1_000;
@@ -47,6 +48,11 @@ impl Mail {
             && self.lessons.is_empty()
             && self.asks.is_empty()
     }
+
+    fn collect(&mut self) -> Mail {
+        let closed = self.closed;
+        std::mem::replace(self, Mail { closed, ..Mail::default() })
+    }
 }
 
 #[derive(Default)]
@@ -77,18 +83,31 @@ impl Postbox {
             }
             mail = self.arrived.wait_timeout(mail, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        let closed = mail.closed;
-        std::mem::replace(&mut *mail, Mail { closed, ..Mail::default() })
+        mail.collect()
     }
 }
 
 /// Tells the thread to end when the last handle is gone.
-struct Handle(Arc<Postbox>);
+struct Handle {
+    postbox: Arc<Postbox>,
+    /// In a simulation there is no thread: whoever posts something has it done at once.
+    here: Option<Mutex<Clerk>>,
+}
+
+impl Handle {
+    fn arrived(&self) {
+        self.postbox.arrived.notify_all();
+        if let Some(clerk) = &self.here {
+            let mail = self.postbox.open().collect();
+            clerk.lock().unwrap_or_else(PoisonError::into_inner).work(mail);
+        }
+    }
+}
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.0.open().closed = true;
-        self.0.arrived.notify_all();
+        self.postbox.open().closed = true;
+        self.postbox.arrived.notify_all();
     }
 }
 
@@ -112,26 +131,30 @@ impl Keeper {
     }
 
     pub fn start(opener: Box<dyn Opener>, clock: Clock) -> Self {
-        let postbox = Arc::new(Postbox::default());
-        let (health, seen) = watch::channel(Health::Ok);
-        let clerk = Clerk {
-            postbox: postbox.clone(),
-            opener,
-            store: None,
-            health: Published(health, postbox.clone()),
-            clock,
-            ledgers: BTreeMap::new(),
-            retry_at: None,
-            retry: FIRST_RETRY,
-        };
+        let (clerk, health) = Clerk::new(opener, clock);
+        let postbox = clerk.postbox.clone();
         let thread = std::thread::Builder::new().name("dbsonde-state".into());
         match thread.spawn(move || clerk.run()) {
-            Ok(_) => Self { handle: Some(Arc::new(Handle(postbox))), health: seen },
+            Ok(_) => Self { handle: Some(Arc::new(Handle { postbox, here: None })), health },
             Err(error) => {
                 let why = Some(format!("no thread to be had: {error}"));
                 Self { handle: None, health: watch::channel(Health::Off { why }).1 }
             }
         }
+    }
+
+    /// The same without a thread, so that a simulation runs twice in the same way.
+    #[cfg(test)]
+    pub fn inline(opener: Box<dyn Opener>, clock: Clock) -> Self {
+        let (clerk, health) = Clerk::new(opener, clock);
+        let handle = Handle { postbox: clerk.postbox.clone(), here: Some(Mutex::new(clerk)) };
+        Self { handle: Some(Arc::new(handle)), health }
+    }
+
+    /// What the thread does by itself when it is time to try again.
+    #[cfg(test)]
+    pub fn try_again(&self) {
+        self.handle.iter().for_each(|handle| handle.arrived());
     }
 
     pub fn health(&self) -> watch::Receiver<Health> {
@@ -140,12 +163,12 @@ impl Keeper {
 
     /// What was superseded or given up before it could be written.
     pub fn dropped(&self) -> u64 {
-        self.handle.as_ref().map_or(0, |handle| handle.0.dropped.load(Ordering::Relaxed))
+        self.handle.as_ref().map_or(0, |handle| handle.postbox.dropped.load(Ordering::Relaxed))
     }
 
     /// Files put out of the way in this run.
     pub fn set_aside(&self) -> u64 {
-        self.handle.as_ref().map_or(0, |handle| handle.0.set_aside.load(Ordering::Relaxed))
+        self.handle.as_ref().map_or(0, |handle| handle.postbox.set_aside.load(Ordering::Relaxed))
     }
 
     pub fn keep_snapshot(&self, target: &Name, now: When, mut snapshot: Snapshot) {
@@ -198,12 +221,13 @@ impl Keeper {
     /// `put` says whether something was lost.
     fn post(&self, put: impl FnOnce(&mut Mail) -> bool) {
         let Some(handle) = &self.handle else { return };
-        let mut mail = handle.0.open();
+        let mut mail = handle.postbox.open();
         // Closed while a handle is left: the thread is gone, and with it whoever would read this.
         if mail.closed || put(&mut mail) {
-            handle.0.dropped.fetch_add(1, Ordering::Relaxed);
+            handle.postbox.dropped.fetch_add(1, Ordering::Relaxed);
         }
-        handle.0.arrived.notify_all();
+        drop(mail);
+        handle.arrived();
     }
 
     /// Nothing, where nobody answers.
@@ -256,6 +280,22 @@ struct Clerk {
 }
 
 impl Clerk {
+    fn new(opener: Box<dyn Opener>, clock: Clock) -> (Self, watch::Receiver<Health>) {
+        let postbox = Arc::new(Postbox::default());
+        let (health, seen) = watch::channel(Health::Ok);
+        let clerk = Clerk {
+            postbox: postbox.clone(),
+            opener,
+            store: None,
+            health: Published(health, postbox),
+            clock,
+            ledgers: BTreeMap::new(),
+            retry_at: None,
+            retry: FIRST_RETRY,
+        };
+        (clerk, seen)
+    }
+
     fn run(mut self) {
         // At once, so that everybody knows whether there is state.
         self.with(false, |_| Ok(()));
@@ -263,18 +303,22 @@ impl Clerk {
             let behind = self.ledgers.values().any(|(_, written)| !written);
             let mail = self.postbox.take(self.retry_at.filter(|_| behind));
             let end = mail.closed && mail.is_empty();
-            self.ledgers.extend(mail.ledgers.into_iter().map(|(target, entries)| (target, (entries, false))));
-            self.write_ledgers();
-            self.write(mail.snapshots, |store, target, (now, snapshot)| {
-                store.keep_snapshot(target, now, snapshot)
-            });
-            self.write(mail.lessons, |store, target, lessons| store.keep_lessons(target, lessons));
-            self.write_ledgers();
-            mail.asks.into_iter().for_each(|ask| self.answer(ask));
+            self.work(mail);
             if end {
                 return;
             }
         }
+    }
+
+    fn work(&mut self, mail: Mail) {
+        self.ledgers.extend(mail.ledgers.into_iter().map(|(target, entries)| (target, (entries, false))));
+        self.write_ledgers();
+        self.write(mail.snapshots, |store, target, (now, snapshot)| {
+            store.keep_snapshot(target, now, snapshot)
+        });
+        self.write(mail.lessons, |store, target, lessons| store.keep_lessons(target, lessons));
+        self.write_ledgers();
+        mail.asks.into_iter().for_each(|ask| self.answer(ask));
     }
 
     fn write_ledgers(&mut self) {

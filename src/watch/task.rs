@@ -8,8 +8,8 @@ use crate::engine::errand::errands;
 use crate::engine::{Engine, Lane};
 use crate::follow::follow;
 use crate::lane::{self, News};
-use crate::ledger::Change;
 use crate::recording::Recorded;
+use crate::sinks::Listeners;
 use crate::store::Keeper;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
@@ -23,7 +23,7 @@ const KEEP_EVERY: f64 = 60.0;
 #[derive(Debug)]
 pub struct Outlets {
     pub board: watch::Sender<Arc<Report>>,
-    pub changes: mpsc::Sender<Change>,
+    pub listeners: Listeners,
     pub keeper: Keeper,
     /// Follows the logs of the target beside its lanes, where anybody wants that.
     pub follows_logs: bool,
@@ -47,7 +47,8 @@ pub async fn watch(
     let mut calls = Some(calls);
     for lane in Lane::ALL {
         let calls = if lane == Lane::Beat { calls.take() } else { None };
-        lanes.spawn(lane::run(engine.clone(), lane, orders.clone(), send.clone(), calls));
+        let jitter = clock.jitter(&format!("{} {}", watch.plan.target, lane.name()));
+        lanes.spawn(lane::run(engine.clone(), lane, orders.clone(), send.clone(), calls, jitter));
     }
     drop(send);
     let (told, mut heard) = mpsc::channel(1);
@@ -58,6 +59,8 @@ pub async fn watch(
     let mut kept = clock.now();
     loop {
         let fresh = tokio::select! {
+            // In this order, so that a simulation runs twice in the same way; lanes are not so many that logs wait.
+            biased;
             fresh = news.recv() => match fresh {
                 Some(fresh) => fresh,
                 None => return,
@@ -84,13 +87,12 @@ pub async fn watch(
         // The pulse alone changes no finding that the next beat would not see.
         if lane != Lane::Pulse {
             let changes = watch.read(now);
+            // First the sinks, which put it down for themselves: whoever is ended between the two tells it twice. The
+            // other way round it would never be told, because the ledger says that it was.
+            changes.iter().for_each(|change| outlets.listeners.tell(change));
             if !changes.is_empty() {
                 learned = true;
                 outlets.keeper.keep_ledger(&watch.plan.target, watch.ledger.to_vec());
-            }
-            for change in changes {
-                // A full queue is the sinks' trouble, counted there; the ledger keeps the truth.
-                let _ = outlets.changes.try_send(change);
             }
         }
         if now.seconds_since(&kept) >= KEEP_EVERY {

@@ -68,6 +68,13 @@ impl Daemon {
         Daemon::healthy(Daemon::spawn_in(dir, somebody, &file, &state, &[])).await
     }
 
+    /// Where the system writes a core dump of whatever crashes.
+    pub async fn start_with_cores(config: &str) -> Daemon {
+        let mut dumping = program_through("sh");
+        dumping.args(["-c", "ulimit -c unlimited; exec \"$0\" \"$@\"", BINARY]);
+        Daemon::healthy(Daemon::spawn(dumping, config, &[], &[])).await
+    }
+
     async fn healthy(mut daemon: Daemon) -> Daemon {
         let end = Instant::now() + Duration::from_secs(20);
         while !daemon.try_get("/-/healthy", &[]).await.is_ok_and(|r| r.status == 200) {
@@ -208,11 +215,16 @@ impl Daemon {
     }
 
     /// SIGTERM, and how it ended, within 10 s.
-    pub async fn stop(mut self) -> ExitStatus {
-        self.signal("TERM");
+    pub async fn stop(self) -> ExitStatus {
+        self.end("TERM").await
+    }
+
+    /// The same by another signal.
+    pub async fn end(mut self, signal: &str) -> ExitStatus {
+        self.signal(signal);
         match tokio::time::timeout(Duration::from_secs(10), self.child.wait()).await {
             Ok(status) => status.expect("an exit status"),
-            Err(_) => panic!("dbsonde did not end within 10 s of SIGTERM:\n{}", self.log()),
+            Err(_) => panic!("dbsonde did not end within 10 s of SIG{signal}:\n{}", self.log()),
         }
     }
 }
