@@ -77,11 +77,11 @@ impl Server {
 
     /// `pgbench` against the database `postgres`, where one of any version is installed. `name` is that of its log.
     pub fn pgbench(&self, name: &str, options: &[&str]) -> Option<Process> {
-        let programs = versions().into_iter().rev().filter_map(|version| Some(bin(version)?.join("pgbench")));
+        let mut programs = versions().into_iter().rev().flat_map(bins).map(|dir| dir.join("pgbench"));
         let runs = |program: &PathBuf| {
             process::command(program).arg("--version").output().is_ok_and(|told| told.status.success())
         };
-        let mut command = process::command(&programs.into_iter().find(runs)?);
+        let mut command = process::command(&programs.find(runs)?);
         let port = self.port.to_string();
         command.args(["-h", "127.0.0.1", "-p", &port, "-U", "postgres"]).args(options).arg("postgres");
         Some(Process::spawn(command, &self.dir.join(name)))
@@ -287,9 +287,14 @@ impl Server {
 
 /// The programs of a version: our own install, else the distribution's.
 fn bin(version: u32) -> Option<PathBuf> {
+    bins(version).into_iter().find(|dir| dir.join("postgres").exists())
+}
+
+/// Our own installation, and that of the distribution.
+fn bins(version: u32) -> [PathBuf; 2] {
     let own = root().join(format!("postgres-{version}/native/bin"));
     let distribution = PathBuf::from(format!("/usr/lib/postgresql/{version}/bin"));
-    [own, distribution].into_iter().find(|dir| dir.join("postgres").exists())
+    [own, distribution]
 }
 
 fn command(version: u32, program: &str) -> Command {

@@ -41,6 +41,9 @@ const WORK: [(&str, u64); 9] = [
         order by run_at limit 1 for update skip locked)", 50),
 ];
 
+/// Autovacuum looks round as much sooner as the pages do.
+const NAPS: [(&str, &str); 1] = [("autovacuum_naptime", "5s")];
+
 /// Spans that fit a test, for every page that has seen enough after some seconds of a busy server. The rig's servers do
 /// not flush, and we look as their superuser.
 const PAGES: &str = "
@@ -57,6 +60,12 @@ const PAGES: &str = "
     [rules.statement-or-across-columns]
     min_window = \"10s\"
     min_bytes = \"1MiB\"
+    [rules.statement-order-by-limit-trap]
+    min_window = \"10s\"
+    min_touched = \"1MiB\"
+    [rules.table-statistics-stale]
+    min_window = \"20s\"
+    min_changed_rows = 1000.0
     [rules.statement-deep-offset]
     min_window = \"10s\"
     [rules.statement-counts-everything]
@@ -95,7 +104,7 @@ fn told(open: &[Value]) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_well_kept_database_is_left_in_peace() {
     let prepare = [&TIERS[..], &[SHOP, "vacuum analyze"]].concat();
-    let story = Story::of_several("", &[], &prepare, PAGES).await;
+    let story = Story::of_several("", &NAPS, &prepare, PAGES).await;
     let asked: Vec<JoinHandle<()>> =
         WORK.iter().map(|(text, pause)| keeps_asking(&story, text, *pause)).collect();
     let bench = pgbench(&story).await;
