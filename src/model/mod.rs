@@ -51,7 +51,7 @@ pub use session::{Blocking, LockCount, PreparedTransaction, Progress, Session, W
 pub use snapshot::{
     Break, Epoch, Gap, InTopic, Part, Place, Rows, Sample, Scope, Snapshot, Topic, TopicVisitor, When,
 };
-pub use statement::{Statement, StatementsInfo};
+pub use statement::{Latency, Statement, StatementsInfo};
 pub use table::{Table, TableSize};
 pub use unit::{Bytes, Count, Ratio, Seconds, Timestamp, Unit};
 pub use wal::{Archive, BinaryLog, Checkpoints, Wal};

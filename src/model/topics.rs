@@ -67,6 +67,7 @@ topics! {
     Progress(Progress),
     StatementsInfo(StatementsInfo),
     Statements(Statement),
+    Latencies(Latency),
     Activity(Activity),
     Innodb(Innodb),
     Errors(ServerError),

@@ -5,7 +5,9 @@ use super::plans::{Planned, planned};
 use super::server::{Views, answer, failed};
 use crate::board::{Board, Report};
 use crate::ledger::Entry;
-use crate::model::{Digest, Gap, Noun, Row, Severity, Statement, Topic, When, Window};
+use crate::model::{
+    Digest, Gap, InTopic, Latency, Name, Noun, Row, Severity, Statement, Topic, When, Window,
+};
 use crate::tally::Merge;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -220,6 +222,8 @@ pub struct Cost {
     /// In the order of `Statement::METRICS`; not a number where it is unknown.
     pub values: Vec<f64>,
     pub weight: f64,
+    /// How long it took when its server last told, whoever sent it: only with the newest window.
+    pub latency: Option<Latency>,
 }
 
 impl Cost {
@@ -252,6 +256,11 @@ impl Serialize for Cost {
                 map.serialize_entry(metric.field, value)?;
             }
         }
+        if let Some(latency) = &self.latency {
+            map.serialize_entry("p50_seconds", &latency.p50_seconds.float())?;
+            map.serialize_entry("p95_seconds", &latency.p95_seconds.float())?;
+            map.serialize_entry("p99_seconds", &latency.p99_seconds.float())?;
+        }
         map.end()
     }
 }
@@ -260,6 +269,9 @@ impl Serialize for Cost {
 pub fn costs(report: &Report, now: &When, span: Option<Duration>) -> Vec<Cost> {
     let Some(window) = window(report, span) else { return Vec::new() };
     let merges: Vec<Merge> = Statement::METRICS.iter().map(Merge::of).collect();
+    // They speak of the last minute or so, and of no longer time.
+    let latencies =
+        if std::ptr::eq(window, &report.window) { latencies(report, now) } else { HashMap::new() };
     let mut all: HashMap<_, Cost> = HashMap::new();
     for (_, stretch, rows) in window.stretches_of::<Statement>() {
         // What was true once is not sold as new.
@@ -279,6 +291,7 @@ pub fn costs(report: &Report, now: &When, span: Option<Duration>) -> Vec<Cost> {
                 window_seconds: stretch.seconds,
                 values: vec![f64::NAN; merges.len()],
                 weight: 0.0,
+                latency: latencies.get(&(row.digest, &row.database)).map(|row| (*row).clone()),
             });
             cost.weight += row.weight();
             for (nth, (value, merge)) in cost.values.iter_mut().zip(&merges).enumerate() {
@@ -291,6 +304,15 @@ pub fn costs(report: &Report, now: &When, span: Option<Duration>) -> Vec<Cost> {
     let mut costs: Vec<Cost> = all.into_values().collect();
     costs.sort_by(|a, b| b.weight.total_cmp(&a.weight).then_with(|| a.digest.cmp(&b.digest)));
     costs
+}
+
+fn latencies<'a>(report: &'a Report, now: &When) -> HashMap<(Option<Digest>, &'a Option<Name>), &'a Latency> {
+    let parts = report.snapshot.parts_of(Topic::Latencies);
+    let fresh = parts.filter(|(_, part)| !report.is_stale(Topic::Latencies, &part.taken, now));
+    fresh
+        .flat_map(|(_, part)| Latency::of(&part.rows))
+        .map(|row| ((row.digest, &row.database), row))
+        .collect()
 }
 
 /// The shortest window of statements that is as long as asked for, else the longest there is.

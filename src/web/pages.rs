@@ -265,18 +265,27 @@ fn statements(out: &mut String, report: &Report, now: &When, many: bool) -> fmt:
     let Some(first) = busy.first() else { return Ok(()) };
     let aside = format!("by execution time, over the last {}", Span(first.window_seconds));
     heading(out, "Statements", report, many, &aside)?;
-    out.write_str(
+    let told = busy.iter().any(|cost| cost.latency.is_some());
+    writeln!(
+        out,
         "<div class=\"scroll\"><table><thead><tr><th>share<th class=\"n\">time<th class=\"n\">calls\
-         <th class=\"n\">mean<th>statement<th>database<th>user</tr></thead>\n",
+         <th class=\"n\">mean{}<th>statement<th>database<th>user</tr></thead>",
+        if told {
+            "<th class=\"n\" title=\"95 of 100 took no longer, within the last minute or so\">p95"
+        } else {
+            ""
+        }
     )?;
     for cost in busy {
+        let p95 = cost.latency.as_ref().map(|latency| Span(latency.p95_seconds.float()).to_string());
+        let p95 = if told { format!("<td class=\"n\">{}", p95.unwrap_or_default()) } else { String::new() };
         let (share, calls) = (cost.weight / all, cost.value("calls").unwrap_or_default());
         let text = cost.fingerprint.as_deref().unwrap_or("text not known");
         let mean = if calls > 0.0 { Span(cost.weight / calls).to_string() } else { String::new() };
         writeln!(
             out,
             "<tr><td><meter value=\"{share:.3}\" max=\"1\"></meter> {:.0} %<td class=\"n\">{}<td class=\"n\">{calls}\
-             <td class=\"n\">{mean}<td><code>{}</code><td>{}<td>{}</tr>",
+             <td class=\"n\">{mean}{p95}<td><code>{}</code><td>{}<td>{}</tr>",
             share * 100.0,
             Span(cost.weight),
             Plain(&crate::sql::shorten(text, 400)),

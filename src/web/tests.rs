@@ -216,6 +216,7 @@ async fn the_api_has_the_shapes_it_promises() {
         let first = &statements[0];
         assert_eq!(first["calls"], 2, "{statements}");
         assert!(first["exec_seconds"].is_number() && first["digest"].as_str().unwrap().len() == 16);
+        assert!(first["p95_seconds"].is_number(), "{path}: {first}");
     }
     let plans = json(&views, "/api/v1/plans?target=db&limit=1").await.1;
     let shapes: Vec<_> = plans[0]["shapes"].as_array().unwrap().iter().map(|shape| &shape["steps"]).collect();

@@ -2,6 +2,7 @@
 
 use super::collectors::COLLECTORS;
 use super::known::our_lane;
+use super::latencies::Dear;
 use super::link::Link;
 use super::logs;
 use super::meaning::ask_identity;
@@ -10,7 +11,7 @@ use crate::engine::layout::hash;
 use crate::engine::reading::{Failure, collect, gap};
 use crate::engine::shared::{learn_text, locked, strangers};
 use crate::engine::{Async, Due, EngineError, Pace, Probe, Visit};
-use crate::model::{Scope, Topic};
+use crate::model::{InTopic, Scope, Statement, Topic};
 use crate::sql::Dialect;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -22,6 +23,7 @@ const TEXTS_EVERY: Duration = Duration::from_secs(60);
 pub struct Beat {
     link: Link,
     texts_next: Option<Instant>,
+    dear: Dear,
 }
 
 impl Probe for Beat {
@@ -36,7 +38,7 @@ impl Probe for Beat {
 
 impl Beat {
     pub fn new(link: Link) -> Self {
-        Self { link, texts_next: None }
+        Self { link, texts_next: None, dear: Dear::default() }
     }
 
     async fn beat(&mut self) -> Result<Visit, EngineError> {
@@ -49,7 +51,10 @@ impl Beat {
         }
         let digests = visit.sample.parts.iter_mut().find(|(topic, ..)| *topic == Topic::Statements);
         if let Some((.., part)) = digests {
-            part.epoch.reset = locked(&self.link.server.shared.memory).life.oldest_digest;
+            let dear = self.dear.choose(Statement::of(&part.rows), &self.link.server_digests);
+            let mut memory = locked(&self.link.server.shared.memory);
+            part.epoch.reset = memory.life.oldest_digest;
+            memory.dear = dear;
         }
         self.texts(&mut visit).await?;
         visit.texts = Some(self.link.server.shared.texts());

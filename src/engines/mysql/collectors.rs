@@ -12,6 +12,7 @@ collectors! {
     Innodb          Beat  Server   Process    "innodb"          ["innodb"];
     Tables          Slow  Database Process    "tables"          ["tables"];
     Indexes         Slow  Database Process    "indexes"         ["indexes"];
+    Latencies       Slow  Server   Process    "latencies"       ["latencies"];
     Sequences       Slow  Database Rows       "auto_increment"  ["auto_increment"];
     Settings        Rare  Server   Rows       "settings"        ["settings" "settings.variables"];
     Plugins         Rare  Server   Rows       "plugins"         ["plugins"];

@@ -6,6 +6,7 @@ use super::connect::{Connection, Sink};
 use super::door::Door;
 use super::foreign_keys;
 use super::known::{Known, tagged};
+use super::latencies::{self, Latencies, Wanted};
 use super::life::Life;
 use super::meaning::understand;
 use super::numbering::{self, Numbering};
@@ -14,11 +15,11 @@ use super::receiver;
 use super::scene::Scene;
 use super::survey::Survey;
 use crate::clock::Clock;
-use crate::engine::layout::{Decode, Layout, Read, decoder};
+use crate::engine::layout::{Decode, Layout, Read, Record, decoder, hash};
 use crate::engine::reading::{Failure, Source};
 use crate::engine::shared::{Shared, locked};
 use crate::engine::{EngineError, Lane, Visit};
-use crate::model::{BinaryLog, Bytes, Count, InTopic, Level, Name, Names, Rows, Scope, Topic};
+use crate::model::{BinaryLog, Bytes, Cell, Count, InTopic, Level, Name, Names, Rows, Scope, Topic};
 use crate::script::mysql::identifier;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -36,6 +37,9 @@ pub struct Memory {
     pub life: Life,
     /// Does it copy another server?
     pub has_source: Option<bool>,
+    /// The statements that took most time lately, as the beat saw it: how long they take, the roaming lane looks up.
+    pub dear: Vec<Wanted>,
+    pub latencies: Latencies,
 }
 
 #[derive(Debug)]
@@ -49,6 +53,8 @@ pub struct Link {
     pub survey: Survey,
     pub numbering: Numbering,
     pub columns: Columns,
+    /// The server's own names of statements, by the numbers that stand for them.
+    pub server_digests: HashMap<i64, Arc<str>>,
     lane: Lane,
     open: Option<Open>,
 }
@@ -62,8 +68,8 @@ struct Open {
 
 impl Link {
     pub fn new(server: Arc<Server>, lane: Lane) -> Self {
-        let (survey, numbering, columns, watchers) = Default::default();
-        Self { server, scene: Scene::default(), watchers, survey, numbering, columns, lane, open: None }
+        let (scene, watchers, survey, numbering, columns, server_digests) = Default::default();
+        Self { server, scene, watchers, survey, numbering, columns, server_digests, lane, open: None }
     }
 
     /// A connection, and what is known of the server.
@@ -190,6 +196,26 @@ impl Link {
         self.send(sink, &each.join(" union all ")).await
     }
 
+    /// Runs a file's SQL for some statements, each by its key; `nth` says of a row to which it belongs.
+    pub async fn ask_each(&mut self, file: &'static str, wanted: &[Wanted]) -> Result<Vec<Named>, Failure> {
+        let sql = self.sql(file, &Scope::Server)?;
+        let of = |(nth, wanted): (usize, &Wanted)| {
+            let schema = match &*wanted.schema {
+                "" => "is null".to_owned(),
+                schema => format!("= {}", literal(schema)),
+            };
+            sql.replace("{nth}", &nth.to_string())
+                .replace("{of_schema}", &schema)
+                .replace("{digest}", &wanted.server_digest)
+        };
+        let each: Vec<String> = wanted.iter().enumerate().map(of).collect();
+        let mut rows = Vec::new();
+        if !each.is_empty() {
+            self.send(&mut rows, &each.join(" union all ")).await?;
+        }
+        Ok(rows)
+    }
+
     fn sql(&self, file: &'static str, scope: &Scope) -> Result<String, Failure> {
         let Some(open) = &self.open else { return Err(Failure::closed()) };
         let sql = open.known.repertoire.sql(file).map_err(Failure::refused)?;
@@ -251,14 +277,22 @@ impl Link {
         let layout = open.layouts.remove(file);
         let server = self.server.clone();
         let names = &server.shared.names;
-        let mut reader = Reader { topic, block_size, database, layout, decoder: decoder(topic), names };
+        // Only where it serves: to ask how long they take.
+        let names_them = topic == Topic::Statements && open.known.repertoire.sql("latencies").is_ok();
+        let server_digests = names_them.then(|| std::mem::take(&mut self.server_digests));
+        let digests = server_digests.map(|known| Digests { known, column: None });
+        let mut reader =
+            Reader { topic, block_size, database, layout, decoder: decoder(topic), names, digests };
         match (scope, tables) {
             (Scope::Database(schema), Some(tables)) => {
                 self.run_of_tables(&mut reader, file, schema, tables).await?;
             }
             _ => self.run_in(&mut reader, file, scope).await?,
         }
-        let Reader { layout, decoder, .. } = reader;
+        let Reader { layout, decoder, digests, .. } = reader;
+        if let Some(digests) = digests {
+            self.server_digests = digests.known;
+        }
         if let (Some(open), Some(layout)) = (&mut self.open, layout) {
             open.layouts.insert(file, layout);
         }
@@ -295,6 +329,29 @@ struct Reader<'a> {
     layout: Option<Layout>,
     decoder: Box<dyn Decode>,
     names: &'a Mutex<Names>,
+    digests: Option<Digests>,
+}
+
+/// More than any server keeps; beyond it they are learnt anew.
+const MAX_DIGESTS: usize = 50_000;
+
+/// Keeps the server's names of statements beside the numbers that stand for them.
+struct Digests {
+    known: HashMap<i64, Arc<str>>,
+    column: Option<usize>,
+}
+
+impl Digests {
+    fn learn(&mut self, row: &TextRow<'_>) {
+        let Some(Cell::Text(digest)) = self.column.map(|column| row.cell(column)) else { return };
+        if self.known.len() >= MAX_DIGESTS {
+            self.known.clear();
+        }
+        // It goes into a statement of ours as it is.
+        if digest.bytes().all(|letter| letter.is_ascii_hexdigit()) {
+            self.known.entry(hash(&digest)).or_insert_with(|| digest.as_ref().into());
+        }
+    }
 }
 
 impl Sink for Reader<'_> {
@@ -303,10 +360,16 @@ impl Sink for Reader<'_> {
             let aliases = columns.iter().map(|column| column.name.as_str());
             self.layout = Some(Layout::of(self.topic, aliases, self.block_size)?);
         }
+        if let Some(digests) = &mut self.digests {
+            digests.column = columns.iter().position(|column| column.name.starts_with("server_digest"));
+        }
         Ok(())
     }
 
     fn row(&mut self, row: &TextRow<'_>) {
+        if let Some(digests) = &mut self.digests {
+            digests.learn(row);
+        }
         if let Some(layout) = &self.layout {
             self.decoder.row(row, layout, self.database, &mut locked(self.names));
         }
@@ -317,6 +380,7 @@ impl Source for Link {
     async fn read(&mut self, topic: Topic, file: &'static str, scope: &Scope) -> Result<Read, Failure> {
         match (topic, scope) {
             (Topic::Tables | Topic::Indexes, Scope::Database(schema)) => Survey::look(self, schema).await?,
+            (Topic::Latencies, _) => return latencies::read(self).await,
             (Topic::Constraints, Scope::Database(schema)) => return foreign_keys::read(self, schema).await,
             (Topic::Sequences, Scope::Database(schema)) => return numbering::read(self, schema).await,
             (Topic::Columns, Scope::Database(schema)) if !self.has_dictionary() => {

@@ -4,12 +4,12 @@ use super::known::Known;
 use super::link::Link;
 use super::receiver;
 use crate::engine::presence;
-use crate::engine::reading::{Failure, Identity};
+use crate::engine::reading::{Failure, Identity, gap};
 use crate::engine::shared::{locked, name_statements};
 use crate::engine::{EngineError, Lane, Visit};
 use crate::model::{
-    Bytes, Count, InTopic, Innodb, Level, Name, Rows, Statement, StatementsInfo, Table, Timestamp, Topic,
-    Total, Unit,
+    Bytes, Count, InTopic, Innodb, Level, Name, Rows, Scope, Statement, StatementsInfo, Table, Timestamp,
+    Topic, Total, Unit,
 };
 use tokio::time::Instant;
 
@@ -46,6 +46,12 @@ pub fn understand(rows: &mut Rows, link: &Link, visit: &mut Visit) {
             rows.iter_mut().for_each(|row| link.survey.complete_index(row));
         }
         Rows::StatementsInfo(rows) => rows.iter_mut().for_each(|row| count(row, visit)),
+        Rows::Latencies(_) => {
+            let lack = locked(&shared.memory).latencies.lack().map(str::to_owned);
+            if let Some(why) = lack {
+                gap(visit, Topic::Latencies, &Scope::Server, why);
+            }
+        }
         Rows::Innodb(rows) => rows.iter_mut().for_each(age_of_checkpoint),
         _ => {}
     }

@@ -1,7 +1,7 @@
 //! MySQL 5.7 to 9, MariaDB 10.5 to 11.8, Percona Server. To follow one sample: `door`, `handshake`, `connect`
 //! (limits) → `known`, `lacks` (probing) → `collectors` (the table) → `link` (a lane's connection) → `beat`,
 //! `pulse`, `roam` (the lanes) → `answer`, `pivot`, `receiver`, `gtid` (cells become nouns), `scene`, `blocking`,
-//! `survey`, `shapes`, `foreign_keys`, `numbering`, `columns`, `meaning` (what they say).
+//! `latencies`, `survey`, `shapes`, `foreign_keys`, `numbering`, `columns`, `meaning` (what they say).
 
 mod answer;
 mod beat;
@@ -15,6 +15,7 @@ mod gtid;
 mod handshake;
 mod known;
 mod lacks;
+mod latencies;
 mod life;
 mod link;
 mod logs;

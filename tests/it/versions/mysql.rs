@@ -1,5 +1,8 @@
 //! The same for MySQL and MariaDB.
 
+mod groups;
+mod latencies;
+
 use super::{engine, rows, topics, unexpected_gaps, visits};
 use crate::rig::mysql::{Server, Version, flavours, run, versions};
 use dbsonde::engine::{Due, Engine, Lane, Visit};
@@ -63,7 +66,8 @@ async fn every_version_is_read_whole() {
             let hidden = url.contains("sonde").then_some(Topic::Indexes);
             // MariaDB tells no digests of what runs, until somebody switches that on.
             let sampled = version.is_mariadb().then_some(Topic::Load);
-            let known: Vec<Topic> = hidden.into_iter().chain(sampled).collect();
+            // How long statements take is told from the second look of one lane on.
+            let known: Vec<Topic> = [Topic::Latencies].into_iter().chain(hidden).chain(sampled).collect();
             assert_eq!(unexpected_gaps(&seen, &known), Vec::<String>::new(), "{version}");
             tables_and_indexes(&seen, version, hidden.is_none());
             schema(&seen, version, hidden.is_none());
@@ -356,7 +360,7 @@ async fn a_pair_is_read_as_what_each_is() {
         let below = visits(&engine).await;
         // What its indexes are made of who may read no table does not see, nor 10.5 by default what runs.
         assert_eq!(
-            unexpected_gaps(&below, &[Topic::Indexes, Topic::Load]),
+            unexpected_gaps(&below, &[Topic::Indexes, Topic::Latencies, Topic::Load]),
             Vec::<String>::new(),
             "{version}"
         );
@@ -380,6 +384,27 @@ async fn a_pair_is_read_as_what_each_is() {
         }
 
         let word = if version.is_mariadb() { "slave" } else { "replica" };
+        // Whoever stops it waits for the statement that is applied; we do not wait for both.
+        let slow = format!(
+            "set session binlog_format = statement;
+             insert into orders (id) select 900 + sleep(if(@@port = {}, 0, 4))",
+            source.port
+        );
+        source.sql("shop", &slow).await;
+        let applies = "select count(*) from information_schema.processlist where info like 'insert%sleep%'";
+        replica.wait_for("", applies, Duration::from_secs(30)).await;
+        let mut stopper = replica.connect("").await;
+        let stop = format!("stop {word} sql_thread");
+        let stopping = tokio::spawn(async move { run(&mut stopper, &stop).await.map(drop) });
+        let waits =
+            format!("select count(*) from information_schema.processlist where info like 'stop {word}%'");
+        replica.wait_for("", &waits, Duration::from_secs(30)).await;
+        let meanwhile = rows(&visits(&engine).await, Topic::ReplicationReceiver);
+        assert_eq!(meanwhile.len(), 1, "{version}: it is read while STOP waits");
+        stopping.await.unwrap().unwrap();
+        replica.sql("", &format!("start {word} sql_thread")).await;
+        until(&engine, |row| last(row.apply_lag_transactions) == Some(0)).await;
+
         replica.sql("", &format!("stop {word} sql_thread")).await;
         for n in 100..105 {
             source.sql("shop", &format!("insert into orders (id) values ({n})")).await;

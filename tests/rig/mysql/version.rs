@@ -82,6 +82,11 @@ impl Version {
         command
     }
 
+    /// What makes it a node of a cluster, where its package brings that.
+    pub fn galera(self) -> Option<PathBuf> {
+        Some(self.home().join("usr/lib/galera/libgalera_smm.so")).filter(|library| library.exists())
+    }
+
     /// The settings without which it does not find itself.
     pub(super) fn places(self) -> Vec<(&'static str, String)> {
         let show = |path: PathBuf| path.display().to_string();

@@ -1,5 +1,5 @@
 -- The same as a table, from MariaDB 11.6 on.
--- cost: 0.2 ms; no lock of a user's; not tried while STOP SLAVE waits.
+-- cost: 0.2 ms; no lock that STOP SLAVE holds while it waits (tried).
 -- from: s = information_schema.slave_status
 select /* dbsonde */
        s.connection_name as connection_name
