@@ -3,7 +3,7 @@
 use super::{Lane, Visit};
 use crate::clock::Clock;
 use crate::config::Target;
-use crate::model::{Names, Rows, Statement};
+use crate::model::{Count, Digest, InTopic, Level, Names, Rows, Statement, Topic};
 use crate::texts::{Known as Text, Texts};
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -145,4 +145,71 @@ pub fn name_statements(rows: &mut Vec<Statement>, texts: &Texts, visit: &mut Vis
         true
     });
     visit.told_cost = Some(own);
+}
+
+/// Where the server tells statements apart that are one of ours: other search paths, lists of other lengths. Said of
+/// the statements as they were read and named.
+pub fn tell_splits(visit: &mut Visit) {
+    let of = |visit: &Visit, topic| visit.sample.parts.iter().position(|(read, ..)| *read == topic);
+    let (Some(statements), Some(info)) = (of(visit, Topic::Statements), of(visit, Topic::StatementsInfo))
+    else {
+        return;
+    };
+    let Some((.., part)) = visit.sample.parts.get(statements) else { return };
+    let named = Statement::of(&part.rows).iter().filter_map(|row| row.digest.zip(row.server_digest));
+    let mut pairs: Vec<(Digest, i64)> = named.collect();
+    pairs.sort_unstable();
+    pairs.dedup();
+    let several = pairs.chunk_by(|(one, _), (next, _)| one == next).filter(|ids| ids.len() > 1);
+    let (split, lumped) = several.fold((0, 0), |(split, lumped), ids| (split + 1, lumped + ids.len()));
+    let Some((.., part)) = visit.sample.parts.get_mut(info) else { return };
+    if let Rows::StatementsInfo(rows) = Arc::make_mut(&mut part.rows) {
+        for row in rows {
+            row.split = Some(Level::new(Count::new(split)));
+            row.lumped = Some(Level::new(Count::new(lumped as u64)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Scope, StatementsInfo};
+    use crate::rules::tests::made_up::{row, snapshot};
+    use serde_json::json;
+
+    #[test]
+    fn several_ids_behind_one_digest_are_counted_and_users_and_databases_are_not() {
+        let statement = |dbid: i64, id: i64, digest: &str| {
+            row::<Statement>(
+                json!({"dbid": dbid, "userid": 1, "server_digest": id, "digest": digest, "calls": 1,
+                "rows": 1, "exec_seconds": 1.0}),
+            )
+        };
+        let (one, other) = ("00000000000000aa", "00000000000000bb");
+        let nameless =
+            row::<Statement>(json!({"dbid": 1, "userid": 1, "server_digest": 9, "calls": 1, "rows": 1,
+            "exec_seconds": 1.0}));
+        let statements = vec![
+            statement(1, 1, one),
+            statement(1, 2, one),
+            statement(2, 2, one),
+            statement(1, 3, other),
+            statement(2, 3, other),
+            nameless,
+        ];
+        let mut visit = Visit::default();
+        let read = [
+            snapshot::<Statement>(0.0, Scope::Server, statements),
+            snapshot::<StatementsInfo>(0.0, Scope::Server, vec![row(json!({"entries_max": 5_000}))]),
+        ];
+        for ((topic, scope), part) in read.into_iter().flat_map(|snapshot| snapshot.parts) {
+            visit.sample.parts.push((topic, scope, part));
+        }
+        tell_splits(&mut visit);
+        let info = visit.sample.parts.iter().find(|(topic, ..)| *topic == Topic::StatementsInfo).unwrap();
+        let info = &StatementsInfo::of(&info.2.rows)[0];
+        let last = |level: Option<Level<Count>>| level.unwrap().last.get();
+        assert_eq!((last(info.split), last(info.lumped)), (1, 2));
+    }
 }

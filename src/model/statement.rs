@@ -183,6 +183,10 @@ noun! {
             evictions: Option<Total<Count>>,
             /// Statements counted under no name because there was no room for theirs. MySQL and MariaDB only.
             lost: Option<Total<Count>>,
+            /// Statements of ours, each with one digest, of which the server makes several: other search paths, lists of other lengths.
+            split: Option<Level<Count>>,
+            /// The statements that the server makes of them.
+            lumped: Option<Level<Count>>,
         }
     }
 }

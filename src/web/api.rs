@@ -14,7 +14,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize, Serializer};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -224,6 +224,8 @@ pub struct Cost {
     pub weight: f64,
     /// How long it took when its server last told, whoever sent it: only with the newest window.
     pub latency: Option<Latency>,
+    /// The server's own ids that it is counted under.
+    server_digests: BTreeSet<i64>,
 }
 
 impl Cost {
@@ -255,6 +257,10 @@ impl Serialize for Cost {
             } else {
                 map.serialize_entry(metric.field, value)?;
             }
+        }
+        // One is the rule.
+        if self.server_digests.len() > 1 {
+            map.serialize_entry("server_statements", &self.server_digests.len())?;
         }
         if let Some(latency) = &self.latency {
             map.serialize_entry("p50_seconds", &latency.p50_seconds.float())?;
@@ -291,9 +297,11 @@ pub fn costs(report: &Report, now: &When, span: Option<Duration>) -> Vec<Cost> {
                 window_seconds: stretch.seconds,
                 values: vec![f64::NAN; merges.len()],
                 weight: 0.0,
+                server_digests: BTreeSet::new(),
                 latency: latencies.get(&(row.digest, &row.database)).map(|row| (*row).clone()),
             });
             cost.weight += row.weight();
+            cost.server_digests.extend(row.server_digest);
             for (nth, (value, merge)) in cost.values.iter_mut().zip(&merges).enumerate() {
                 if let Some(fact) = row.fact(nth) {
                     merge.apply(value, fact);

@@ -7,7 +7,7 @@ use dbsonde::clock::Clock;
 use dbsonde::config::Config;
 use dbsonde::engine::{Due, Engine, Lane, Visit};
 use dbsonde::engines;
-use dbsonde::model::{Index, Rows, Statement, Table, Topic};
+use dbsonde::model::{InTopic, Index, Rows, Statement, StatementsInfo, Table, Topic};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -158,9 +158,19 @@ async fn a_digest_is_the_same_on_every_version() {
     let mut digests = std::collections::BTreeSet::new();
     for version in versions() {
         let server = prepared(version).await;
+        // One spelling, two operators: the server tells them apart.
+        for id in ["1", "10000000000"] {
+            server.sql("postgres", &format!("select count(*) from orders where id = {id}")).await;
+        }
         let engine = engine(&server.url("postgres"));
         visits(&engine).await;
         let seen = visits(&engine).await;
+        let info = rows(&seen, Topic::StatementsInfo);
+        let info = &StatementsInfo::of(&info)[0];
+        assert!(
+            info.split.unwrap().last.get() >= 1 && info.lumped.unwrap().last.get() >= 2,
+            "{version}: {info:?}"
+        );
         let texts = seen[0].texts.clone().unwrap();
         let wanted = "select count(*) from orders where note = ?";
         let found = texts.shown().find(|(_, text)| *text == wanted);

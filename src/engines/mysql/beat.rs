@@ -9,7 +9,7 @@ use super::meaning::ask_identity;
 use crate::engine::errand::{Errand, Fetched};
 use crate::engine::layout::hash;
 use crate::engine::reading::{Failure, collect, gap};
-use crate::engine::shared::{learn_text, locked, strangers};
+use crate::engine::shared::{learn_text, locked, strangers, tell_splits};
 use crate::engine::{Async, Due, EngineError, Pace, Probe, Visit};
 use crate::model::{InTopic, Scope, Statement, Topic};
 use crate::sql::Dialect;
@@ -57,6 +57,7 @@ impl Beat {
             memory.dear = dear;
         }
         self.texts(&mut visit).await?;
+        tell_splits(&mut visit);
         visit.texts = Some(self.link.server.shared.texts());
         Ok(visit)
     }

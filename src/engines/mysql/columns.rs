@@ -17,6 +17,12 @@ pub struct Columns {
 }
 
 impl Columns {
+    /// How many of these were never read.
+    pub fn unknown(&self, schema: &Name, tables: &[Box<str>]) -> usize {
+        let known = self.schemas.get(schema);
+        tables.iter().filter(|table| !known.is_some_and(|known| known.contains_key(&***table))).count()
+    }
+
     /// Forgets the tables that are no more.
     pub fn retain(&mut self, schema: &Name, tables: &HashSet<&str>) {
         if let Some(known) = self.schemas.get_mut(schema) {

@@ -38,6 +38,12 @@ struct Column {
 }
 
 impl Numbering {
+    /// How many of these were never asked.
+    pub fn unknown(&self, schema: &Name, tables: &[Box<str>]) -> usize {
+        let known = self.schemas.get(schema);
+        tables.iter().filter(|table| !known.is_some_and(|known| known.contains_key(&***table))).count()
+    }
+
     /// Forgets the tables that are no more.
     pub fn retain(&mut self, schema: &Name, tables: &HashSet<&str>) {
         if let Some(known) = self.schemas.get_mut(schema) {

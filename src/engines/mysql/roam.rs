@@ -21,6 +21,8 @@ pub struct Roam {
     here: Option<Name>,
     /// The statements that build the indexes of each schema as it was read last.
     definitions: HashMap<Name, HashMap<i64, String>>,
+    /// The tables of each schema, where the server tells more of those that are open.
+    tables: HashMap<Name, Vec<Box<str>>>,
 }
 
 impl Probe for Roam {
@@ -31,7 +33,8 @@ impl Probe for Roam {
 
 impl Roam {
     pub fn new(link: Link) -> Self {
-        Self { link, round: Round::new(COLLECTORS), here: None, definitions: HashMap::new() }
+        let (definitions, tables) = Default::default();
+        Self { link, round: Round::new(COLLECTORS), here: None, definitions, tables }
     }
 
     async fn stop(&mut self, due: &Due) -> Result<Visit, EngineError> {
@@ -47,6 +50,7 @@ impl Roam {
         self.round.stop(&mut self.link, next.as_ref(), &identity, due, &mut visit).await?;
         if let Some(next) = &next {
             self.take_stock(next, &mut visit);
+            self.tell_unopened(next, &mut visit);
             self.answer(next, due, &mut visit);
         }
         self.round.not_seen(&schemas, &mut visit);
@@ -74,6 +78,9 @@ impl Roam {
         let tables: HashSet<&str> = indexes.iter().map(|index| &*index.table).collect();
         self.link.numbering.retain(schema, &tables);
         self.link.columns.retain(schema, &tables);
+        if !self.link.has_dictionary() {
+            self.tables.insert(schema.clone(), tables.iter().map(|table| (*table).into()).collect());
+        }
         let survey = &mut self.link.survey;
         let strangers = survey.note_strangers(schema, indexes);
         let definition = |index: &Index| Some((index.oid, survey.definition(index)?));
@@ -91,6 +98,28 @@ impl Roam {
         }
         if let Some(why) = lack {
             gap(visit, Topic::Tables, &scope, format!("how tables and indexes are read is not known: {why}"));
+        }
+    }
+
+    /// Of what the server would open tables for, says of how many it is not known.
+    fn tell_unopened(&self, schema: &Name, visit: &mut Visit) {
+        if self.link.has_dictionary() {
+            return;
+        }
+        let scope = Scope::Database(schema.clone());
+        let parts = &visit.sample.parts;
+        let read: HashSet<Topic> =
+            parts.iter().filter(|(_, at, _)| *at == scope).map(|(topic, ..)| *topic).collect();
+        let tables = self.tables.get(schema).map(Vec::as_slice).unwrap_or_default();
+        for (topic, what, unknown) in [
+            (Topic::Columns, "columns", self.link.columns.unknown(schema, tables)),
+            (Topic::Sequences, "AUTO_INCREMENT", self.link.numbering.unknown(schema, tables)),
+        ] {
+            if unknown > 0 && read.contains(&topic) {
+                let all = tables.len();
+                let why = "a table that is not open is not opened for us, and of those that are a few are asked at a time";
+                gap(visit, topic, &scope, format!("{what} of {unknown} of {all} tables not known: {why}"));
+            }
         }
     }
 

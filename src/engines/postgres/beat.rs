@@ -7,7 +7,7 @@ use super::texts;
 use super::visit::ask_identity;
 use crate::engine::errand::{Errand, Fetched};
 use crate::engine::reading::{Failure, collect, gap};
-use crate::engine::shared::{learn_text, strangers};
+use crate::engine::shared::{learn_text, strangers, tell_splits};
 use crate::engine::{Async, Due, EngineError, Lane, Pace, Probe, ServerFacts, Visit};
 use crate::model::{Name, Rows, Scope, Topic};
 use crate::sql::Dialect;
@@ -62,6 +62,7 @@ impl Beat {
             self.names(true).await?;
         }
         self.texts(&mut visit).await?;
+        tell_splits(&mut visit);
         visit.texts = Some(self.link.server.texts());
         Ok(visit)
     }

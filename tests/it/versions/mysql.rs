@@ -2,6 +2,7 @@
 
 mod groups;
 mod latencies;
+mod letters;
 
 use super::{engine, rows, topics, unexpected_gaps, visits};
 use crate::rig::mysql::{Server, Version, flavours, run, versions};
@@ -230,6 +231,15 @@ async fn no_table_is_opened_for_us() {
             visits(&engine).await;
             let seen = visits(&engine).await;
             assert_eq!(Table::of(&rows(&seen, Topic::Tables)).len(), TABLES + 3, "{version}");
+            // What is not opened for us is not known, and said.
+            let is_told = |topic: Topic| {
+                let all = format!("{0} of {0} tables", TABLES + 3);
+                let gaps = seen.iter().flat_map(|visit| &visit.sample.gaps);
+                gaps.filter(|gap| gap.topic == topic).any(|gap| gap.reason.contains(&all))
+            };
+            for topic in [Topic::Columns, Topic::Sequences] {
+                assert_eq!(is_told(topic), version.is_mariadb(), "{version}: {topic}");
+            }
         }
         let open = server.sql("", "show open tables from shop").await;
         assert_eq!(open, Vec::<Vec<Option<String>>>::new(), "{version}");
@@ -245,9 +255,17 @@ async fn a_digest_is_the_same_on_every_flavour() {
     let mut digests = std::collections::BTreeSet::new();
     for version in supported() {
         let server = prepared(version).await;
+        // A list of one is to the server another statement than a longer one.
+        for list in ["1", "1, 2"] {
+            server.sql("shop", &format!("select note from orders where id in ({list})")).await;
+        }
         let engine = engine(&server.url(""));
         visits(&engine).await;
-        let texts = visits(&engine).await[0].texts.clone().unwrap();
+        let seen = visits(&engine).await;
+        let info = rows(&seen, Topic::StatementsInfo);
+        let info = &StatementsInfo::of(&info)[0];
+        assert!(last(info.split) >= Some(1) && last(info.lumped) >= Some(2), "{version}: {info:?}");
+        let texts = seen[0].texts.clone().unwrap();
         let wanted = "select count(*) from orders where note = ?";
         let found = texts.shown().find(|(_, text)| *text == wanted);
         digests.insert(found.unwrap_or_else(|| panic!("{version} does not know {wanted}")).0);
