@@ -210,12 +210,14 @@ pub async fn read(link: &mut Link) -> Result<Read, Failure> {
 }
 
 fn histograms(wanted: &[Wanted], rows: &[Named]) -> HashMap<Wanted, Histogram> {
+    let by_key: HashMap<(&str, &str), &Wanted> =
+        wanted.iter().map(|wanted| ((&*wanted.schema, &*wanted.server_digest), wanted)).collect();
     let mut found: HashMap<Wanted, Histogram> = HashMap::new();
     for row in rows {
-        let nth = row.whole("nth").and_then(|nth| usize::try_from(nth).ok());
+        let key = row.text("schema").zip(row.text("digest"));
         let count = row.whole("count").and_then(|count| u64::try_from(count).ok());
-        let (Some(wanted), Some(count)) = (nth.and_then(|nth| wanted.get(nth)), count) else { continue };
-        let histogram = found.entry(wanted.clone()).or_default();
+        let (Some(wanted), Some(count)) = (key.and_then(|key| by_key.get(&key)), count) else { continue };
+        let histogram = found.entry((*wanted).clone()).or_default();
         if let Some(began) = row.number("began") {
             (histogram.began, histogram.age, histogram.calls) = (Some(began), row.number("age"), count);
         } else if let (Some(bucket), Some(length)) = (row.whole("bucket"), row.number("length")) {

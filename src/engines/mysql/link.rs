@@ -196,22 +196,22 @@ impl Link {
         self.send(sink, &each.join(" union all ")).await
     }
 
-    /// Runs a file's SQL for some statements, each by its key; `nth` says of a row to which it belongs.
+    /// Runs a file's SQL for some statements, by their keys.
     pub async fn ask_each(&mut self, file: &'static str, wanted: &[Wanted]) -> Result<Vec<Named>, Failure> {
         let sql = self.sql(file, &Scope::Server)?;
-        let of = |(nth, wanted): (usize, &Wanted)| {
-            let schema = match &*wanted.schema {
-                "" => "is null".to_owned(),
-                schema => format!("= {}", literal(schema)),
-            };
-            sql.replace("{nth}", &nth.to_string())
-                .replace("{of_schema}", &schema)
-                .replace("{digest}", &wanted.server_digest)
-        };
-        let each: Vec<String> = wanted.iter().enumerate().map(of).collect();
+        let (mut pairs, mut alone) = (Vec::new(), Vec::new());
+        for Wanted { schema, server_digest, .. } in wanted {
+            match &**schema {
+                "" => alone.push(format!("'{server_digest}'")),
+                schema => pairs.push(format!("({}, '{server_digest}')", literal(schema))),
+            }
+        }
+        // No list may be empty.
+        let or = |list: Vec<String>, none: &str| if list.is_empty() { none.into() } else { list.join(", ") };
+        let sql = sql.replace("{in_schemas}", &or(pairs, "('', '')")).replace("{in_none}", &or(alone, "''"));
         let mut rows = Vec::new();
-        if !each.is_empty() {
-            self.send(&mut rows, &each.join(" union all ")).await?;
+        if !wanted.is_empty() {
+            self.send(&mut rows, &sql).await?;
         }
         Ok(rows)
     }
