@@ -203,7 +203,20 @@ async fn a_log_that_may_not_be_read_for_a_while_is_read_on() {
     daemon.wait_for("/api/v1/gaps", |answer| !is_told(answer), LIMIT).await;
 }
 
-/// What the server itself has written of our statements, wherever it stands: calls and microseconds of each table.
+/// What the server itself has written of `sent` statements, as soon as all of them are: who logs is another process.
+async fn truth(server: &Server, sent: u64) -> Vec<(u64, u64)> {
+    let began = Instant::now();
+    loop {
+        let written = written(server);
+        if written.iter().map(|(calls, _)| calls).sum::<u64>() == sent {
+            return written;
+        }
+        assert!(began.elapsed() < LIMIT, "of {sent} statements the server has written {written:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Wherever it stands: calls and microseconds of each table.
 fn written(server: &Server) -> Vec<(u64, u64)> {
     let mut truth: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     for file in fs::read_dir(server.data().join("log")).unwrap().filter_map(Result::ok) {
@@ -224,7 +237,8 @@ fn written(server: &Server) -> Vec<(u64, u64)> {
     truth
 }
 
-async fn run(server: &Server, statements: u64) {
+async fn run(server: &Server, sent: &mut u64, statements: u64) {
+    *sent += statements;
     let client = server.connect_url(&server.url_as("app", "pw", "postgres")).await.unwrap();
     for n in 0..statements {
         let sql = format!("select count(*) from numbered_{} where secret = 'canary-{n}'", n % TABLES);
@@ -279,30 +293,31 @@ async fn through_sql(version: u32, destination: &str) {
     let mut daemon = start(&config, &state).await;
     // Its own statements are entries, and no statements.
     daemon.wait_for("/api/v1/logs", |answer| entries(&answer.json()) > 0.0, LIMIT).await;
+    let mut sent = 0;
     for round in 0..3 {
-        run(&server, 40 + round).await;
-        counts(&daemon, &written(&server)).await;
+        run(&server, &mut sent, 40 + round).await;
+        counts(&daemon, &truth(&server, sent).await).await;
         daemon.signal("KILL");
         gone(daemon.pid).await;
-        run(&server, 17).await;
+        run(&server, &mut sent, 17).await;
         rotate(&server).await;
-        run(&server, 9).await;
+        run(&server, &mut sent, 9).await;
         if round == 1 {
             server.restart(Stop::Fast).await;
         }
         drop(daemon);
         daemon = start(&config, &state).await;
-        run(&server, 11).await;
-        counts(&daemon, &written(&server)).await;
+        run(&server, &mut sent, 11).await;
+        counts(&daemon, &truth(&server, sent).await).await;
         rotate(&server).await;
-        run(&server, 6).await;
+        run(&server, &mut sent, 6).await;
         if round == 2 {
             server.restart(Stop::Fast).await;
-            run(&server, 8).await;
+            run(&server, &mut sent, 8).await;
         }
-        counts(&daemon, &written(&server)).await;
+        counts(&daemon, &truth(&server, sent).await).await;
     }
-    let logs = counts(&daemon, &written(&server)).await;
+    let logs = counts(&daemon, &truth(&server, sent).await).await;
     let whole = &logs[0]["logs"][0];
     assert_eq!((&whole["lost_bytes"], &whole["noise"]), (&0.0.into(), &0.0.into()), "{logs:#}");
     for path in ["/api/v1/logs", "/metrics", "/"] {
@@ -338,7 +353,7 @@ async fn logged(server: &mysql::Server, tables: &[String]) -> Vec<(u64, u64)> {
     for table in tables {
         let sql = format!(
             "select regexp_substr(convert(sql_text using utf8mb4), 'numbered_[0-9]') as n, count(*) as calls,
-                    cast(sum(time_to_sec(query_time) * 1000000 + microsecond(query_time)) as unsigned) as micros
+                    cast(sum(floor(time_to_sec(query_time)) * 1000000 + microsecond(query_time)) as unsigned) as micros
                from mysql.{table} where sql_text like 'select count(*) from numbered\\_%' group by n"
         );
         for row in server.sql("", &sql).await {

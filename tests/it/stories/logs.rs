@@ -1,11 +1,8 @@
 //! Pages about what a log tells, on a server that writes one; it is found by itself.
 
 use super::Story;
-use crate::rig::mysql::{self, Server, Version};
 use serde_json::Value;
 use std::time::Duration;
-
-const LIMIT: Duration = Duration::from_secs(90);
 
 const RULES: &str = "
 [rules.server-errors]
@@ -96,74 +93,4 @@ async fn what_a_log_tells() {
     story.resolves("+").await;
     story.turn_to("server-checkpoint-storm");
     story.resolves("checkpoints").await;
-}
-
-/// Two sessions that take the rows of a table in each other's order, again and again.
-async fn rings(server: &Server) {
-    loop {
-        let (mut one, mut other) = (server.connect("test").await, server.connect("test").await);
-        mysql::run(&mut one, "begin; update rung set n = n + 1 where id = 1").await.unwrap();
-        mysql::run(&mut other, "begin; update rung set n = n + 1 where id = 2").await.unwrap();
-        let (_, _) = tokio::join!(
-            mysql::run(&mut one, "update rung set n = n + 1 where id = 2"),
-            mysql::run(&mut other, "update rung set n = n + 1 where id = 1"),
-        );
-    }
-}
-
-/// A slow log and an error log that are found by themselves; the slow log is followed over its rotation.
-async fn what_the_logs_tell(version: Version) {
-    let settings = [
-        ("innodb_print_all_deadlocks", "ON"),
-        ("slow_query_log", "ON"),
-        ("long_query_time", "0"),
-        ("log_output", "FILE"),
-        // A name relative to the data, as most have it.
-        ("slow_query_log_file", "slow.log"),
-        ("log_error", "error.log"),
-    ];
-    let prepare = ["create table rung (id int primary key, n int) engine = innodb;
-         insert into rung values (1, 0), (2, 0);
-         create table numbered (a int)"];
-    let server = Server::start(version, &settings).await;
-    let story = Story::of(server, "server-deadlocks", &prepare, RULES).await;
-    let deadlock = tokio::select! {
-        finding = story.is_said("+") => finding,
-        () = rings(&story.server) => unreachable!(),
-    };
-    let statements = deadlock["evidence"]["statements"].to_string().to_lowercase();
-    assert!(statements.contains("update rung set"), "{version}: {deadlock:#}");
-    assert!(deadlock["because"].as_str().unwrap().contains("rung"), "{version}: {deadlock:#}");
-
-    // Both are put aside as logrotate does it; statements before and after are all counted.
-    let mut session = story.server.connect("test").await;
-    let mut sent = 0;
-    for aside in ["1", "2"] {
-        for _ in 0..25 {
-            mysql::run(&mut session, "select count(*) as numbered from numbered where a = 7").await.unwrap();
-            sent += 1;
-        }
-        for log in ["slow.log", "error.log"] {
-            let log = story.server.data().join(log);
-            std::fs::rename(&log, log.with_extension(format!("log.{aside}"))).unwrap();
-        }
-        mysql::run(&mut session, "flush slow logs; flush error logs").await.unwrap();
-        for _ in 0..10 {
-            mysql::run(&mut session, "select count(*) as numbered from numbered where a = 8").await.unwrap();
-            sent += 1;
-        }
-    }
-    let is_counted = |logs: Value| {
-        let rows = logs[0]["log_statements"].as_array().cloned().unwrap_or_default();
-        rows.iter().any(|row| row["calls"] == f64::from(sent))
-    };
-    let logs = story.daemon.wait_for("/api/v1/logs", |answer| is_counted(answer.json()), LIMIT).await.json();
-    let whole = &logs[0]["logs"][0];
-    assert_eq!((&whole["lost_bytes"], &whole["noise"]), (&0.0.into(), &0.0.into()), "{version}: {logs:#}");
-    story.resolves("+").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_the_logs_of_mysql_and_mariadb_tell() {
-    tokio::join!(what_the_logs_tell(Version::MySql97), what_the_logs_tell(Version::MariaDb118));
 }
