@@ -2,7 +2,8 @@
 //!
 //! What every engine does the same way is here: SQL that fits the server (`template`, `collector`), results that
 //! become nouns (`layout`, `reading`), what the pulse makes of sessions (`crowd`), the round of the roaming lane
-//! (`round`), what a lane fetches between its visits (`errand`), what the lanes of one server share (`shared`), whom TLS trusts (`trust`, `verify`), when to knock (`door`).
+//! (`round`), what a lane fetches between its visits (`errand`), what the lanes of one server share (`shared`), whom
+//! TLS trusts (`trust`, `verify`), when to knock (`door`).
 
 pub mod blocking;
 pub mod collector;
