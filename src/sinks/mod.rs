@@ -44,7 +44,9 @@ struct Running {
 /// Those who want to be told, as whoever tells them knows them: the least severity worth telling, and where to put
 /// it. Nobody listens at first.
 #[derive(Debug, Clone, Default)]
-pub struct Listeners(Arc<Mutex<Vec<(Severity, Arc<Queue>)>>>);
+pub struct Listeners(Arc<Mutex<List>>);
+
+type List = Vec<(Severity, Arc<Queue>)>;
 
 impl Listeners {
     /// Never waits for a sink. When it returns, the change is put down wherever what waits survives.
@@ -57,11 +59,11 @@ impl Listeners {
         }
     }
 
-    pub(crate) fn replace(&self, listeners: Vec<(Severity, Arc<Queue>)>) {
+    pub(crate) fn replace(&self, listeners: List) {
         *self.list() = listeners;
     }
 
-    fn list(&self) -> MutexGuard<'_, Vec<(Severity, Arc<Queue>)>> {
+    fn list(&self) -> MutexGuard<'_, List> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
