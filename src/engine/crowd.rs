@@ -111,12 +111,19 @@ impl Crowd {
             sessions.iter().map(|session| (session.pid, session.backend_start)).collect();
         // A prepared transaction is nobody's session and lasts as long as its tree.
         starts.extend(self.trees.keys().filter(|root| **root <= 0).map(|root| (*root, None)));
-        for (root, tree) in &mut self.trees {
-            tree.victims.retain(|pid| waiting.contains(pid));
+        self.trees.values_mut().for_each(|tree| tree.victims.retain(|pid| waiting.contains(pid)));
+        // Who waits for several at once loses its time once: they share it.
+        let mut roots: HashMap<i64, f64> = HashMap::new();
+        self.trees
+            .values()
+            .flat_map(|tree| &tree.victims)
+            .for_each(|pid| *roots.entry(*pid).or_default() += 1.0);
+        for (root, tree) in &self.trees {
             if let Some(start) = starts.get(root)
                 && (self.lost.len() < MAX_BLOCKERS || self.lost.contains_key(&(*root, *start)))
             {
-                *self.lost.entry((*root, *start)).or_default() += self.step * tree.victims.len() as f64;
+                let share: f64 = tree.victims.iter().filter_map(|pid| Some(roots.get(pid)?.recip())).sum();
+                *self.lost.entry((*root, *start)).or_default() += self.step * share;
             }
         }
         self.trees.retain(|_, tree| !tree.victims.is_empty());

@@ -34,7 +34,7 @@ noun! {
             victims: Level<Count>,
             /// How long the most patient of them has waited.
             longest_wait_seconds: Level<Seconds>,
-            /// Session time lost by waiting for it.
+            /// Session time lost by waiting for it; who waits for several at once is shared among them.
             lost_seconds: Total<Seconds>,
         }
     }
