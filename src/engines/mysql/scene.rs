@@ -109,7 +109,10 @@ impl Scene {
         let state = std::mem::take(&mut session.wait_event);
         let doing = state.as_deref().unwrap_or_default();
         let command = session.state.as_deref().unwrap_or_default();
+        // Those that play what a source has sent call themselves at work while they wait for more of it.
+        let is_of_the_server = session.user.as_deref().is_none_or(|user| user == "system user");
         session.state = Some(Name::new(match command {
+            _ if is_of_the_server => "background",
             "Sleep" if transaction.is_some() => "idle in transaction",
             "Sleep" => "idle",
             "Daemon" | "Binlog Dump" | "Binlog Dump GTID" | "Slave_IO" | "Slave_SQL" | "Slave_worker"

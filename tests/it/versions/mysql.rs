@@ -400,6 +400,13 @@ async fn a_pair_is_read_as_what_each_is() {
             (Some("127.0.0.1"), Some(0)),
             "{version}"
         );
+        // Those that play what comes from there are no load while nothing comes.
+        let seen = rows(&visits(&engine).await, Topic::Sessions);
+        let of_the_server = |row: &&Session| row.user.as_deref().is_none_or(|user| user == "system user");
+        let players: Vec<_> = Session::of(&seen).iter().filter(of_the_server).collect();
+        assert!(players.len() >= 2, "{version}: {seen:?}");
+        let rest = players.iter().all(|row| row.state.as_deref() == Some("background"));
+        assert!(rest, "{version}: {players:?}");
         assert!(runs.apply_lag_seconds.is_some() && runs.kept_bytes.is_some(), "{version}: {runs:?}");
         if !version.is_mariadb() {
             let workers = rows(&below, Topic::ReplicationWorkers);
