@@ -135,7 +135,7 @@ macro_rules! rules {
                     if $rule::OF.contains(&seen.flavour) && $rule::NEEDS.iter().all(knows) {
                         if self.$file.has_seen_enough(seen) {
                             reading.could_speak.push(($rule::ID, $rule::NEEDS));
-                        } else {
+                        } else if !self.$file.span().is_zero() {
                             reading.longer_look.push(($rule::ID, self.$file.span()));
                         }
                         reading.words.extend(self.$file.check(seen));
@@ -159,7 +159,7 @@ macro_rules! rules {
 pub struct Reading {
     /// The rules that had what they need, and what that is.
     pub could_speak: Vec<(&'static str, &'static [Topic])>,
-    /// The rules that have not seen enough yet, and how far back they look.
+    /// The rules that have not looked back far enough yet, and how far they want to.
     pub longer_look: Vec<(&'static str, Duration)>,
     pub words: Vec<Word>,
 }
