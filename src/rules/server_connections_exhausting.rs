@@ -1,4 +1,4 @@
-use crate::model::{Confidence, Database, Finding, Name, Server, Severity, Topic, evidence};
+use crate::model::{Activity, Confidence, Database, Finding, Name, Server, Severity, Topic, evidence};
 use crate::rule::{Rule, Seen, Word};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,8 +16,8 @@ use serde_json::json;
 /// ## What to do
 ///
 /// Find out who holds them and what for: sessions that are idle belong to pools that are too large, sessions that wait
-/// belong to a lock. A pooler between clients and server helps for good; a higher `max_connections` needs a restart and
-/// makes everything a little slower.
+/// belong to a lock. A pooler between clients and server helps for good; a higher `max_connections` makes everything a
+/// little slower, and in PostgreSQL it needs a restart.
 ///
 /// ## When this page is wrong
 ///
@@ -40,18 +40,28 @@ impl Default for ServerConnectionsExhausting {
 
 impl Rule for ServerConnectionsExhausting {
     const ID: &'static str = "server-connections-exhausting";
-    const NEEDS: &'static [Topic] = &[Topic::Server, Topic::Databases];
+    const NEEDS: &'static [Topic] = &[Topic::Server];
+
+    fn has_seen_enough(&self, seen: &Seen<'_>) -> bool {
+        taken(seen).is_some()
+    }
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
         let servers = seen.now.rows::<Server>().filter_map(move |server| {
             let reserved = server.reserved_connections.map_or(0.0, |reserved| reserved.float());
             let open_to_all = server.connections_max?.float() - reserved;
-            let taken: f64 = seen.now.rows::<Database>().map(|database| database.connections.float()).sum();
-            (open_to_all > 0.0).then_some((taken, open_to_all))
+            Some((taken(seen)?, open_to_all)).filter(|(_, open_to_all)| *open_to_all > 0.0)
         });
         let nearly_full = |(taken, all): &(f64, f64)| *taken >= self.warn_share * all;
         servers.filter(nearly_full).map(|(taken, all)| self.finding(taken, all, seen).into())
     }
+}
+
+/// By its databases, or by the server as a whole, whichever it counts by.
+fn taken(seen: &Seen<'_>) -> Option<f64> {
+    let by_database = seen.now.rows::<Database>().map(|database| database.connections.float());
+    let at_once = || seen.now.rows::<Activity>().find_map(|server| Some(server.connected?.float()));
+    by_database.reduce(|sum, some| sum + some).or_else(at_once)
 }
 
 impl ServerConnectionsExhausting {

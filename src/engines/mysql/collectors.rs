@@ -9,6 +9,7 @@ collectors! {
     Statements      Beat  Server   Statements "statements"      ["statements"];
     StatementsInfo  Beat  Server   Process    "statements_info" ["statements_info"];
     Activity        Beat  Server   Process    "activity"        ["activity"];
+    Server          Beat  Server   Rows       "server"          ["server"];
     Innodb          Beat  Server   Process    "innodb"          ["innodb"];
     Tables          Slow  Database Process    "tables"          ["tables"];
     Indexes         Slow  Database Process    "indexes"         ["indexes"];

@@ -45,6 +45,11 @@ pub fn understand(rows: &mut Rows, link: &Link, visit: &mut Visit) {
             });
             rows.iter_mut().for_each(|row| link.survey.complete_index(row));
         }
+        // That is not asked for with the rest: what a standby is we know better than one variable.
+        Rows::Server(rows) => {
+            let is_standby = visit.server.as_ref().is_some_and(|server| server.role == "standby");
+            rows.iter_mut().for_each(|row| row.in_recovery = is_standby);
+        }
         Rows::StatementsInfo(rows) => rows.iter_mut().for_each(|row| count(row, visit)),
         Rows::Latencies(_) => {
             let lack = locked(&shared.memory).latencies.lack().map(str::to_owned);

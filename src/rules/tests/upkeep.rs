@@ -2,7 +2,7 @@
 
 use super::made_up::*;
 use crate::model::{
-    Checkpoints, Database, Progress, ReplicationSlot, Scope, Server, Setting, Table, Wal, Window,
+    Activity, Checkpoints, Database, Progress, ReplicationSlot, Scope, Server, Setting, Table, Wal, Window,
 };
 use serde_json::{Value, json};
 
@@ -104,6 +104,13 @@ fn connections_run_out() {
     assert!(connected(73, json!(100)).said(rule)[0].starts_with("Urgent"));
     assert_eq!(connected(62, json!(100)).said(rule), NOTHING);
     assert_eq!(connected(70, json!(null)).said(rule), NOTHING, "nobody knows how many it admits");
+    // MySQL counts the connections of the server as a whole.
+    let server: Server = row(json!({"version": "9.7.0", "connections_max": 151}));
+    let activity: Activity = row(json!({"connected": 140}));
+    let parts = [snapshot(0.0, Scope::Server, vec![server]), snapshot(0.0, Scope::Server, vec![activity])];
+    let world = World { now: together(parts), ..World::default() };
+    let said = "Warning connections: 140 of 151 connections open to everybody are taken";
+    assert_eq!(world.said(rule), [said]);
 }
 
 /// Half an hour of a table, its dead rows at both ends.

@@ -10,6 +10,7 @@ mod logs;
 mod plans;
 mod reads;
 mod replication;
+mod server_connections_exhausting;
 mod server_digests_lost;
 mod server_history_list_long;
 mod server_instruments_off;
