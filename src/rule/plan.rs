@@ -14,7 +14,7 @@ use crate::plans::History;
 use crate::rule::Word;
 use crate::sql::shape::{self, Shape};
 use crate::sql::{self, Dialect};
-use crate::workload::{Cost, Key, Sum};
+use crate::workload::{Cost, Sum};
 use std::collections::{BTreeSet, HashMap};
 
 /// Statements whose plans are asked for: the dearest.
@@ -44,17 +44,16 @@ impl Planned<'_> {
 
 /// The dearest statements whose present plan is known.
 pub fn statements<'a>(seen: &Seen<'a>, min_window: Span) -> Vec<Planned<'a>> {
-    if seen.plans.is_empty() {
-        return Vec::new();
-    }
-    let is_planned = |key: &Key| seen.plans.believed(key, seen.at).is_some();
-    let known =
-        statement::all_queries(seen, min_window, |key, _, _| is_planned(key), |cost| cost.exec_seconds);
-    let planned = known.into_iter().filter_map(|ran| {
-        let history = seen.plans.believed(&ran.key, seen.at)?;
+    let Some(sum) = statement::lately(seen, min_window) else { return Vec::new() };
+    // Hundreds have plans where twenty thousand have run.
+    let planned = seen.plans.each().filter_map(|(key, _)| {
+        let history = seen.plans.believed(key, seen.at)?;
+        let ran = statement::query(seen, &sum, key)?;
         Some(Planned { plan: &history.present()?.plan, history, ran })
     });
-    planned.collect()
+    let mut planned: Vec<Planned<'a>> = planned.collect();
+    planned.sort_by(|a, b| b.ran.cost.exec_seconds.total_cmp(&a.ran.cost.exec_seconds));
+    planned
 }
 
 /// Silence of a page about plans means something once there are plans; where there never will be any, it has nothing

@@ -98,13 +98,16 @@ pub fn all_queries<'a>(
 ) -> Vec<Ran<'a>> {
     let Some(sum) = lately(seen, min_window) else { return Vec::new() };
     let costly = sum.statements.iter().filter(|(key, cost)| is_costly(key, cost, &sum));
-    let query = |(key, cost): (&Key, &Cost)| {
-        let text = seen.texts.fingerprint(key.digest).filter(|text| is_query(text))?;
-        Some(Ran { key: key.clone(), cost: *cost, sum: sum.clone(), text })
-    };
-    let mut found: Vec<Ran<'a>> = costly.filter_map(query).collect();
+    let mut found: Vec<Ran<'a>> = costly.filter_map(|(key, _)| query(seen, &sum, key)).collect();
     found.sort_by(|a, b| measure(&b.cost).total_cmp(&measure(&a.cost)));
     found
+}
+
+/// One query, if it ran lately and its wording is known.
+pub fn query<'a>(seen: &Seen<'a>, sum: &Arc<Sum>, key: &Key) -> Option<Ran<'a>> {
+    let (key, cost) = sum.statements.get_key_value(key)?;
+    let text = seen.texts.fingerprint(key.digest).filter(|text| is_query(text))?;
+    Some(Ran { key: key.clone(), cost: *cost, sum: sum.clone(), text })
 }
 
 /// What a run goes through: data where the server tells it, else the rows that it looks at.
