@@ -164,10 +164,7 @@ async fn no_canary_of_mysql_comes_out_anywhere() {
     let place = format!("127.0.0.1:{}/", server.port);
     let targets = [
         format!("name = \"url\"\nurl = \"mysql://sonde:Kn4ry-login@{place}\""),
-        format!(
-            "name = \"file\"\nurl = \"mysql://{place}\"\ndefaults_file = {:?}",
-            file.display().to_string()
-        ),
+        format!("name = \"file\"\nurl = \"mysql://{place}?defaults_file={}\"", file.display()),
         format!(
             "name = \"command\"\nurl = \"mysql://sonde@{place}\"\npassword_command = [\"echo\", \"Kn4ry-login\"]"
         ),
