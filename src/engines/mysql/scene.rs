@@ -110,7 +110,8 @@ impl Scene {
         let doing = state.as_deref().unwrap_or_default();
         let command = session.state.as_deref().unwrap_or_default();
         // Those that play what a source has sent call themselves at work while they wait for more of it.
-        let is_of_the_server = session.user.as_deref().is_none_or(|user| user == "system user");
+        let is_of_the_server = session.backend_type.as_deref() == Some("replication")
+            || session.user.as_deref().is_none_or(|user| user == "system user");
         session.state = Some(Name::new(match command {
             _ if is_of_the_server => "background",
             "Sleep" if transaction.is_some() => "idle in transaction",

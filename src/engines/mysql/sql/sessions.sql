@@ -1,5 +1,7 @@
 -- Every session: who it is, since when it does what it does. Never the text of what it runs.
 -- cost: 0.1 ms with a few sessions; no lock: the list of threads is read without stopping it.
+-- Threads that play what a source has sent bear the name of whoever started them, and call themselves at work while
+-- they wait for more: only the name of the thread tells.
 -- from: t = performance_schema.threads
 select /* dbsonde */
        t.processlist_id as pid
@@ -7,7 +9,7 @@ select /* dbsonde */
      , t.processlist_db as "database"
      , t.processlist_user as user
      , t.processlist_host as client
-     , lower(t.type) as backend_type
+     , if(t.name regexp '^thread/sql/(replica|slave)_', 'replication', lower(t.type)) as backend_type
      , t.processlist_command as state
      , t.processlist_state as wait_event
      , unix_timestamp(now(6)) - t.processlist_time as state_change
