@@ -74,7 +74,24 @@ pub fn none_came(by_itself: Option<Total<Count>>, by_hand: Option<Total<Count>>)
     [by_itself, by_hand].into_iter().all(|total| total.is_some_and(|total| total.float() == 0.0))
 }
 
-pub fn is_at_work(seen: &Seen<'_>, table: &Table) -> bool {
+/// The tables that are late all through a stretch and that nobody is at work on now, each with its stretch and with how
+/// many rows should have brought the work.
+pub fn left_alone<'a>(
+    seen: &'a Seen<'a>,
+    work: Work,
+    min_window: Span,
+    is_late: impl Fn(&Table, &Limits) -> bool + 'a,
+) -> impl Iterator<Item = (&'a Stretch, &'a Table, f64)> {
+    let limits = Limits::of(seen, work);
+    let tables = stretches(seen, min_window);
+    let tables = tables.flat_map(|(stretch, tables)| tables.iter().map(move |table| (stretch, table)));
+    tables.filter_map(move |(stretch, table)| {
+        let limits = limits.filter(|limits| is_late(table, limits) && !is_at_work(seen, table))?;
+        Some((stretch, table, limits.of_table(table)))
+    })
+}
+
+fn is_at_work(seen: &Seen<'_>, table: &Table) -> bool {
     seen.now.rows::<Progress>().any(|work| work.relation_oid == Some(table.oid))
 }
 

@@ -59,17 +59,9 @@ impl Rule for TableStatisticsStale {
     }
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
-        let limits = Limits::of(seen, Work::Analyze);
-        let tables = limits.into_iter().flat_map(move |limits| {
-            let stretches = autovacuum::stretches(seen, self.min_window);
-            stretches.flat_map(move |(stretch, tables)| {
-                let stale = move |table: &&'a Table| self.is_stale(table, &limits);
-                tables.iter().filter(stale).map(move |table| (stretch, table, limits.of_table(table)))
-            })
-        });
-        tables
-            .filter(move |(_, table, _)| !autovacuum::is_at_work(seen, table))
-            .map(|(stretch, table, limit)| finding(stretch, table, limit, seen.at).into())
+        let is_late = |table: &Table, limits: &Limits| self.is_stale(table, limits);
+        let tables = autovacuum::left_alone(seen, Work::Analyze, self.min_window, is_late);
+        tables.map(|(stretch, table, limit)| finding(stretch, table, limit, seen.at).into())
     }
 }
 
