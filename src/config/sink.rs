@@ -1,5 +1,6 @@
 //! Who is told when a finding opens, changes or resolves.
 
+use super::Login;
 use super::password::{self, NoPassword, Secret};
 use crate::model::Severity;
 use schemars::JsonSchema;
@@ -34,6 +35,24 @@ pub struct SinkConfig {
     /// value of X-Dbsonde-Timestamp, a dot and the body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature_key_file: Option<PathBuf>,
+    /// A file with a token on its first line, closed to others, that is shown as `Authorization: Bearer`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_file: Option<PathBuf>,
+    /// Who we are there, if it wants a user and a password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// A file with the password of that user on its first line, closed to others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<PathBuf>,
+    /// The authority that signed its certificate, if it is none of the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// A certificate to show, if it wants one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cert_file: Option<PathBuf>,
+    /// The key of that certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<PathBuf>,
     /// The least severity worth telling: note, warning or urgent.
     #[serde(default = "note")]
     pub severity: Severity,
@@ -87,7 +106,20 @@ impl SinkConfig {
 
     /// What is named from where the configuration lies.
     pub(super) fn files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        [&mut self.url_file, &mut self.path, &mut self.signature_key_file].into_iter().flatten()
+        let own = [&mut self.url_file, &mut self.path, &mut self.signature_key_file];
+        let login = [&mut self.token_file, &mut self.password_file, &mut self.ca_file];
+        own.into_iter().chain(login).chain([&mut self.cert_file, &mut self.key_file]).flatten()
+    }
+
+    pub fn login(&self) -> Login<'_> {
+        Login {
+            token_file: self.token_file.as_deref(),
+            user: self.user.as_deref(),
+            password_file: self.password_file.as_deref(),
+            ca_file: self.ca_file.as_deref(),
+            cert_file: self.cert_file.as_deref(),
+            key_file: self.key_file.as_deref(),
+        }
     }
 
     /// Stable over restarts and other places in the list, and without anything that could be read back.
@@ -109,6 +141,10 @@ impl SinkConfig {
             let known = PLACEHOLDERS.join(" ");
             return Err(("template", format!("nothing stands behind {{{unknown}}}\nknown: {known}")));
         }
+        if let Some(key) = self.login().first_key().filter(|_| !self.kind.posts()) {
+            return Err((key, format!("a {} posts to nobody\nleave it out", self.kind.name())));
+        }
+        self.login().check()?;
         self.signature_key_file.as_deref().map_or(Ok(()), |path| {
             password::check_file(path)
                 .map_err(|why| ("signature_key_file", format!("{}\n{}", why.what, why.mend)))

@@ -67,12 +67,10 @@ fn finding(lack: &Lack, flavour: Flavour) -> Finding {
         severity: Severity::Warning,
         database: None,
         subject: lack.what.clone(),
-        because: format!(
-            "{} is off: {}; switched on it takes {} of memory",
-            lack.what,
-            lack.disables,
-            script::bytes(price),
-        ),
+        because: match price {
+            0.0 => format!("{} is off: {}; switched on it takes no more memory", lack.what, lack.disables),
+            _ => format!("{} is off: {}; switched on it takes {} of memory", lack.what, lack.disables, script::bytes(price)),
+        },
         evidence: evidence([("price_bytes", json!(price))]),
         advice: lack.mend.clone(),
         fix: fix(&lack.what, flavour),

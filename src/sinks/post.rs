@@ -5,10 +5,7 @@ use crate::http;
 use crate::sink::SinkError;
 use axum::body::Body;
 use hyper::{Request, Uri};
-use rustls::ClientConfig;
 use secrecy::ExposeSecret;
-use std::sync::Arc;
-use tokio::sync::OnceCell;
 
 /// Where the requests of one sink go.
 #[derive(Debug)]
@@ -16,27 +13,32 @@ pub struct Post {
     pub config: SinkConfig,
     /// What is added to the path of the address.
     below: &'static str,
-    /// Made at the first need: reading the system's certificates takes a while.
-    tls: OnceCell<Arc<ClientConfig>>,
 }
 
 impl Post {
     pub fn new(config: SinkConfig, below: &'static str) -> Self {
-        Self { config, below, tls: OnceCell::new() }
+        Self { config, below }
     }
 
     /// Posts JSON, with these headers beside the usual ones.
     pub async fn send(&self, headers: &[(&'static str, String)], body: Vec<u8>) -> Result<(), SinkError> {
         let uri = self.uri()?;
         let host = uri.host().unwrap_or_default().to_owned();
-        let tls = if http::is_tls(&uri) { Some(self.tls().await?.clone()) } else { None };
+        let login = self.config.login();
+        let tls = match http::is_tls(&uri) {
+            true => Some(login.trust().await.map_err(SinkError::Retry)?),
+            false => None,
+        };
+        let login = login.authorization().map_err(|error| SinkError::Retry(error.to_string()))?;
         let mut request = Request::post(below(&uri, self.below)).header("Content-Type", "application/json");
+        if let Some(login) = login {
+            request = request.header("Authorization", login);
+        }
         for (name, value) in headers {
             request = request.header(*name, value);
         }
-        // An address and headers of which each is well-formed: no way to fail.
         let request = request.body(Body::from(body));
-        let request = request.map_err(|_| SinkError::GiveUp("the address cannot be asked".into()))?;
+        let request = request.map_err(|_| SinkError::Retry("the login holds what a header cannot".into()))?;
         let answer = http::call(request, tls, 0).await;
         let answer = answer.map_err(|error| SinkError::Retry(format!("{host}: {error}")))?;
         judge(&host, answer.status.as_u16())
@@ -53,13 +55,9 @@ impl Post {
             return Err(wrong("begins with neither http:// nor https://"));
         }
         if uri.authority().is_none_or(|authority| authority.as_str().contains('@')) {
-            return Err(wrong("holds a login, which is not supported"));
+            return Err(wrong("holds a login: write user and password_file beside it"));
         }
         Ok(uri)
-    }
-
-    async fn tls(&self) -> Result<&Arc<ClientConfig>, SinkError> {
-        self.tls.get_or_try_init(async || http::trust(None, None).await.map_err(SinkError::Retry)).await
     }
 }
 
@@ -77,6 +75,8 @@ fn judge(host: &str, status: u16) -> Result<(), SinkError> {
     match status {
         200..=299 => Ok(()),
         300..=399 => Err(SinkError::GiveUp(said(": it redirects, which is not followed"))),
+        // Files with logins and addresses are renewed.
+        401 | 403 => Err(SinkError::Retry(said(": it does not take our login"))),
         408 | 429 => Err(SinkError::Retry(said(""))),
         400..=499 => Err(SinkError::GiveUp(said(""))),
         _ => Err(SinkError::Retry(said(""))),

@@ -1,5 +1,8 @@
 //! The generated references: a stale one fails, and says how to make it anew.
 
+use dbsonde::engine::collector::{Collector, Reach, Tool};
+use dbsonde::engine::Pace;
+use dbsonde::engines::{mysql, postgres};
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
@@ -48,4 +51,48 @@ fn the_configuration() {
     is_current("config/dbsonde.toml", &dbsonde::config::Config::default_toml());
     let schema = schemars::schema_for!(dbsonde::config::Config);
     is_current("config/schema.json", &(serde_json::to_string_pretty(&schema).unwrap() + "\n"));
+}
+
+/// What the head of an SQL file says: what it reads, and what that costs.
+fn head(sql: &str) -> (String, String) {
+    let lines: Vec<&str> = sql.lines().map_while(|line| line.strip_prefix("-- ")).collect();
+    let what = lines.iter().take_while(|line| !line.split(' ').next().unwrap().ends_with(':'));
+    let what = what.copied().collect::<Vec<_>>().join(" ");
+    let cost = lines.iter().find_map(|line| line.strip_prefix("cost: ")).expect("a cost");
+    (what.replace('|', "\\|"), cost.replace('|', "\\|"))
+}
+
+#[test]
+fn the_collectors() {
+    let mut page = String::from(
+        "# Collectors\n\nGenerated from `src/engines/*/collectors.rs` and the heads of the SQL files beside it. Each is read at \
+         its pace, or more seldom where it would cost too much: `[pace]` in the configuration has the floors. Where a server \
+         lacks something that a file names, its other variants are tried, then its columns are left out one by one; what is \
+         missing in the end is a gap with its reason in `/api/v1/gaps`.\n",
+    );
+    let engines: [(&str, &[Collector], &[Tool]); 2] = [
+        ("PostgreSQL", postgres::collectors::COLLECTORS, postgres::collectors::TOOLS),
+        ("MySQL and MariaDB", mysql::collectors::COLLECTORS, mysql::collectors::TOOLS),
+    ];
+    for (engine, collectors, tools) in engines {
+        let rows = "|---|---|---|---|---|";
+        write!(page, "\n## {engine}\n\n| collector | pace | of each | what it reads | what it costs |\n{rows}\n").unwrap();
+        for collector in collectors {
+            let pace = match collector.pace {
+                Pace::Pulse => "pulse",
+                Pace::Beat => "beat",
+                Pace::Slow => "slow",
+                Pace::Rare => "rare",
+            };
+            let of = if collector.reach == Reach::Server { "server" } else { "database" };
+            let (what, cost) = head(collector.sql[0]);
+            writeln!(page, "| `{}` | {pace} | {of} | {what} | {cost} |", collector.file).unwrap();
+        }
+        page.push_str("\nWhat is asked beside them, to understand the rest:\n\n| file | what it reads | what it costs |\n|---|---|---|\n");
+        for (file, sql) in tools {
+            let (what, cost) = head(sql[0]);
+            writeln!(page, "| `{file}` | {what} | {cost} |").unwrap();
+        }
+    }
+    is_current("docs/collectors.md", &page);
 }

@@ -1,6 +1,6 @@
 //! The packages: made from the program under test, looked into, and put on a machine and taken off again.
 
-use crate::rig::Dir;
+use crate::rig::{Dir, root};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -39,18 +39,30 @@ fn is_here(program: &str) -> bool {
     found
 }
 
-/// Runs a script as root of this machine as it would be if nobody minded: whatever it writes goes into a layer that is
+/// This machine as it is, and a Debian with nothing that not every Debian has.
+fn machines() -> Vec<PathBuf> {
+    let bare = root().join("debian");
+    if !bare.exists() {
+        eprintln!("skip: no bare Debian here");
+    }
+    ["/".into(), bare].into_iter().filter(|path| path.exists()).collect()
+}
+
+/// Runs a script as root of a machine as it would be if nobody minded: whatever it writes goes into a layer that is
 /// thrown away. The packages lie in /packages. Does nothing where no such layer can be had.
-fn on_a_throwaway_machine(dir: &Dir, packages: &[&str], script: &str) {
+fn on_a_throwaway(machine: &Path, packages: &[&str], script: &str) {
+    // MACHINE DIR PACKAGE PACKAGE SCRIPT
     const ENTER: &str = "set -eu
-        cd $1; mkdir upper work root
-        mount -t overlay overlay -o lowerdir=/,upperdir=upper,workdir=work root || { echo no layer; exit 77; }
-        mkdir -p root/packages; mv $2 $3 root/packages/
+        cd $2; mkdir upper work root
+        mount -t overlay overlay -o lowerdir=$1,upperdir=upper,workdir=work root || { echo no layer; exit 77; }
+        mkdir -p root/packages; cp $3 $4 root/packages/
         mount --rbind /proc root/proc; mount --rbind /dev root/dev
-        exec chroot root /bin/bash -euxc \"$4\"";
+        exec chroot root /bin/bash -euxc \"$5\"";
     let mut enter = Command::new("unshare");
     enter.args(["--mount", "--propagation", "private", "/bin/bash", "-c", ENTER, "enter"]);
+    let dir = Dir::new();
     let run = enter
+        .arg(machine)
         .arg(dir.path())
         .args(packages)
         .arg(script)
@@ -126,7 +138,9 @@ fn the_debian_package_comes_is_renewed_and_goes() {
         [ \"$before\" = \"$({OURS})\" ]",
         version = env!("CARGO_PKG_VERSION")
     );
-    on_a_throwaway_machine(&dir, &[&first, &second], &script);
+    for machine in machines() {
+        on_a_throwaway(&machine, &[&first, &second], &script);
+    }
 }
 
 #[test]
@@ -169,7 +183,7 @@ fn the_rpm_has_the_same_comes_is_renewed_and_goes() {
         [ \"$before\" = \"$({OURS})\" ]",
         version = env!("CARGO_PKG_VERSION")
     );
-    on_a_throwaway_machine(&dir, &[&first, &second], &script);
+    on_a_throwaway(Path::new("/"), &[&first, &second], &script);
 }
 
 /// No builder of images is at hand. What can be seen without one: that everything which the build reads is copied in.

@@ -1,7 +1,9 @@
 //! Who is told, for real: a problem in a database becomes an alert in Alertmanager and ends there when it is mended;
 //! a restart on either side loses nothing.
 
+use crate::rig::certificates::closed;
 use crate::rig::daemon::{Daemon, request_json};
+use crate::rig::https::Authority;
 use crate::rig::postgres::{Server, any};
 use crate::rig::{Dir, free_port, prometheus};
 use serde_json::Value;
@@ -41,11 +43,24 @@ struct Alertmanager {
 
 impl Alertmanager {
     async fn start(port: u16) -> Alertmanager {
+        let it = Self::spawn(port, "");
+        let end = Instant::now() + LIMIT;
+        while request_json(port, "/api/v2/status").await.is_err() {
+            assert!(Instant::now() < end, "Alertmanager does not start");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        it
+    }
+
+    /// With a front door as the exporter toolkit has it.
+    fn spawn(port: u16, door: &str) -> Alertmanager {
         let dir = Dir::new();
         fs::write(dir.join("am.yml"), "route: { receiver: nobody }\nreceivers: [{ name: nobody }]\n")
             .unwrap();
+        fs::write(dir.join("door.yml"), door).unwrap();
         let child = prometheus("prometheus-alertmanager")
             .arg(format!("--config.file={}", dir.join("am.yml").display()))
+            .arg(format!("--web.config.file={}", dir.join("door.yml").display()))
             .arg(format!("--storage.path={}", dir.join("data").display()))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
             .args(["--cluster.listen-address=", "--log.level=error"])
@@ -53,13 +68,7 @@ impl Alertmanager {
             .stderr(Stdio::null())
             .spawn()
             .expect("prometheus-alertmanager: run tests/rig/install.sh");
-        let it = Alertmanager { port, child, _dir: dir };
-        let end = Instant::now() + LIMIT;
-        while request_json(port, "/api/v2/status").await.is_err() {
-            assert!(Instant::now() < end, "Alertmanager does not start");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        it
+        Alertmanager { port, child, _dir: dir }
     }
 
     /// The alerts of a page that are active.
@@ -109,6 +118,38 @@ async fn a_problem_becomes_an_alert_that_ends_when_it_is_mended() {
         client.batch_execute(statement).await.unwrap();
     }
     alertmanager.has("index-duplicate", false, &daemon).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alertmanager_behind_tls_and_a_login_is_told_once_the_login_is_right() {
+    let (server, port, dir) = (with_a_duplicate().await, free_port(), Dir::new());
+    let authority = Authority::new("operator");
+    authority.issue("localhost", &["localhost"]).write(&dir, "am");
+    fs::write(dir.join("ca.pem"), authority.pem()).unwrap();
+    let at = |file: &str| dir.join(file).display().to_string();
+    let (cert, key) = (at("am.pem"), at("am.key"));
+    let door = format!(
+        "tls_server_config: {{ cert_file: {cert}, key_file: {key} }}\nbasic_auth_users: {{ sonde: '{}' }}\n",
+        bcrypt::hash("open sesame", 4).unwrap()
+    );
+    let _alertmanager = Alertmanager::spawn(port, &door);
+    fs::write(dir.join("password"), "open barley").unwrap();
+    closed(&dir.join("password"));
+    let sink = format!(
+        "kind = \"alertmanager\"\nurl = \"https://localhost:{port}\"\nca_file = {:?}\nuser = \"sonde\"\npassword_file = {:?}",
+        at("ca.pem"),
+        at("password")
+    );
+    let daemon = Daemon::start(&config(&server, &sink)).await;
+    daemon.wait_for_log("answered 401: it does not take our login", LIMIT).await;
+    fs::write(dir.join("password"), "open sesame").unwrap();
+    let delivered = |text: &str| {
+        text.lines().any(|line| line.starts_with("dbsonde_sink_delivered_total") && !line.ends_with(" 0"))
+    };
+    daemon.wait_for("/metrics", |answer| delivered(&answer.text()), LIMIT).await;
+    for secret in ["open barley", "open sesame"] {
+        assert!(!daemon.log().contains(secret), "{}", daemon.log());
+    }
 }
 
 /// Takes requests on a port and returns their bodies, until as many have come as are wanted.

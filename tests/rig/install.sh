@@ -131,20 +131,34 @@ prometheus_need() {
   "$rig/prometheus/usr/bin/promtool" --version >/dev/null 2>&1
 }
 
-# What judges manifests and the chart. The chart's own tool is built from source where there is Go.
+# What judges manifests and the chart: built from source where there is Go, with the schemas of Kubernetes out of a
+# Python package and those of the Prometheus operator out of its module.
 kubernetes_need() {
-  local venv=$rig/kubernetes
-  if [ ! -x "$venv/bin/kubernetes-validate" ]; then
-    echo "installing kubernetes-validate"
-    python3 -m venv "$venv" 2>/dev/null || { apt_need python3-venv && python3 -m venv "$venv"; } || return 1
-    "$venv/bin/pip" -q --disable-pip-version-check install kubernetes-validate==1.37.0 || return 1
-  fi
+  local venv=$rig/kubernetes to=$rig/kubernetes/schemas operator=github.com/prometheus-operator/prometheus-operator
   command -v kubectl >/dev/null || echo "skip: kubectl, and with it the manifests"
-  if [ ! -x "$rig/bin/helm" ] && ! command -v helm >/dev/null; then
-    command -v go >/dev/null || { echo "skip: helm (no Go here to build it with), and with it the chart" && return 0; }
-    echo "building helm"
-    GOBIN=$rig/bin go install helm.sh/helm/v3/cmd/helm@v3.17.3 2>/dev/null || echo "skip: helm cannot be built here"
-  fi
+  [ -x "$rig/bin/helm" ] && [ -x "$rig/bin/kubeconform" ] && [ -d "$to" ] && return 0
+  command -v go >/dev/null || { echo "skip: helm and kubeconform (no Go here to build them with), and with them the chart" && return 0; }
+  echo "building helm and kubeconform"
+  GOBIN=$rig/bin go install helm.sh/helm/v3/cmd/helm@v3.17.3 2>/dev/null &&
+    GOBIN=$rig/bin go install github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0 2>/dev/null || return 1
+  python3 -m venv "$venv" 2>/dev/null || { apt_need python3-venv && python3 -m venv "$venv"; } || return 1
+  "$venv/bin/pip" -q --disable-pip-version-check install kubernetes-validate==1.37.0 || return 1
+  operator=$(go mod download -json "$operator@v0.85.0" | sed -n 's/^[[:space:]]*"Dir": "\(.*\)",$/\1/p') || return 1
+  rm -rf "$to.new" "$to"
+  "$venv/bin/python" tests/rig/schemas.py "$venv"/lib/python*/site-packages/kubernetes_validate/kubernetes-json-schema/v1.37.0-local-strict \
+    "$operator"/example/prometheus-operator-crd/*_{podmonitors,prometheusrules,servicemonitors}.yaml "$to.new" && mv "$to.new" "$to"
+}
+
+# A Debian with what every Debian has and nothing else, to put the package on.
+debian_need() {
+  local to=$rig/debian work
+  [ -d "$to" ] && return 0
+  [ "$(id -u)" = 0 ] || return 1
+  apt_need mmdebstrap || return 1
+  echo "installing a bare Debian"
+  work=$(suite "$(. /etc/os-release && echo "$VERSION_CODENAME")") || return 1
+  rm -rf "$to.new"
+  mmdebstrap -q --variant=minbase --aptopt='APT::Sandbox::User "root"' '' "$to.new" "$work/sources.list" && mv "$to.new" "$to"
 }
 
 # The program and its libraries: the package would start a server.
@@ -177,9 +191,10 @@ postgresql_need || skip "the distribution's PostgreSQL"
 command -v openssl >/dev/null || apt_need openssl || skip "openssl"
 command -v python3 >/dev/null || apt_need python3 || skip "python3"
 command -v npm >/dev/null || apt_need npm nodejs || skip "npm, and with it PostgreSQL 10 to 18"
-kubernetes_need || skip "kubernetes-validate"
+kubernetes_need || echo "skip: helm, kubeconform, or the schemas of Kubernetes, and with them the chart"
 pgbouncer_need || skip "PgBouncer"
 prometheus_need || skip "Prometheus, promtool, Alertmanager and mysqld_exporter"
+debian_need || echo "skip: a bare Debian, and with it the package on one"
 deny_need || echo "skip: cargo-deny, and with it what deny.toml says"
 command -v rpmbuild >/dev/null || apt_need rpm || echo "skip: rpmbuild, and with it the RPM"
 command -v lintian >/dev/null || apt_need lintian || echo "skip: lintian"

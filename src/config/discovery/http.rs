@@ -1,7 +1,7 @@
 //! Where a list of targets is had over HTTP.
 
 use super::list::{self, Form, Writer};
-use crate::config::{ConfigError, Secret, Span, Target, password};
+use crate::config::{ConfigError, Login, Span, Target};
 use hyper::Uri;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -75,13 +75,15 @@ impl HttpList {
         Ok(uri)
     }
 
-    /// Read anew each time, so that they can be rotated.
-    pub fn token(&self) -> Result<Option<Secret>, password::NoPassword> {
-        self.token_file.as_deref().map(password::read_secret).transpose()
-    }
-
-    pub fn password(&self) -> Result<Option<Secret>, password::NoPassword> {
-        self.password_file.as_deref().map(password::read_secret).transpose()
+    pub fn login(&self) -> Login<'_> {
+        Login {
+            token_file: self.token_file.as_deref(),
+            user: self.user.as_deref(),
+            password_file: self.password_file.as_deref(),
+            ca_file: self.ca_file.as_deref(),
+            cert_file: self.cert_file.as_deref(),
+            key_file: self.key_file.as_deref(),
+        }
     }
 
     /// What an answer lists, each target checked by itself.
@@ -114,35 +116,7 @@ impl HttpList {
                 "timeout is at least 1s and no longer than refresh\nwrite timeout = \"10s\", or leave it out";
             return Err(("timeout", said.to_owned()));
         }
-        if self.token_file.is_some() && self.user.is_some() {
-            return Err(("token_file", "a token and a user are two logins\nleave one out".to_owned()));
-        }
-        if self.user.is_some() != self.password_file.is_some() {
-            return Err(("user", "user and password_file belong together\nname both or neither".to_owned()));
-        }
-        if self.cert_file.is_some() != self.key_file.is_some() {
-            return Err((
-                "cert_file",
-                "cert_file and key_file belong together\nname both or neither".to_owned(),
-            ));
-        }
-        for (key, path) in [
-            ("token_file", &self.token_file),
-            ("password_file", &self.password_file),
-            ("key_file", &self.key_file),
-        ] {
-            let closed = path.as_deref().map_or(Ok(()), password::check_file);
-            closed.map_err(|why| (key, format!("{}\n{}", why.what, why.mend)))?;
-        }
-        for (key, path) in [("ca_file", &self.ca_file), ("cert_file", &self.cert_file)] {
-            if let Some(path) = path.as_deref().filter(|path| !path.is_file()) {
-                return Err((
-                    key,
-                    format!("there is no file {}\ncorrect the path, or leave it out", path.display()),
-                ));
-            }
-        }
-        Ok(())
+        self.login().check()
     }
 }
 

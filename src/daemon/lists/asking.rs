@@ -1,13 +1,10 @@
 //! Asking one address for its list, again and again.
 
 use super::{State, open};
-use crate::config::{HttpList, Secret};
+use crate::config::HttpList;
 use crate::http;
 use axum::body::Body;
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use hyper::{Request, StatusCode};
-use secrecy::ExposeSecret;
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
@@ -57,14 +54,8 @@ pub async fn text(config: &HttpList) -> Result<String, String> {
 
 async fn answer(config: &HttpList) -> Result<String, String> {
     let uri = config.uri()?;
-    let login = login(config).map_err(|error| error.to_string())?;
-    let tls = match http::is_tls(&uri) {
-        true => {
-            let own = config.cert_file.as_deref().zip(config.key_file.as_deref());
-            Some(http::trust(config.ca_file.as_deref(), own).await?)
-        }
-        false => None,
-    };
+    let login = config.login().authorization().map_err(|error| error.to_string())?;
+    let tls = if http::is_tls(&uri) { Some(config.login().trust().await?) } else { None };
     let mut request = Request::get(uri)
         .header("Accept", "application/json")
         .header("X-Prometheus-Refresh-Interval-Seconds", config.refresh.get().as_secs_f64().to_string());
@@ -82,14 +73,4 @@ async fn answer(config: &HttpList) -> Result<String, String> {
         return Err("its answer is not called application/json".to_owned());
     }
     String::from_utf8(answer.body).map_err(|_| "its answer is not UTF-8 text".to_owned())
-}
-
-fn login(config: &HttpList) -> Result<Option<String>, crate::config::NoPassword> {
-    let show = |secret: &Secret| secret.get().expose_secret().to_owned();
-    if let Some(token) = config.token()? {
-        return Ok(Some(format!("Bearer {}", show(&token))));
-    }
-    let Some((user, password)) = config.user.as_ref().zip(config.password()?) else { return Ok(None) };
-    let both = BASE64_STANDARD.encode(format!("{user}:{}", show(&password)));
-    Ok(Some(format!("Basic {both}")))
 }

@@ -6,7 +6,7 @@
 mod answer;
 mod beat;
 mod blocking;
-mod collectors;
+pub mod collectors;
 mod columns;
 mod connect;
 mod door;

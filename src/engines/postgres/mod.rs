@@ -2,7 +2,7 @@
 //! → `link` (a lane's connection) → `beat`, `pulse`, `roam` (the lanes) → `rows` (cells become nouns).
 
 mod beat;
-mod collectors;
+pub mod collectors;
 mod connect;
 mod demand;
 mod explain;

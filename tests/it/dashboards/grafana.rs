@@ -1,6 +1,6 @@
 //! A dashboard as Grafana wants it (schema 39).
 
-use super::{Board, Kind, Link, Panel, Query, expanded};
+use super::{Board, Kind, Link, Panel, Query};
 use serde_json::{Value, json};
 
 const WIDTH: u32 = 24;
@@ -124,7 +124,7 @@ fn letter(nth: usize) -> char {
 fn target(query: &Query, nth: usize, kind: Kind, board: &Board) -> Value {
     let table = kind == Kind::Table;
     json!({
-        "refId": letter(nth), "datasource": datasource(), "expr": expanded(&query.expr, board),
+        "refId": letter(nth), "datasource": datasource(), "expr": query.promql(board),
         "legendFormat": query.legend, "instant": table, "range": !table,
         "format": if table { "table" } else { "time_series" },
     })

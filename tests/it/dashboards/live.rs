@@ -3,7 +3,7 @@
 //! What a panel does not claim to speak of it must not have; and every metric that it names must matter to it.
 
 use super::scene::{SCRAPE_SECONDS, Scene};
-use super::{BOARDS, Flavour, Kind, board, expanded};
+use super::{BOARDS, Flavour, Kind, board};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant, SystemTime};
@@ -74,7 +74,7 @@ fn asked() -> Vec<Asked> {
             for query in &panel.query {
                 let labels =
                     if panel.kind == Kind::Table { grouped(&query.expr) } else { shown(&query.legend) };
-                for expr in alternatives(&expanded(&query.expr, &board)) {
+                for expr in alternatives(&query.promql(&board)) {
                     all.push(Asked {
                         what: format!("{name}: {}", panel.title),
                         expr: expr.to_owned(),

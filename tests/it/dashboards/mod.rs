@@ -117,6 +117,7 @@ struct Link {
 struct Query {
     /// PromQL in which `$own`, `$here`, `$there` and `$statement` stand for the matchers of the variables.
     expr: String,
+    /// `{{statement}}` in it is what a digest stands for.
     #[serde(default)]
     legend: String,
     /// The column of a table that it fills.
@@ -138,18 +139,32 @@ fn board(name: &str) -> Board {
     toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// `$own` is this dbsonde, `$here` also the target, `$there` also the database, `$statement` also the digest. Of the
-/// variables only those stand that the dashboard has.
-fn expanded(expr: &str, board: &Board) -> String {
-    let matchers = |names: &[&str]| -> String {
-        let own = ["job", "instance"].into_iter();
-        let chosen = names.iter().copied().filter(|name| board.variables.iter().any(|v| v == name));
-        own.chain(chosen).map(|name| format!("{name}=~\"${name}\"")).collect::<Vec<_>>().join(", ")
-    };
-    expr.replace("$own", &matchers(&[]))
-        .replace("$here", &matchers(&["target"]))
-        .replace("$there", &matchers(&["target", "database"]))
-        .replace("$statement", &matchers(&["target", "database", "digest"]))
+impl Query {
+    /// `$own` is this dbsonde, `$here` also the target, `$there` also the database, `$statement` also the digest. Of
+    /// the variables only those stand that the dashboard has.
+    fn promql(&self, board: &Board) -> String {
+        let matchers = |names: &[&str]| -> String {
+            let own = ["job", "instance"].into_iter();
+            let chosen = names.iter().copied().filter(|name| board.variables.iter().any(|v| v == name));
+            own.chain(chosen).map(|name| format!("{name}=~\"${name}\"")).collect::<Vec<_>>().join(", ")
+        };
+        let expr = if self.legend.contains("{{statement}}") { told(&self.expr) } else { self.expr.clone() };
+        expr.replace("$own", &matchers(&[]))
+            .replace("$here", &matchers(&["target"]))
+            .replace("$there", &matchers(&["target", "database"]))
+            .replace("$statement", &matchers(&["target", "database", "digest"]))
+    }
+}
+
+/// The same numbers by digest with a label `statement`, because nobody knows a digest by its name: how its text
+/// begins, or the digest itself where there is no text, as of `other`.
+fn told(by_digest: &str) -> String {
+    const TEXTS: &str = "max by (digest, fingerprint) (dbsonde_statement_info{$here})";
+    format!(
+        "label_replace(({by_digest}) * on (digest) group_left (fingerprint) {TEXTS}, \
+         \"statement\", \"$1\", \"fingerprint\", \"(.{{0,50}}).*\") \
+         or on (digest) label_replace({by_digest}, \"statement\", \"$1\", \"digest\", \"(.*)\")"
+    )
 }
 
 #[test]

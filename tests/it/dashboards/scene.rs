@@ -1,6 +1,7 @@
 //! What dashboards are tried on: servers of every engine at work, with their copies, watched by the real daemon, which a
 //! real Prometheus scrapes.
 
+use crate::rig::certificates::Certificates;
 use crate::rig::daemon::{Daemon, request_json};
 use crate::rig::mysql::Version::{MariaDb118, MariaDb1011, MySql97};
 use crate::rig::mysql::{self, Version, run};
@@ -145,6 +146,10 @@ async fn postgres_pair() -> [postgres::Server; 2] {
         select pg_create_physical_replication_slot('spare', true)";
     primary.sql("postgres", setup).await;
     primary.sql("postgres", "vacuum analyze").await;
+    // The others make certificates for themselves.
+    Certificates::new().install("server", &primary.data());
+    primary.sql("postgres", "alter system set ssl = on").await;
+    primary.sql("postgres", "select pg_reload_conf()").await;
     let standby = primary.replica().await;
     [primary, standby]
 }
