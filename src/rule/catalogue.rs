@@ -93,6 +93,11 @@ impl<'a> Catalogue<'a> {
         })
     }
 
+    /// What the planner knows of a column.
+    pub fn statistics(&self, column: &Column) -> Option<&'a ColumnStatistics> {
+        self.statistics.get(&(&*column.schema, &*column.table, &*column.column)).copied()
+    }
+
     /// How many values a column has, where the planner knows.
     pub fn distinct(&self, table: &Table, column: &str) -> Option<f64> {
         let known = self.statistics.get(&(&*table.schema, &*table.table, column))?.distinct_values;

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 crate::rules! {
+    index_bloated::IndexBloated,
     index_duplicate::IndexDuplicate,
     index_hidden_by_expression::IndexHiddenByExpression,
     index_invalid::IndexInvalid,

@@ -1,6 +1,7 @@
 //! Each page of the handbook against servers that are made up: what makes it speak, and what leaves it silent.
 //! The servers are in `made_up`; nothing here asks a real one.
 
+mod index_bloated;
 mod index_duplicate;
 mod index_invalid;
 mod index_missing_on_foreign_key;
@@ -29,6 +30,7 @@ use super::Handbook;
 use crate::model::{Fix, Flavour};
 use crate::rule::Word;
 use crate::script;
+use index_bloated::bloated;
 use index_duplicate::twins;
 use index_invalid::broken;
 use index_missing_on_foreign_key::deleting;
@@ -61,6 +63,7 @@ use upkeep::{checkpoints, connected, forgotten, neglected, set, slot};
 /// A world that makes a page speak, and one that does not.
 fn worlds(id: &str) -> (World, World) {
     match id {
+        "index-bloated" => (bloated(json!({}), json!({})), bloated(json!({"rows": 3_000_000}), json!({}))),
         "index-duplicate" => (twins(json!({}), json!({})), twins(json!({}), json!({"columns": "3"}))),
         "index-invalid" => (broken(json!({})), broken(json!({"is_valid": true}))),
         "index-hidden-by-expression" => (hidden("(lower(note) = $1)"), hidden("(note = $1)")),

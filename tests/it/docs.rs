@@ -1,7 +1,7 @@
 //! The generated references: a stale one fails, and says how to make it anew.
 
-use dbsonde::engine::collector::{Collector, Reach, Tool};
 use dbsonde::engine::Pace;
+use dbsonde::engine::collector::{Collector, Reach, Tool};
 use dbsonde::engines::{mysql, postgres};
 use std::fmt::Write;
 use std::fs;
@@ -76,7 +76,11 @@ fn the_collectors() {
     ];
     for (engine, collectors, tools) in engines {
         let rows = "|---|---|---|---|---|";
-        write!(page, "\n## {engine}\n\n| collector | pace | of each | what it reads | what it costs |\n{rows}\n").unwrap();
+        write!(
+            page,
+            "\n## {engine}\n\n| collector | pace | of each | what it reads | what it costs |\n{rows}\n"
+        )
+        .unwrap();
         for collector in collectors {
             let pace = match collector.pace {
                 Pace::Pulse => "pulse",

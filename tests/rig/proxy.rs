@@ -69,6 +69,16 @@ impl Proxy {
         self.shared.target.store(target_port, Ordering::SeqCst);
     }
 
+    /// The same with every open connection cut first.
+    pub async fn move_to(&self, target_port: u16) {
+        self.set(Mode::Cut);
+        while self.now() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        self.retarget(target_port);
+        self.set(Mode::Pass);
+    }
+
     /// Connections accepted since the start.
     pub fn opened(&self) -> usize {
         self.shared.opened.load(Ordering::SeqCst)

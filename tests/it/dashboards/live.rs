@@ -62,6 +62,11 @@ fn alternatives(expr: &str) -> Vec<&str> {
         }
     }
     all.push(&expr[from..]);
+    // By which labels an alternative stands in does not matter where it stands alone.
+    for expr in &mut all {
+        *expr =
+            expr.strip_prefix("on (").and_then(|rest| rest.split_once(") ")).map_or(*expr, |(_, rest)| rest);
+    }
     all.retain(|expr| expr.contains('{'));
     all
 }

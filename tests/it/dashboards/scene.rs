@@ -278,7 +278,7 @@ const OF_POSTGRES: [Client; 4] = [
 
 const OF_MYSQL: [Client; 6] = [
     &[
-        ("set tmp_table_size = 1024, max_heap_table_size = 16384", 0),
+        ("set big_tables = on", 0),
         ("select note, customer, count(*) from orders group by note, customer order by 3", 400),
     ],
     &[("select count(*) from hot a join hot b on a.n + 0 < b.n + 0", 200)],

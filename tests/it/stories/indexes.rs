@@ -9,6 +9,8 @@ const SHOP: &str = "
     insert into orders select n, 1 + n % 2000, 'note ' || n from generate_series(1, 20000) n;
     create index orders_note on orders (note);
     create index orders_note_id on orders (note, id);
+    create table queue (id bigint primary key);
+    insert into queue select generate_series(1, 200000);
     create table twice (a int);
     insert into twice values (1), (1)";
 
@@ -17,6 +19,8 @@ const PAGES: &str = "
     min_bytes = \"64KiB\"
     [rules.index-missing-on-foreign-key]
     min_bytes = \"64KiB\"
+    [rules.index-bloated]
+    min_wasted = \"1MiB\"
     [rules.index-duplicate]
     min_bytes = \"64KiB\"";
 
@@ -45,4 +49,12 @@ async fn indexes_in_each_others_way_or_missing() {
     story.run(&missing, "rollback").await;
     story.server.sql("postgres", "delete from customers where id between 30 and 50").await;
     story.appears("public.orders").await;
+
+    story.turn_to("index-bloated");
+    assert_eq!(story.found().await, [] as [serde_json::Value; 0], "all are full");
+    story.server.sql("postgres", "delete from queue where id % 50 > 0").await;
+    story.server.sql("postgres", "vacuum queue").await;
+    let bloated = story.appears("public.queue_pkey").await;
+    story.run(&bloated, "sql").await;
+    story.resolves("public.queue_pkey").await;
 }
