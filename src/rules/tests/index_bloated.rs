@@ -30,7 +30,7 @@ fn knowing(mut world: World, width: i64) -> World {
 
 #[test]
 fn most_of_it_holds_nothing() {
-    let said = "Note public.note_idx: index public.note_idx on orders has 200 MiB for 100,000 entries that need 3.2 MiB at most: \
+    let said = "Note public.note_idx: index public.note_idx on orders has 200 MiB for 100,000 entries that need 3.1 MiB at most: \
                 98 % of it holds nothing";
     assert_eq!(bloated(json!({}), json!({})).said(RULE), [said]);
     let fix = bloated(json!({}), json!({})).fix(RULE).unwrap();
