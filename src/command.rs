@@ -7,10 +7,12 @@ use crate::commands::{
 };
 use crate::config::{ConfigError, LogFormat, LogLevel, has_secret_argument, wants_colour};
 use crate::engine::EngineError;
+use crate::telemetry::journal::Journal;
 use clap::{Parser, Subcommand};
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -119,6 +121,20 @@ const SECRET_ARGUMENT: &str = "the password in the URL can be read by everybody 
 
 /// Our own words from `level` up, those of libraries from `warn` up: theirs may hold what ours never do.
 pub fn start_logging(level: LogLevel, format: LogFormat) {
+    log_to(io::stderr, level, format);
+}
+
+/// The same for who runs for long: whoever stops reading us must not hold us up. No thread, no such promise.
+pub fn start_journal(level: LogLevel, format: LogFormat) -> Option<Journal> {
+    let journal = Journal::start(io::stderr()).ok();
+    match &journal {
+        Some(journal) => log_to(journal.clone(), level, format),
+        None => start_logging(level, format),
+    }
+    journal
+}
+
+fn log_to(writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static, level: LogLevel, format: LogFormat) {
     let (libraries, own) = match level {
         LogLevel::Error => (LevelFilter::ERROR, LevelFilter::ERROR),
         LogLevel::Warn => (LevelFilter::WARN, LevelFilter::WARN),
@@ -128,10 +144,8 @@ pub fn start_logging(level: LogLevel, format: LogFormat) {
     };
     let wanted = Targets::new().with_default(libraries).with_target("dbsonde", own);
     let colour = io::stderr().is_terminal() && wants_colour();
-    let builder = tracing_subscriber::fmt()
-        .with_writer(io::stderr)
-        .with_ansi(colour)
-        .with_max_level(LevelFilter::TRACE);
+    let builder =
+        tracing_subscriber::fmt().with_writer(writer).with_ansi(colour).with_max_level(LevelFilter::TRACE);
     // A second start, in a test, changes nothing.
     let _ = match format {
         LogFormat::Text => builder.finish().with(wanted).try_init(),

@@ -18,6 +18,7 @@ use crate::model::Name;
 use crate::sinks::{self, Sinks};
 use crate::store::Keeper;
 use crate::stores::files::Files;
+use crate::telemetry::journal::Journal;
 use crate::telemetry::{SinkHealth, Telemetry};
 use crate::watch::{Outlets, Plan, Rules, Watch, watch};
 use crate::web;
@@ -91,7 +92,7 @@ struct Daemon {
 }
 
 /// Runs until it is told to stop by a signal.
-pub async fn run(source: ConfigSource) -> Result<(), DaemonError> {
+pub async fn run(source: ConfigSource, journal: Option<Journal>) -> Result<(), DaemonError> {
     // From before it is read: what changes while we start is a change.
     let mut edits = Edits::of(&source);
     let config = source.load()?;
@@ -154,7 +155,9 @@ pub async fn run(source: ConfigSource) -> Result<(), DaemonError> {
             _ = count.tick() => {
                 telemetry.sinks(health(&daemon.sinks));
                 telemetry.lists(daemon.lists.health());
-                daemon.look_at_ourselves(&telemetry);
+                telemetry.queue_lost("log", journal.as_ref().map_or(0, Journal::newly_lost));
+                daemon.keeper.look();
+                daemon.look_at_ourselves(&telemetry).await;
             }
         }
     }
@@ -182,6 +185,7 @@ fn health(sinks: &Sinks) -> Vec<SinkHealth> {
         delivered: counts.delivered,
         dropped: counts.dropped + counts.given_up,
         waiting: counts.waiting,
+        unkept: counts.unkept,
     });
     told.collect()
 }
@@ -254,13 +258,13 @@ impl Daemon {
         self.apply(&config).await
     }
 
-    fn look_at_ourselves(&mut self, telemetry: &Telemetry) {
+    async fn look_at_ourselves(&mut self, telemetry: &Telemetry) {
         self.front.look();
         telemetry.open_to_others(self.front.is_open_to_others());
         let found = self.front.finding().into_iter().chain(self.lists.findings()).collect();
         let changes = self.ourselves.judge(self.clock.now().wall, found, &self.silences);
         let listeners = self.sinks.listeners();
-        changes.iter().for_each(|change| listeners.tell(change));
+        listeners.tell(&changes).await;
         let own = self.ourselves.findings();
         self.board.send_if_modified(|board| {
             let is_news = board.own != own;

@@ -21,6 +21,8 @@ pub mod digest;
 pub mod engine;
 pub mod engines;
 pub mod follow;
+#[cfg(test)]
+mod fuzz;
 mod http;
 pub mod inspect;
 pub mod lane;

@@ -6,7 +6,8 @@
 //! `cargo test --lib -- simulation` runs eighty, `SEEDS=10000 cargo test --release --lib -- simulation` ten thousand,
 //! `SEED=17 cargo test --lib -- simulation --nocapture` one, with its story.
 
-mod dice;
+mod crowd;
+pub mod dice;
 mod disk;
 mod ear;
 mod life;

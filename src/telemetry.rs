@@ -1,6 +1,8 @@
 //! Our own health, as opposed to that of the targets: what we are, what we use, what we had to drop. Handed around,
 //! never global.
 
+pub mod journal;
+
 use crate::store::Health;
 use crate::web::exposition::{Family, Type, Writer, write_labels};
 use crate::web::metrics::Own;
@@ -45,6 +47,8 @@ own! {
     LOST = Counter "dbsonde_sink_dropped" by ["sink"];
     /// Changes of findings that wait for a sink.
     WAITING = Gauge "dbsonde_sink_waiting" by ["sink"];
+    /// Of those and the one that is being delivered, how many could not be put on disk yet: a restart would lose them.
+    UNKEPT = Gauge "dbsonde_sink_unkept" by ["sink"];
     /// Targets of a list that is had over HTTP, as it is in force.
     LISTED = Gauge "dbsonde_discovery_targets" by ["list"];
     /// Times that such a list could not be had, or was refused.
@@ -70,6 +74,7 @@ pub struct SinkHealth {
     pub delivered: u64,
     pub dropped: u64,
     pub waiting: usize,
+    pub unkept: Option<usize>,
 }
 
 /// How a list of targets fares that is had over HTTP.
@@ -146,6 +151,13 @@ impl Telemetry {
         count(&self.all.dropped, &[queue]);
     }
 
+    /// The same, so many times.
+    pub fn queue_lost(&self, queue: &str, times: u64) {
+        if let Some(counters) = self.all.dropped.as_ref().filter(|_| times > 0) {
+            counters.with_label_values(&[queue]).inc_by(times);
+        }
+    }
+
     pub fn open_to_others(&self, is_open: bool) {
         if let Some(gauge) = &self.all.open_door {
             gauge.set(f64::from(u8::from(is_open)));
@@ -203,12 +215,13 @@ impl Telemetry {
 
     fn sinks_now(&self, writer: &mut Writer) {
         let sinks = self.all.sinks.lock().unwrap_or_else(PoisonError::into_inner);
-        let each = |value: fn(&SinkHealth) -> f64| {
-            sinks.iter().map(move |sink| (sink.name.as_str(), value(sink))).collect::<Vec<_>>()
+        let each = |value: fn(&SinkHealth) -> Option<f64>| {
+            sinks.iter().filter_map(|sink| Some((sink.name.as_str(), value(sink)?))).collect::<Vec<_>>()
         };
-        by_name(writer, DELIVERED, "sink", &each(|sink| sink.delivered as f64));
-        by_name(writer, LOST, "sink", &each(|sink| sink.dropped as f64));
-        by_name(writer, WAITING, "sink", &each(|sink| sink.waiting as f64));
+        by_name(writer, DELIVERED, "sink", &each(|sink| Some(sink.delivered as f64)));
+        by_name(writer, LOST, "sink", &each(|sink| Some(sink.dropped as f64)));
+        by_name(writer, WAITING, "sink", &each(|sink| Some(sink.waiting as f64)));
+        by_name(writer, UNKEPT, "sink", &each(|sink| Some(sink.unkept? as f64)));
     }
 
     fn lists_now(&self, writer: &mut Writer) {
@@ -321,6 +334,7 @@ mod tests {
             delivered: 1,
             dropped: 2,
             waiting: 3,
+            unkept: Some(1),
         }]);
         telemetry.lists(vec![ListHealth { name: "list".into(), targets: 2, failures: 1, had_at: Some(3.0) }]);
         telemetry.reloaded(false);

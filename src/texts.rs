@@ -86,3 +86,29 @@ impl Texts {
         self.shown.iter().map(|(digest, text)| (*digest, &**text))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_finds_no_room_is_counted_and_the_rest_stays() {
+        let mut texts = Texts::default();
+        let text = "x".repeat(MAX_SHOWN);
+        let room = MAX_BYTES / MAX_SHOWN;
+        for nth in 0..room as u64 + 10 {
+            texts.learn(nth as i64, Known::Digest(Digest(nth)), Some(&text));
+        }
+        assert_eq!((texts.shown().count(), texts.dropped), (room, 10));
+        assert!(texts.fingerprint(Digest(0)).is_some(), "who was there stays");
+        assert_eq!(
+            texts.known(room as i64 + 9),
+            Some(Known::Digest(Digest(room as u64 + 9))),
+            "and all are counted"
+        );
+        for nth in texts.len()..MAX_KNOWN + 10 {
+            texts.learn(nth as i64, Known::Unnamed, None);
+        }
+        assert_eq!((texts.len(), texts.dropped), (MAX_KNOWN, 20));
+    }
+}

@@ -1,5 +1,8 @@
 //! What can be seen of a process and of the daemon from outside.
 
+// No single bench uses all of it.
+#![allow(dead_code)]
+
 use crate::rig::daemon::Daemon;
 use std::time::{Duration, Instant};
 

@@ -1,13 +1,14 @@
-use crate::command::{Exit, refuse, start_logging};
+use crate::command::{Exit, refuse, start_journal};
 use crate::config::{ConfigSource, LogFormat, LogLevel, Shard, StateDir};
 use crate::daemon::{self, DaemonError};
+use crate::telemetry::journal::Journal;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// The way into the rest of the program.
-async fn watch(source: ConfigSource) -> Result<(), DaemonError> {
-    daemon::run(source).await
+async fn watch(source: ConfigSource, journal: Option<Journal>) -> Result<(), DaemonError> {
+    daemon::run(source, journal).await
 }
 
 /// Watch servers until told to stop, and serve what is seen
@@ -68,16 +69,18 @@ impl From<Args> for ConfigSource {
 pub async fn execute(args: Args) -> io::Result<Exit> {
     let source = ConfigSource::from(args);
     // Read once before the daemon does, for how it is to log and for a diagnostic with a caret.
-    match source.load() {
-        Ok(config) => start_logging(config.log.level, config.log.format),
+    let journal = match source.load() {
+        Ok(config) => start_journal(config.log.level, config.log.format),
         Err(error) => return Ok(refuse(&error)),
-    }
-    match watch(source).await {
-        Ok(()) => Ok(Exit::Fine),
-        Err(DaemonError::Config(error)) => Ok(refuse(&error)),
+    };
+    let exit = match watch(source, journal.clone()).await {
+        Ok(()) => Exit::Fine,
+        Err(DaemonError::Config(error)) => refuse(&error),
         Err(error) => {
             tracing::error!("{error}");
-            Ok(Exit::Failed)
+            Exit::Failed
         }
-    }
+    };
+    journal.iter().for_each(Journal::finish);
+    Ok(exit)
 }

@@ -51,6 +51,10 @@ impl Discovery {
             let name = path.display().to_string();
             let wrong = |said: &str| ConfigError::plain(name.clone(), said);
             let about = std::fs::metadata(&path).map_err(|error| wrong(&password::why(&error)))?;
+            // What is no file may never end, or never begin.
+            if !about.is_file() {
+                return Err(wrong("it is not a file"));
+            }
             if about.len() > MAX_FILE_BYTES || targets.len() > MAX_TARGETS {
                 return Err(wrong(
                     "there are more targets than one dbsonde watches\nshare them: --shard 1/2",
@@ -122,6 +126,11 @@ mod tests {
         let names: Vec<String> =
             both.targets().unwrap().iter().map(|target| target.name.to_string()).collect();
         assert_eq!(names, ["db2", "db1"]);
+        for (name, of_what) in [("pipe.zero", "/dev/zero"), ("dir.folder", "/tmp")] {
+            std::os::unix::fs::symlink(of_what, dir.join(name)).unwrap();
+            let said = of(name.split('.').next_back().unwrap()).targets().unwrap_err().render(false);
+            assert!(said.contains("not a file"), "{said}");
+        }
         let said = of("txt").targets().unwrap_err().render(false);
         assert!(said.contains("notes.txt"), "{said}");
         std::fs::remove_dir_all(dir).unwrap();

@@ -20,7 +20,8 @@ pub type Options = BTreeMap<String, String>;
 /// What a file says to us: to every client, to dbsonde, and in the group that was asked for.
 pub fn read(path: &Path, group: Option<&str>) -> Result<Options, String> {
     let mut options = Options::new();
-    let is_ours = |name: &str| GROUPS.contains(&name) || group == Some(name);
+    // Whatever the case of its letters.
+    let is_ours = |name: &str| GROUPS.iter().copied().chain(group).any(|ours| ours.eq_ignore_ascii_case(name));
     read_into(&mut options, path, &is_ours, 0).map_err(|said| format!("defaults_file: {said}"))?;
     if options.contains_key("password") {
         // A secret is in it, so it is kept like one.
@@ -172,6 +173,13 @@ mod tests {
             Line::Option(name, value) => (name, value),
             other => panic!("{line}: {other:?}"),
         }
+    }
+
+    #[test]
+    fn mangled_lines() {
+        let corpus: [&[u8]; 3] =
+            [b"password = 'a#b'  # the old one", b"[client]", b"!includedir /etc/my.cnf.d"];
+        crate::fuzz::fuzz("option files", &corpus, |bytes| drop(Line::read(&String::from_utf8_lossy(bytes))));
     }
 
     #[test]

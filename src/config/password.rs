@@ -63,6 +63,10 @@ impl Target {
         if let Some(given) = self.url.password().or(self.url.kept_password()) {
             return Ok(Some(given.clone()));
         }
+        // The environment and the usual files hold what the operator gives to servers that he has named himself.
+        if self.url.is_from_elsewhere() {
+            return Ok(None);
+        }
         if self.url.scheme() == mysql::SCHEME {
             if let Some(file) = self.url.param("defaults_file")
                 && let Some(kept) = option_file::password(Path::new(file), self.url.param("defaults_group"))?

@@ -33,6 +33,9 @@ fn of_file(path: &Path, service: &str) -> Result<Option<Parts>, String> {
     let unreadable = |what: String| {
         format!("service: cannot read {}: {what}\nsee that it is a file of text", path.display())
     };
+    if !about.is_file() {
+        return Err(unreadable("it is not a file".to_owned()));
+    }
     if about.len() > MAX_FILE_BYTES {
         return Err(unreadable("it is larger than 1 MiB".to_owned()));
     }

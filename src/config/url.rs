@@ -27,9 +27,14 @@ pub struct TargetUrl {
     kept_password: Option<Secret>,
     database: String,
     params: Parts,
+    is_from_elsewhere: bool,
 }
 
 impl TargetUrl {
+    /// Somebody else wrote it, so passwords that lie around here are not for his servers.
+    pub fn is_from_elsewhere(&self) -> bool {
+        self.is_from_elsewhere
+    }
     pub fn scheme(&self) -> &str {
         &self.scheme
     }
@@ -146,6 +151,7 @@ impl TargetUrl {
             // We watch a server; this only says where to knock first.
             database: take("dbname").unwrap_or_else(|| "postgres".to_owned()),
             params: parts,
+            is_from_elsewhere: false,
         })
     }
 }
@@ -166,6 +172,7 @@ impl TargetUrl {
             kept_password: None,
             database,
             params: parts,
+            is_from_elsewhere: false,
         })
     }
 }
@@ -201,7 +208,7 @@ fn hosts_and_ports(text: &str) -> Result<(String, String), String> {
 impl TargetUrl {
     /// As somebody else wrote it: our environment says nothing about his servers.
     pub fn from_elsewhere(text: &str) -> Result<Self, String> {
-        Self::read(text, &|_| None)
+        Ok(Self { is_from_elsewhere: true, ..Self::read(text, &|_| None)? })
     }
 }
 

@@ -447,6 +447,16 @@ mod tests {
         }
     }
 
+    #[test]
+    fn mangled_documents() {
+        let corpus: [&[u8]; 3] = [
+            b"tls:\n  cert: |\n    -----BEGIN\n    ab==\n  sans: [a.b, 'c,d', \"e\\\"f\"] # some\nusers:\n  al: $2y$10$abc#d\n",
+            b"- targets:\n  - postgres://a@b/c\n  labels: {team: shop, x: \"1, 2\"}\n- - f\n  - g\n",
+            b"---\na: ~\nb: {}\n'c d': >-\n  e\n",
+        ];
+        crate::fuzz::fuzz("YAML", &corpus, |bytes| drop(read(&String::from_utf8_lossy(bytes))));
+    }
+
     proptest::proptest! {
         #[test]
         fn nothing_makes_it_panic(text in "[ \\-:a-c\\[\\]{}'\"|#\\\\\\n,&\t]{0,60}") {

@@ -176,10 +176,8 @@ impl State {
     fn take_offer(&mut self, name: &str) {
         let Some((targets, text)) = self.offer.take() else { return };
         tracing::info!(list = name, targets = targets.len(), "another list of targets is in force");
-        if let Some(kept) = &self.kept
-            && let Err(error) = kept.write(&targets, &text)
-        {
-            tracing::warn!(list = name, %error, "its list of targets is not kept over a restart");
+        if let Some(kept) = &self.kept {
+            kept.write_aside(name, &targets, &text);
         }
         (self.targets, self.refused) = (targets, false);
     }

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 
 /// Combinations kept apart; what comes after joins `other`. A server has a few hundred in a busy hour.
 const MAX_KEYS: usize = 2_000;
+/// Combinations of database, user and wait within `other`: names are made up as easily as applications are.
+const MAX_OTHERS: usize = 500;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key {
@@ -22,13 +24,21 @@ pub struct LoadMeter {
 
 impl LoadMeter {
     pub fn add(&mut self, key: Key, seconds: f64) {
-        let key = if self.seconds.len() >= MAX_KEYS && !self.seconds.contains_key(&key) {
-            let other = Name::new("other");
-            Key { application: other, digest: None, ..key }
-        } else {
-            key
-        };
-        *self.seconds.entry(key).or_default() += seconds;
+        *self.seconds.entry(self.place(key)).or_default() += seconds;
+    }
+
+    /// Where a combination is counted: by itself, without its application and statement, or among all others.
+    fn place(&self, key: Key) -> Key {
+        let has_room = |key: &Key, most: usize| self.seconds.len() < most || self.seconds.contains_key(key);
+        if has_room(&key, MAX_KEYS) {
+            return key;
+        }
+        let other = Name::new("other");
+        let coarse = Key { application: other.clone(), digest: None, ..key };
+        if has_room(&coarse, MAX_KEYS + MAX_OTHERS) {
+            return coarse;
+        }
+        Key { database: other.clone(), user: other.clone(), wait: other, ..coarse }
     }
 
     pub fn rows(&self) -> Vec<Load> {
@@ -52,4 +62,28 @@ impl LoadMeter {
 /// The level of a number of things.
 pub fn seconds(value: f64) -> Option<Seconds> {
     Seconds::from_float(value.max(0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A million users, databases and applications: nothing is lost, and there is room for so many.
+    #[test]
+    fn names_made_up_without_end_find_a_bound() {
+        let mut meter = LoadMeter::default();
+        for nth in 0..1_000_000_u32 {
+            let name = Name::new(&nth.to_string());
+            let common = Name::new("app");
+            let (database, user, application) = match nth % 3 {
+                0 => (name, common.clone(), common.clone()),
+                1 => (common.clone(), name, common.clone()),
+                _ => (common.clone(), common.clone(), name),
+            };
+            meter.add(Key { database, user, application, wait: common, digest: None }, 1.0);
+        }
+        let rows = meter.rows();
+        assert!(rows.len() <= MAX_KEYS + MAX_OTHERS + 1, "{}", rows.len());
+        assert_eq!(rows.iter().map(|row| row.session_seconds.0.float()).sum::<f64>(), 1e6);
+    }
 }

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// Between two looks at the files.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -28,6 +28,8 @@ const ASK_EVERY: Duration = Duration::from_secs(2);
 const TELL_EVERY: f64 = 5.0;
 /// What is told is written first; so many bytes in a second, on average.
 const MAX_WRITTEN: f64 = 65_536.0;
+/// One look reads some megabytes; a disk that takes so long for that does not answer.
+const HUNG: Duration = Duration::from_secs(30);
 /// A deadlock that is told over several entries is waited for.
 const PATIENCE: f64 = 5.0;
 /// Statements whose wording was told. Past that all are told again as they come.
@@ -240,7 +242,7 @@ pub async fn follow(
             brought = Some(answer);
         }
         // Files are read on a thread for what blocks, and lent to it.
-        let looked = tokio::task::spawn_blocking(move || {
+        let mut looked = tokio::task::spawn_blocking(move || {
             let rest = brought.map(|brought| follower.take(brought));
             let more = follower.look();
             // What a former life has kept is told before anything is added to it.
@@ -248,7 +250,16 @@ pub async fn follow(
             let parcels = [first, follower.parcel()];
             (follower, parcels, more, rest)
         });
-        let Ok((lent, parcels, more, rest)) = looked.await else {
+        let looked = match timeout(HUNG, &mut looked).await {
+            Ok(looked) => looked,
+            Err(_) => {
+                if tell.send(hung()).await.is_err() {
+                    return;
+                }
+                looked.await
+            }
+        };
+        let Ok((lent, parcels, more, rest)) = looked else {
             tracing::error!(%target, "the reading of its logs has panicked; they are not followed any more");
             return;
         };
@@ -272,6 +283,14 @@ pub async fn follow(
             tokio::time::sleep_until(next).await;
         }
     }
+}
+
+/// What can be said of logs whose disk does not answer.
+fn hung() -> Visit {
+    let mut visit = Visit::default();
+    let reason = format!("they could not be read for {} s: their disk does not answer", HUNG.as_secs());
+    visit.sample.gaps.push(Gap { topic: Topic::Logs, scope: Scope::Server, reason });
+    visit
 }
 
 /// Where a server writes its logs, by its own word.

@@ -80,11 +80,14 @@ fn finding(lack: &Lack, flavour: Flavour) -> Finding {
 
 /// None where only the configuration of the server can do it.
 fn fix(what: &str, flavour: Flavour) -> Option<Fix> {
-    let consumer = |on| {
-        format!("UPDATE performance_schema.setup_consumers SET enabled = '{on}' WHERE name = '{what}';")
-    };
+    let consumer =
+        |on| format!("UPDATE performance_schema.setup_consumers SET enabled = '{on}' WHERE name = '{what}';");
     let (sql, rollback, caution) = match (what == WHOLE, flavour) {
-        (false, _) => (consumer("YES"), consumer("NO"), "The next start forgets it: set it in the configuration as well."),
+        (false, _) => (
+            consumer("YES"),
+            consumer("NO"),
+            "The next start forgets it: set it in the configuration as well.",
+        ),
         (true, Flavour::Mysql) => (
             "SET PERSIST_ONLY performance_schema = ON;".to_owned(),
             "RESET PERSIST performance_schema;".to_owned(),

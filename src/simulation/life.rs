@@ -43,7 +43,7 @@ pub struct Seen {
     open: BTreeSet<String>,
 }
 
-fn plan(rules: &Rules) -> Plan {
+pub fn plan(rules: &Rules) -> Plan {
     Plan {
         target: TARGET.into(),
         labels: Vec::new(),
@@ -74,13 +74,13 @@ impl Life {
         let (listeners, mut queues) = (Listeners::default(), Vec::new());
         let mut waiting = BTreeMap::new();
         for (nth, ear) in ears.iter().enumerate() {
-            let spool = Spool::open(&disk.spools(), &format!("ear-{nth}")).unwrap();
+            let (spool, kept) = Spool::open(&disk.spools(), &format!("ear-{nth}")).unwrap();
             let old = |change: &Change| (change.entry.id.clone(), change.kind, change.entry.changed_at);
-            open(ear).old = spool.live().values().map(old).collect();
-            for change in spool.live().values() {
+            open(ear).old = kept.iter().map(old).collect();
+            for change in &kept {
                 waiting.insert((nth, change.entry.id.clone()), (change.kind, change.entry.changed_at));
             }
-            let queue = Arc::new(Queue::new(format!("ear-{nth}"), Some(spool)));
+            let queue = Queue::here(format!("ear-{nth}"), spool, kept);
             let listener = Listener { ear: ear.clone(), disk: disk.clone() };
             tasks.spawn(queue.clone().run(Box::new(listener), clock.jitter(&format!("ear-{nth}"))));
             queues.push(queue);

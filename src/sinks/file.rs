@@ -4,12 +4,17 @@ use crate::config::SinkConfig;
 use crate::ledger::Change;
 use crate::sink::{Delivery, Sink, SinkError};
 use serde_json::json;
-use std::path::PathBuf;
-use tokio::io::AsyncWriteExt;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 #[derive(Debug)]
 pub struct File {
     path: PathBuf,
+    /// The last line has not been taken yet: a disk that hangs keeps one thread of ours, not one for each try.
+    hangs: Arc<AtomicBool>,
 }
 
 impl Sink for File {
@@ -20,18 +25,31 @@ impl Sink for File {
 
 impl File {
     pub fn new(config: &SinkConfig) -> Self {
-        Self { path: config.path.clone().unwrap_or_default() }
+        Self { path: config.path.clone().unwrap_or_default(), hangs: Arc::default() }
     }
 
-    /// One write for the whole line, so that no reader sees half of one.
     async fn append(&self, change: &Change) -> Result<(), SinkError> {
+        let failed =
+            |why: &dyn std::fmt::Display| SinkError::Retry(format!("{}: {why}", self.path.display()));
+        if self.hangs.swap(true, Ordering::AcqRel) {
+            return Err(failed(&"the disk does not answer"));
+        }
         let line = json!({ "version": 1, "change": change }).to_string() + "\n";
-        let write = async {
-            let mut options = tokio::fs::OpenOptions::new();
-            let mut file = options.append(true).create(true).mode(0o640).open(&self.path).await?;
-            file.write_all(line.as_bytes()).await?;
-            file.flush().await
-        };
-        write.await.map_err(|error| SinkError::Retry(format!("{}: {error}", self.path.display())))
+        let (path, hangs) = (self.path.clone(), self.hangs.clone());
+        let written = tokio::task::spawn_blocking(move || {
+            let written = write(&path, &line);
+            hangs.store(false, Ordering::Release);
+            written
+        });
+        match written.await {
+            Ok(written) => written.map_err(|error| failed(&error)),
+            Err(error) => Err(failed(&error)),
+        }
     }
+}
+
+/// One write for the whole line, so that no reader sees half of one.
+fn write(path: &Path, line: &str) -> io::Result<()> {
+    let mut file = std::fs::OpenOptions::new().append(true).create(true).mode(0o640).open(path)?;
+    file.write_all(line.as_bytes())
 }

@@ -3,6 +3,8 @@
 
 /// Open findings as alerts, told again for as long as they are open.
 pub mod alertmanager;
+/// Where what waits for one sink is written down.
+mod desk;
 /// Lines of JSON in a file.
 pub mod file;
 /// A line in our own log.
@@ -24,9 +26,9 @@ use crate::config::{SinkConfig, SinkKind};
 use crate::ledger::Change;
 use crate::model::Severity;
 use crate::sink::Sink;
+use futures_util::future::join_all;
 pub use queue::Counts;
 use queue::Queue;
-use spool::Spool;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -49,14 +51,20 @@ pub struct Listeners(Arc<Mutex<List>>);
 type List = Vec<(Severity, Arc<Queue>)>;
 
 impl Listeners {
-    /// Never waits for a sink. When it returns, the change is put down wherever what waits survives.
-    pub fn tell(&self, change: &Change) {
-        for (least, queue) in self.list().iter() {
-            // By the worst it was, so that whoever heard of a finding also hears how it ends.
-            if change.entry.worst >= *least {
-                queue.push(change.clone());
-            }
-        }
+    /// Never waits for a sink, and for a disk only a moment: when it returns, the changes are put down wherever what
+    /// waits survives, or it is told that this fails.
+    pub async fn tell(&self, changes: &[Change]) {
+        let told: Vec<(Arc<Queue>, u64)> = {
+            let list = self.list();
+            let told = list.iter().filter_map(|(least, queue)| {
+                // By the worst it was, so that whoever heard of a finding also hears how it ends.
+                let wanted = changes.iter().filter(|change| change.entry.worst >= *least);
+                let noted = wanted.fold(None, |_, change| Some(queue.push(change.clone())));
+                Some((queue.clone(), noted?))
+            });
+            told.collect()
+        };
+        join_all(told.iter().map(|(queue, noted)| queue.written(*noted))).await;
     }
 
     pub(crate) fn replace(&self, listeners: List) {
@@ -120,15 +128,16 @@ impl Sinks {
         };
         // Numbered as the configuration lists them.
         let name = format!("{}-{}", config.kind.name(), nth + 1);
-        let spool = self.spools.as_deref().and_then(|directory| {
-            let opened = Spool::open(directory, &config.identity());
-            opened
-                .inspect_err(|error| tracing::warn!(sink = name, %error, "what waits for it is not kept"))
-                .ok()
-        });
         let jitter = self.clock.jitter(&name);
-        let queue = Arc::new(Queue::new(name, spool));
-        let task = tokio::spawn(queue.clone().run(sink, jitter));
+        let queue = Arc::new(Queue::new(name, self.spools.is_some()));
+        let (spool, own) =
+            (self.spools.clone().map(|directory| (directory, config.identity())), queue.clone());
+        let task = tokio::spawn(async move {
+            if let Some((directory, identity)) = spool {
+                own.open(directory, identity).await;
+            }
+            own.run(sink, jitter).await;
+        });
         Running { config: config.clone(), queue, task }
     }
 

@@ -1,11 +1,13 @@
 //! What waits for one sink, and the patience with which it is told.
 
+use super::desk::{AGAIN, Desk, Page, Stage, Task};
+use super::spool::Line;
+#[cfg(test)]
 use super::spool::Spool;
 use crate::clock::{self, Jitter};
 use crate::ledger::Change;
 use crate::sink::{Delivery, Sink, SinkError};
 use std::collections::VecDeque;
-use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -29,12 +31,15 @@ pub struct Counts {
     /// Found no room, or made some for what was newer.
     pub dropped: u64,
     pub waiting: usize,
+    /// Of those and the one that is being delivered, how many are not on disk; where nobody wants them there, unknown.
+    pub unkept: Option<usize>,
 }
 
 #[derive(Debug)]
 pub struct Queue {
     name: String,
     waiting: Mutex<Waiting>,
+    pub(super) desk: Desk,
     arrived: Notify,
     closed: AtomicBool,
     delivered: AtomicU64,
@@ -44,35 +49,61 @@ pub struct Queue {
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
+pub(super) struct Waiting {
     changes: VecDeque<(u64, Change)>,
+    /// Is being delivered.
+    in_hand: Option<(u64, Change)>,
     next: u64,
-    spool: Option<Spool>,
+    pub page: Page,
 }
 
 impl Waiting {
-    fn of(spool: Option<Spool>) -> Waiting {
-        let kept = spool.iter().flat_map(|spool| spool.live().clone());
-        let changes: VecDeque<_> = kept.collect();
-        let next = changes.back().map_or(0, |(nth, _)| nth + 1);
-        Waiting { changes, next, spool }
+    fn live(&self) -> impl Iterator<Item = &(u64, Change)> {
+        self.in_hand.iter().chain(&self.changes)
     }
 
-    /// The spool follows; what cannot be written is in memory all the same.
-    fn note(&mut self, name: &str, write: impl FnOnce(&mut Spool) -> io::Result<()>) {
-        if let Some(Err(error)) = self.spool.as_mut().map(write) {
-            tracing::warn!(sink = name, %error, "what waits for it cannot be kept on disk; a restart would lose it");
-            self.spool = None;
+    /// Puts these before all others.
+    fn adopt(&mut self, kept: Vec<Change>) {
+        let shift = kept.len() as u64;
+        self.changes.iter_mut().chain(&mut self.in_hand).for_each(|(nth, _)| *nth += shift);
+        self.next += shift;
+        for (nth, change) in kept.into_iter().enumerate().rev() {
+            self.changes.push_front((nth as u64, change));
+        }
+        self.page.stage = Stage::Open;
+        self.page.write_anew();
+    }
+
+    fn done(&mut self, nth: u64) {
+        self.page.note(Line::Done(nth));
+        if self.changes.is_empty() && self.in_hand.is_none() {
+            // So it takes no room.
+            self.page.write_anew();
         }
     }
 }
 
 impl Queue {
-    /// With a spool it begins with what waited there before.
-    pub fn new(name: String, spool: Option<Spool>) -> Self {
+    /// `is_kept` if what waits is to survive us: then it is opened before it is run.
+    pub fn new(name: String, is_kept: bool) -> Self {
+        Self::with(name, Waiting { page: Page::new(is_kept), ..Waiting::default() }, Desk::new())
+    }
+
+    /// With what waited there before, and nothing is ever late.
+    #[cfg(test)]
+    pub fn here(name: String, spool: Spool, kept: Vec<Change>) -> Arc<Self> {
+        let mut waiting = Waiting { page: Page::new(true), ..Waiting::default() };
+        waiting.adopt(kept);
+        let queue = Arc::new(Self::with(name, waiting, Desk::here(spool)));
+        queue.write();
+        queue
+    }
+
+    fn with(name: String, waiting: Waiting, desk: Desk) -> Self {
         Self {
             name,
-            waiting: Mutex::new(Waiting::of(spool)),
+            waiting: Mutex::new(waiting),
+            desk,
             arrived: Notify::new(),
             closed: AtomicBool::new(false),
             delivered: AtomicU64::new(0),
@@ -88,33 +119,53 @@ impl Queue {
 
     pub fn counts(&self) -> Counts {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let waiting = self.waiting();
+        let is_unkept = |(nth, _): &&(u64, Change)| *nth >= waiting.page.kept_below;
+        let is_wanted = waiting.page.stage != Stage::Unwanted;
         Counts {
             delivered: read(&self.delivered),
             retried: read(&self.retried),
             given_up: read(&self.given_up),
             dropped: read(&self.dropped),
-            waiting: self.open().changes.len(),
+            waiting: waiting.changes.len(),
+            unkept: is_wanted.then(|| waiting.live().filter(is_unkept).count()),
         }
     }
 
-    fn open(&self) -> MutexGuard<'_, Waiting> {
+    pub(super) fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Never waits: the oldest makes room.
-    pub fn push(&self, change: Change) {
-        let mut waiting = self.open();
+    pub(super) fn adopt(&self, kept: Vec<Change>) {
+        self.waiting().adopt(kept);
+    }
+
+    /// The next that is to be written down.
+    pub(super) fn task(&self) -> Option<Task> {
+        let mut waiting = self.waiting();
+        let Waiting { changes, in_hand, next, page } = &mut *waiting;
+        let line = |(nth, change): &(u64, Change)| Line::Came(*nth, Box::new(change.clone()));
+        page.take(*next, || in_hand.iter().chain(&*changes).map(line).collect())
+    }
+
+    /// Never waits: the oldest makes room. Gives what [`Queue::written`] waits for.
+    pub fn push(self: &Arc<Self>, change: Change) -> u64 {
+        let mut waiting = self.waiting();
         if waiting.changes.len() >= MAX_WAITING
             && let Some((oldest, _)) = waiting.changes.pop_front()
         {
-            waiting.note(&self.name, |spool| spool.done(oldest));
+            waiting.done(oldest);
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
         let nth = waiting.next;
         waiting.next += 1;
-        waiting.note(&self.name, |spool| spool.came(nth, &change));
+        waiting.page.note(Line::Came(nth, Box::new(change.clone())));
         waiting.changes.push_back((nth, change));
+        let noted = waiting.page.noted();
+        drop(waiting);
+        self.write();
         self.arrived.notify_one();
+        noted
     }
 
     /// Nothing more will come.
@@ -123,12 +174,16 @@ impl Queue {
         self.arrived.notify_one();
     }
 
-    async fn next(&self) -> Option<(u64, Change)> {
+    async fn next(&self) -> Option<Change> {
         loop {
             // Asked first: what came before the end is still delivered.
             let closed = self.closed.load(Ordering::Acquire);
-            if let Some(next) = self.open().changes.pop_front() {
-                return Some(next);
+            {
+                let mut waiting = self.waiting();
+                if let Some(next) = waiting.changes.pop_front() {
+                    waiting.in_hand = Some(next.clone());
+                    return Some(next.1);
+                }
             }
             if closed {
                 return None;
@@ -137,8 +192,19 @@ impl Queue {
         }
     }
 
+    /// What was in hand is over.
+    fn finished(self: &Arc<Self>) {
+        let mut waiting = self.waiting();
+        if let Some((nth, _)) = waiting.in_hand.take() {
+            waiting.done(nth);
+        }
+        drop(waiting);
+        self.write();
+    }
+
     pub async fn run(self: Arc<Self>, sink: Box<dyn Sink>, mut jitter: Jitter) {
         let mut reminders = sink.reminds().map(tokio::time::interval);
+        let mut again = tokio::time::interval(AGAIN);
         loop {
             let next = tokio::select! {
                 // In this order, so that a simulation runs twice in the same way.
@@ -148,8 +214,16 @@ impl Queue {
                     self.remind(sink.as_ref()).await;
                     continue;
                 }
+                // What could not be written then.
+                _ = again.tick() => {
+                    self.write();
+                    continue;
+                }
             };
-            let Some((nth, change)) = next else { return };
+            let Some(change) = next else {
+                let noted = self.waiting().page.noted();
+                return self.written(noted).await;
+            };
             let count = match self.deliver(sink.as_ref(), &change, &mut jitter).await {
                 Ok(()) => &self.delivered,
                 Err(why) => {
@@ -158,7 +232,7 @@ impl Queue {
                 }
             };
             count.fetch_add(1, Ordering::Relaxed);
-            self.open().note(&self.name, |spool| spool.done(nth));
+            self.finished();
         }
     }
 
@@ -169,7 +243,12 @@ impl Queue {
         }
     }
 
-    async fn deliver(&self, sink: &dyn Sink, change: &Change, jitter: &mut Jitter) -> Result<(), String> {
+    async fn deliver(
+        self: &Arc<Self>,
+        sink: &dyn Sink,
+        change: &Change,
+        jitter: &mut Jitter,
+    ) -> Result<(), String> {
         let (begun, mut pause, mut troubled) = (Instant::now(), FIRST_RETRY, false);
         loop {
             match in_time(sink.deliver(change)).await {
@@ -185,6 +264,7 @@ impl Queue {
             self.retried.fetch_add(1, Ordering::Relaxed);
             // So that many of us do not knock together.
             sleep(jitter.of(pause, 0.5, 1.0)).await;
+            self.write();
             pause = (pause * 2).min(LAST_RETRY);
         }
     }
@@ -228,9 +308,11 @@ mod tests {
     }
 
     async fn told(answers: Vec<Option<SinkError>>, changes: &[&str]) -> (Vec<String>, Counts, Duration) {
-        let (queue, heard) = (Arc::new(Queue::new("test".into(), None)), Arc::default());
+        let (queue, heard) = (Arc::new(Queue::new("test".into(), false)), Arc::default());
         let sink = Scripted(Mutex::new(answers.into()), Arc::clone(&heard));
-        changes.iter().for_each(|subject| queue.push(change(subject)));
+        changes.iter().for_each(|subject| {
+            queue.push(change(subject));
+        });
         queue.close();
         let begun = Instant::now();
         queue.clone().run(Box::new(sink), Clock::start().jitter("test")).await;
@@ -264,5 +346,77 @@ mod tests {
         let subjects: Vec<&str> = subjects.iter().map(String::as_str).collect();
         let (heard, counts, _) = told(Vec::new(), &subjects).await;
         assert_eq!((heard[0].as_str(), heard.len(), counts.dropped), ("10", MAX_WAITING, 10));
+    }
+
+    #[tokio::test]
+    async fn what_waits_survives_and_what_is_done_does_not() {
+        let dir = std::env::temp_dir().join(format!("dbsonde-queue-{}", std::process::id()));
+        let begun = |queue: &Arc<Queue>| {
+            let (queue, dir) = (queue.clone(), dir.clone());
+            async move { queue.open(dir, "sink".into()).await }
+        };
+        let first = Arc::new(Queue::new("test".into(), true));
+        // Before it is known what waited there.
+        first.push(change("a"));
+        begun(&first).await;
+        let noted = first.push(change("b"));
+        first.written(noted).await;
+        assert_eq!(first.counts().unkept, Some(0));
+        drop(first);
+        let second = Arc::new(Queue::new("test".into(), true));
+        second.push(change("c"));
+        begun(&second).await;
+        let heard = Arc::default();
+        let sink = Scripted(Mutex::default(), Arc::clone(&heard));
+        second.close();
+        second.clone().run(Box::new(sink), Clock::start().jitter("test")).await;
+        assert_eq!(*heard.lock().unwrap(), ["a", "b", "c"]);
+        assert_eq!(std::fs::metadata(dir.join("sink.jsonl")).unwrap().len(), 0);
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    /// A pipe that nobody reads takes some and then hangs, as a disk may.
+    #[tokio::test]
+    async fn a_disk_that_hangs_holds_nobody_up_and_is_caught_up_with() {
+        let dir = std::env::temp_dir().join(format!("dbsonde-hung-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let (pipe, file) = (dir.join("pipe"), dir.join("sink.jsonl"));
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let queue = Arc::new(Queue::new("test".into(), true));
+        queue.open(dir.clone(), "sink".into()).await;
+        let noted = queue.push(change("well"));
+        queue.written(noted).await;
+        // Both ends are ours, so that to open it does not hang already.
+        let mut other_end = std::fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
+        queue.desk.writes_to(&pipe);
+        let subjects: Vec<String> = (0..MAX_WAITING * 3).map(|nth| format!("{nth:0>900}")).collect();
+        let began = std::time::Instant::now();
+        for subject in &subjects {
+            let noted = queue.push(change(subject));
+            queue.written(noted).await;
+        }
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+        let counts = queue.counts();
+        assert!(counts.unkept.is_some_and(|unkept| unkept > 100), "{counts:?}");
+        assert_eq!((counts.waiting, counts.dropped), (MAX_WAITING, 2 * MAX_WAITING as u64 + 1));
+        // It is well again: what it took too late goes nowhere, and all that waits is written anew.
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let reader = std::thread::spawn(move || {
+            let mut piece = [0; 65_536];
+            while !stopped.load(Ordering::Relaxed) {
+                std::io::Read::read(&mut other_end, &mut piece).unwrap();
+            }
+        });
+        while queue.counts().unkept != Some(0) {
+            assert!(began.elapsed() < Duration::from_secs(30), "{:?}", queue.counts());
+            sleep(Duration::from_millis(20)).await;
+        }
+        let kept = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(kept.lines().count(), MAX_WAITING);
+        stop.store(true, Ordering::Relaxed);
+        std::fs::write(&pipe, "x").unwrap();
+        reader.join().unwrap();
+        std::fs::remove_dir_all(dir).unwrap();
     }
 }

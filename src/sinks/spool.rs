@@ -15,25 +15,26 @@ const MAX_BYTES: u64 = 8 << 20;
 /// Never reads more than that of a file which something else has let grow.
 const MAX_READ: u64 = 4 * MAX_BYTES;
 
+/// Everything here waits for the disk.
 #[derive(Debug)]
 pub struct Spool {
     path: PathBuf,
-    file: File,
+    /// `None` until it was written anew by us.
+    file: Option<File>,
     bytes: u64,
-    /// What is not done, by the order in which it came. As long as the queue, and one more.
-    live: BTreeMap<u64, Change>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Line {
+pub enum Line {
     Came(u64, Box<Change>),
+    /// Delivered, given up, or it had to make room.
     Done(u64),
 }
 
 impl Spool {
-    /// Opens the spool of a sink with what still waits there.
-    pub fn open(directory: &Path, sink: &str) -> io::Result<Spool> {
+    /// Opens the spool of a sink, and what still waits there in the order in which it came. Nothing is changed yet.
+    pub fn open(directory: &Path, sink: &str) -> io::Result<(Spool, Vec<Change>)> {
         fs::create_dir_all(directory)?;
         let path = directory.join(format!("{sink}.jsonl"));
         let mut live = BTreeMap::new();
@@ -47,55 +48,46 @@ impl Spool {
                 }
             }
         }
-        let mut spool = Spool { file: create(&path)?, path, bytes: 0, live };
-        spool.rewrite()?;
-        Ok(spool)
+        Ok((Spool { path, file: None, bytes: 0 }, live.into_values().collect()))
     }
 
-    pub fn live(&self) -> &BTreeMap<u64, Change> {
-        &self.live
+    /// So long that it should be written anew.
+    pub fn is_long(&self) -> bool {
+        self.bytes > MAX_BYTES
     }
 
-    pub fn came(&mut self, nth: u64, change: &Change) -> io::Result<()> {
-        self.live.insert(nth, change.clone());
-        self.append(&Line::Came(nth, Box::new(change.clone())))
+    #[cfg(test)]
+    pub fn writes_to(&mut self, file: File) {
+        self.file = Some(file);
     }
 
-    /// Delivered, given up, or it had to make room.
-    pub fn done(&mut self, nth: u64) -> io::Result<()> {
-        self.live.remove(&nth);
-        if self.live.is_empty() { self.rewrite() } else { self.append(&Line::Done(nth)) }
-    }
-
-    fn append(&mut self, line: &Line) -> io::Result<()> {
-        if self.bytes > MAX_BYTES {
-            return self.rewrite();
-        }
-        let mut bytes = serde_json::to_vec(line)?;
-        bytes.push(b'\n');
+    pub fn append(&mut self, lines: &[Line]) -> io::Result<()> {
+        let bytes = text(lines)?;
+        let file = self.file.as_mut().ok_or_else(|| io::Error::other("it was not begun"))?;
         self.bytes += bytes.len() as u64;
-        self.file.write_all(&bytes)
+        file.write_all(&bytes)
     }
 
-    /// The old file stays until the new one is whole.
-    fn rewrite(&mut self) -> io::Result<()> {
+    /// These lines and nothing else. The old file stays until the new one is whole.
+    pub fn rewrite(&mut self, lines: &[Line]) -> io::Result<()> {
         let new = self.path.with_extension("new");
         let _ = fs::remove_file(&new);
-        let mut file = create(&new)?;
-        let mut bytes = Vec::new();
-        for (nth, change) in &self.live {
-            serde_json::to_writer(&mut bytes, &Line::Came(*nth, Box::new(change.clone())))?;
-            bytes.push(b'\n');
-        }
+        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&new)?;
+        let bytes = text(lines)?;
         file.write_all(&bytes)?;
         fs::rename(&new, &self.path)?;
-        (self.file, self.bytes) = (file, bytes.len() as u64);
+        (self.file, self.bytes) = (Some(file), bytes.len() as u64);
         Ok(())
     }
 }
 
-fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+fn text(lines: &[Line]) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for line in lines {
+        serde_json::to_writer(&mut bytes, line)?;
+        bytes.push(b'\n');
+    }
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -105,21 +97,28 @@ mod tests {
     use crate::ledger::tests::finding;
     use crate::model::Severity;
 
-    fn change(subject: &str) -> Change {
-        let found = vec![finding(subject, Severity::Warning, 1.5)];
-        Ledger::default().apply(1e9, &"db1".into(), found, |_, _| true, &[]).remove(0)
+    fn came(nth: u64) -> Line {
+        let found = vec![finding(&format!("t{nth}"), Severity::Warning, 1.5)];
+        let change = Ledger::default().apply(1e9, &"db1".into(), found, |_, _| true, &[]).remove(0);
+        Line::Came(nth, Box::new(change))
+    }
+
+    fn waiting(dir: &Path, sink: &str) -> Vec<String> {
+        let (_, changes) = Spool::open(dir, sink).unwrap();
+        changes.into_iter().map(|change| change.entry.finding.subject).collect()
     }
 
     /// Whatever the file was cut to, what was told and not done is there, but for the line that was cut.
     #[test]
     fn a_cut_anywhere_loses_the_cut_line_alone() {
         let dir = std::env::temp_dir().join(format!("dbsonde-spool-{}", std::process::id()));
-        let mut spool = Spool::open(&dir, "test").unwrap();
-        for nth in 0..5 {
-            spool.came(nth, &change(&format!("t{nth}"))).unwrap();
+        let (mut spool, _) = Spool::open(&dir, "test").unwrap();
+        assert!(spool.append(&[Line::Done(7)]).is_err(), "what was not begun is not added to");
+        spool.rewrite(&[came(0), came(1)]).unwrap();
+        for nth in 2..5 {
+            spool.append(&[came(nth)]).unwrap();
         }
-        spool.done(0).unwrap();
-        spool.done(3).unwrap();
+        spool.append(&[Line::Done(0), Line::Done(3)]).unwrap();
         drop(spool);
         let whole = fs::read(dir.join("test.jsonl")).unwrap();
         for cut in (0..=whole.len()).step_by(97).chain([whole.len()]) {
@@ -129,15 +128,12 @@ mod tests {
             let lines = ends.filter(|at| *at <= cut).count();
             let told: Vec<u64> = (0..5).take(lines).collect();
             let done: &[u64] = [&[][..], &[0], &[0, 3]][lines.saturating_sub(5)];
-            let expected: Vec<u64> = told.into_iter().filter(|nth| !done.contains(nth)).collect();
-            let spool = Spool::open(&dir, "cut").unwrap();
-            assert_eq!(spool.live().keys().copied().collect::<Vec<_>>(), expected, "cut at {cut}");
+            let expected = told.into_iter().filter(|nth| !done.contains(nth)).map(|nth| format!("t{nth}"));
+            assert_eq!(waiting(&dir, "cut"), expected.collect::<Vec<_>>(), "cut at {cut}");
         }
-        let mut spool = Spool::open(&dir, "test").unwrap();
-        assert_eq!(spool.live()[&4].entry.finding.subject, "t4");
-        for nth in [1, 2, 4] {
-            spool.done(nth).unwrap();
-        }
+        let (mut spool, _) = Spool::open(&dir, "test").unwrap();
+        assert_eq!(waiting(&dir, "test"), ["t1", "t2", "t4"], "to open it changes nothing");
+        spool.rewrite(&[]).unwrap();
         assert_eq!(fs::metadata(dir.join("test.jsonl")).unwrap().len(), 0, "what is empty takes no room");
         fs::remove_dir_all(dir).unwrap();
     }

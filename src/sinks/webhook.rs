@@ -208,8 +208,7 @@ mod tests {
         let (url, mut posted) = server(vec!["HTTP/1.1 200 OK\r\n\r\n"; 2]).await;
         let mut sinks = sinks::start(std::slice::from_ref(&slow), Clock::start(), boards(), None);
         sinks.reload(&[slow, config(url)]);
-        sinks.listeners().tell(&change(Severity::Note));
-        sinks.listeners().tell(&change(Severity::Urgent));
+        sinks.listeners().tell(&[change(Severity::Note), change(Severity::Urgent)]).await;
         let text = tokio::time::timeout(Duration::from_secs(5), posted.recv()).await.unwrap().unwrap();
         assert!(text.contains("\"urgent\""), "the note is below what this sink wants");
         let counts =

@@ -1,95 +1,29 @@
 //! The one thread that owns a store, and the handle that everybody else has. Whatever happens to the disk,
 //! nobody who watches a server waits for it.
 
+use super::postbox::{Ask, MAX_ASKS, Mail, Postbox, put};
 use crate::clock::Clock;
 use crate::ledger::Entry;
 use crate::model::{Name, Snapshot, Topic, When};
 use crate::store::{Health, Hourly, LADDER_TOPICS, LEVEL_TOPICS, Lessons, Opener, Rung, Store, StoreError};
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-/// As many as may be configured.
-const MAX_TARGETS: usize = 1_000;
-/// Each target asks for its past once at the start and rarely later.
-const MAX_ASKS: usize = 4_000;
 const FIRST_RETRY: Duration = Duration::from_secs(5);
 /// A disk that is full stays so for a while; a write storm would not help.
 const LAST_RETRY: Duration = Duration::from_secs(300);
-
-enum Ask {
-    Ladder(Name, f64, oneshot::Sender<Vec<(Rung, Snapshot)>>),
-    Ledger(Name, oneshot::Sender<Vec<Entry>>),
-    Lessons(Name, oneshot::Sender<Lessons>),
-    Levels(Name, Topic, oneshot::Sender<Vec<Hourly>>),
-    KeepLogs(Name, f64, Vec<u8>, oneshot::Sender<bool>),
-    Logs(Name, oneshot::Sender<Option<Vec<u8>>>),
-    Flush(oneshot::Sender<()>),
-}
-
-/// What waits for the thread. Of state only the newest counts: what replaces it makes it superfluous, so this is
-/// a pigeonhole for each target and not a queue.
-#[derive(Default)]
-struct Mail {
-    snapshots: BTreeMap<Name, (When, Snapshot)>,
-    ledgers: BTreeMap<Name, Vec<Entry>>,
-    lessons: BTreeMap<Name, Lessons>,
-    asks: VecDeque<Ask>,
-    closed: bool,
-}
-
-impl Mail {
-    fn is_empty(&self) -> bool {
-        self.snapshots.is_empty()
-            && self.ledgers.is_empty()
-            && self.lessons.is_empty()
-            && self.asks.is_empty()
-    }
-
-    fn collect(&mut self) -> Mail {
-        let closed = self.closed;
-        std::mem::replace(self, Mail { closed, ..Mail::default() })
-    }
-}
-
-#[derive(Default)]
-struct Postbox {
-    mail: Mutex<Mail>,
-    arrived: Condvar,
-    dropped: AtomicU64,
-    set_aside: AtomicU64,
-}
-
-impl Postbox {
-    fn open(&self) -> MutexGuard<'_, Mail> {
-        // Mail is whole after every statement; a thread that died with it in hand has not spoilt it.
-        self.mail.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits for mail, or until it is time to try again.
-    fn take(&self, until: Option<Instant>) -> Mail {
-        let mut mail = self.open();
-        while mail.is_empty() && !mail.closed {
-            let Some(until) = until else {
-                mail = self.arrived.wait(mail).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            };
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            mail = self.arrived.wait_timeout(mail, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        mail.collect()
-    }
-}
+/// As long as anybody waits for an answer. To doubt a large file may take five seconds, to read it as long again.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Tells the thread to end when the last handle is gone.
 struct Handle {
     postbox: Arc<Postbox>,
+    published: watch::Sender<Health>,
+    clock: Clock,
     /// In a simulation there is no thread: whoever posts something has it done at once.
     here: Option<Mutex<Clerk>>,
 }
@@ -132,10 +66,12 @@ impl Keeper {
 
     pub fn start(opener: Box<dyn Opener>, clock: Clock) -> Self {
         let (clerk, health) = Clerk::new(opener, clock);
-        let postbox = clerk.postbox.clone();
+        let (postbox, published) = (clerk.postbox.clone(), clerk.health.0.clone());
         let thread = std::thread::Builder::new().name("dbsonde-state".into());
         match thread.spawn(move || clerk.run()) {
-            Ok(_) => Self { handle: Some(Arc::new(Handle { postbox, here: None })), health },
+            Ok(_) => {
+                Self { handle: Some(Arc::new(Handle { postbox, published, clock, here: None })), health }
+            }
             Err(error) => {
                 let why = Some(format!("no thread to be had: {error}"));
                 Self { handle: None, health: watch::channel(Health::Off { why }).1 }
@@ -147,7 +83,8 @@ impl Keeper {
     #[cfg(test)]
     pub fn inline(opener: Box<dyn Opener>, clock: Clock) -> Self {
         let (clerk, health) = Clerk::new(opener, clock);
-        let handle = Handle { postbox: clerk.postbox.clone(), here: Some(Mutex::new(clerk)) };
+        let (postbox, published) = (clerk.postbox.clone(), clerk.health.0.clone());
+        let handle = Handle { postbox, published, clock, here: Some(Mutex::new(clerk)) };
         Self { handle: Some(Arc::new(handle)), health }
     }
 
@@ -155,6 +92,12 @@ impl Keeper {
     #[cfg(test)]
     pub fn try_again(&self) {
         self.handle.iter().for_each(|handle| handle.arrived());
+    }
+
+    /// Looks whether it is at one thing for too long; from time to time, by whoever has nothing else to do.
+    pub fn look(&self) {
+        let late = self.handle.as_ref().filter(|handle| handle.postbox.is_late(PATIENCE));
+        late.iter().for_each(|handle| handle.hangs());
     }
 
     pub fn health(&self) -> watch::Receiver<Health> {
@@ -232,6 +175,9 @@ impl Keeper {
 
     /// Nothing, where nobody answers.
     async fn ask<T: Default>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Ask) -> T {
+        let Some(handle) = self.handle.as_ref().filter(|handle| !handle.postbox.hangs()) else {
+            return T::default();
+        };
         let (reply, answer) = oneshot::channel();
         self.post(|mail| {
             let room = mail.asks.len() < MAX_ASKS;
@@ -240,15 +186,32 @@ impl Keeper {
             }
             !room
         });
-        answer.await.unwrap_or_default()
+        match timeout(PATIENCE, answer).await {
+            Ok(answer) => answer.unwrap_or_default(),
+            Err(_) => {
+                handle.hangs();
+                T::default()
+            }
+        }
     }
 }
 
-fn put<T>(holes: &mut BTreeMap<Name, T>, target: &Name, value: T) -> bool {
-    if holes.len() >= MAX_TARGETS && !holes.contains_key(target) {
-        return true;
+impl Handle {
+    /// Nobody watches a server any later because a disk hangs: he goes on without what is there.
+    fn hangs(&self) {
+        if self.postbox.finds_it_hangs() {
+            let why = "the disk does not answer".to_owned();
+            tracing::warn!(why, "cannot keep state; profiling goes on");
+            let since = self.clock.now().wall;
+            self.published.send_if_modified(|health| {
+                let was_well = matches!(health, Health::Ok);
+                if was_well {
+                    *health = Health::Failing { since, why };
+                }
+                was_well
+            });
+        }
     }
-    holes.insert(target.clone(), value).is_some()
 }
 
 /// Says so when its thread is gone, however it went, and leaves nobody waiting for an answer.
@@ -319,6 +282,11 @@ impl Clerk {
         self.write(mail.lessons, |store, target, lessons| store.keep_lessons(target, lessons));
         self.write_ledgers();
         mail.asks.into_iter().for_each(|ask| self.answer(ask));
+        // Whatever came of it: the disk answers.
+        if self.postbox.answers() && self.retry_at.is_none() && !self.is_off() {
+            tracing::info!("state is kept again");
+            self.health.0.send_replace(Health::Ok);
+        }
     }
 
     fn write_ledgers(&mut self) {
@@ -385,11 +353,22 @@ impl Clerk {
     fn with<T>(
         &mut self,
         writes: bool,
-        mut work: impl FnMut(&mut dyn Store) -> Result<T, StoreError>,
+        work: impl FnMut(&mut dyn Store) -> Result<T, StoreError>,
     ) -> Option<T> {
         if self.is_off() || self.retry_at.is_some_and(|at| Instant::now() < at) {
             return None;
         }
+        self.postbox.begins();
+        let done = self.do_with(writes, work);
+        self.postbox.ends();
+        done
+    }
+
+    fn do_with<T>(
+        &mut self,
+        writes: bool,
+        mut work: impl FnMut(&mut dyn Store) -> Result<T, StoreError>,
+    ) -> Option<T> {
         loop {
             let opened = self.store.take().map_or_else(|| self.opener.open(), Ok);
             let outcome = opened.and_then(|mut store| {

@@ -13,5 +13,7 @@ pub mod sqlite;
 mod ladder;
 /// What of SQLite keeps levels by the hour.
 mod levels;
+/// What waits for the task that owns a store.
+mod postbox;
 #[cfg(test)]
 mod tests;

@@ -82,7 +82,7 @@ fn lessons() -> Lessons {
 }
 
 fn wait<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
 }
 
 #[test]
@@ -344,4 +344,43 @@ fn a_store_that_panics_takes_nobody_with_it() {
     wait(async { health.wait_for(|health| matches!(health, Health::Off { .. })).await.map(drop) }).unwrap();
     keeper.keep_ledger(&"db1".into(), entries("a"));
     assert_eq!(wait(keeper.ledger(&"db1".into())), []);
+}
+
+/// A disk that answers when it is told to.
+struct Hung(std::sync::mpsc::Receiver<()>, Files);
+
+impl Opener for Hung {
+    fn open(&mut self) -> Result<Box<dyn Store>, StoreError> {
+        let _ = self.0.recv();
+        self.1.open()
+    }
+    fn set_aside(&mut self, label: &str) -> Result<(), StoreError> {
+        self.1.set_aside(label)
+    }
+}
+
+/// Our clock stands still but for waits; the disk's is real.
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_hangs_is_waited_for_once_and_said() {
+    let (dir, target) = (Dir::new(), Name::new("db1"));
+    let (heal, hung) = std::sync::mpsc::channel();
+    let keeper = Keeper::start(Box::new(Hung(hung, dir.files())), Clock::start());
+    let began = tokio::time::Instant::now();
+    assert_eq!(keeper.ledger(&target).await, []);
+    let once = began.elapsed();
+    assert!(once.as_secs() >= 5, "{once:?}");
+    assert!(
+        matches!(&*keeper.health().borrow(), Health::Failing { why, .. } if why.contains("does not answer"))
+    );
+    assert_eq!(keeper.ladder(&target, T).await.len(), 0);
+    assert!(!keeper.keep_logs(&target, T, vec![1]).await);
+    assert_eq!(began.elapsed(), once, "nobody waits again");
+    keeper.keep_ledger(&target, entries("a"));
+    heal.send(()).unwrap();
+    tokio::time::resume();
+    let mut health = keeper.health();
+    while *health.borrow_and_update() != Health::Ok {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert_eq!(keeper.ledger(&target).await.len(), 1, "what was handed over meanwhile is kept");
 }

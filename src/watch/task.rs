@@ -89,7 +89,7 @@ pub async fn watch(
             let changes = watch.read(now);
             // First the sinks, which put it down for themselves: whoever is ended between the two tells it twice. The
             // other way round it would never be told, because the ledger says that it was.
-            changes.iter().for_each(|change| outlets.listeners.tell(change));
+            outlets.listeners.tell(&changes).await;
             if !changes.is_empty() {
                 learned = true;
                 outlets.keeper.keep_ledger(&watch.plan.target, watch.ledger.to_vec());

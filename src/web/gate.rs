@@ -73,6 +73,17 @@ fn called_by_our_name(headers: &HeaderMap, uri: &Uri, ours: &[String], on_loopba
     is_ours(host) && uri.authority().is_none_or(|authority| is_ours(authority.as_str()))
 }
 
+/// A page of the web can make a browser here send us something as well, under whatever name of ours it likes; but the
+/// browser says whose page it is.
+pub fn sent_by_a_strange_page(headers: &HeaderMap) -> bool {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let is_strange = |origin: &HeaderValue| {
+        let place = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, place)| place);
+        place.is_none() || place != host
+    };
+    headers.get_all(header::ORIGIN).iter().any(is_strange)
+}
+
 /// A host without its port.
 fn name_of(host: &str) -> Option<&str> {
     let name = match host.strip_prefix('[') {
@@ -142,6 +153,25 @@ mod tests {
         twice.append(header::HOST, HeaderValue::from_static("localhost"));
         twice.append(header::HOST, HeaderValue::from_static("localhost"));
         assert!(!called_by_our_name(&twice, &Uri::from_static("/"), &[], true));
+    }
+
+    #[test]
+    fn only_our_own_pages_send_us_something() {
+        let sent = |origins: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_static("localhost:9909"));
+            origins.iter().for_each(|origin| {
+                headers.append(header::ORIGIN, HeaderValue::from_static(origin));
+            });
+            !sent_by_a_strange_page(&headers)
+        };
+        assert!(sent(&[]) && sent(&["http://localhost:9909"]) && sent(&["https://localhost:9909"]));
+        for origin in
+            ["null", "http://evil.example", "http://localhost", "http://localhost:9909.evil.example"]
+        {
+            assert!(!sent(&[origin]), "{origin}");
+        }
+        assert!(!sent(&["http://localhost:9909", "http://evil.example"]));
     }
 
     #[test]

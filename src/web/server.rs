@@ -1,7 +1,7 @@
 //! The HTTP server: bounded connections, short patience, a fixed table of paths. A stranger can neither hold it up nor
 //! make it do anything but read the board.
 
-use super::gate::Gate;
+use super::gate::{Gate, sent_by_a_strange_page};
 use super::moment::Moments;
 use super::patience::Patient;
 use super::room::{Busy, Room, Seat, Taken};
@@ -12,7 +12,7 @@ use crate::telemetry::Telemetry;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -191,7 +191,11 @@ async fn guard(State(views): State<Arc<Views>>, request: Request, next: Next) ->
     let path = request.uri().path();
     let handler = PATHS.iter().find(|(of, _)| *of == path).map_or("unknown", |(_, name)| name);
     let gate = views.gate.borrow().clone();
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let answered = async {
+        if !is_read && sent_by_a_strange_page(request.headers()) {
+            return failed(StatusCode::FORBIDDEN, "a page of somebody else has sent this");
+        }
         match gate.admit(request.uri(), request.headers(), on_loopback).await {
             Ok(()) => next.run(request).await,
             Err((status, why)) => failed(status, why),

@@ -2,6 +2,7 @@
 //! what is broken changes nothing.
 
 use crate::rig::daemon::{Daemon, Response};
+use crate::rig::hostile::{Hostile, Malice};
 use crate::rig::https::Authority;
 use crate::rig::mysql::flavours;
 use crate::rig::{Dir, mysql, postgres};
@@ -260,4 +261,29 @@ async fn an_address_is_asked_over_tls_with_a_login_from_a_file() {
     let config = list("a", "ca_file = \"ca.pem\"\nuser = \"sonde\"\npassword_file = \"password\"");
     fs::write(dir.join("dbsonde.toml"), config).unwrap();
     daemon.wait_for("/-/healthy", |_| has("Authorization: Basic c29uZGU6b3BlbiBzZXNhbWU=\r\n"), LONG).await;
+}
+
+/// Whoever answers may name a server of his own, and that a password goes there in clear text.
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_of_a_list_from_elsewhere_get_no_password_that_lies_around() {
+    let (home, inventory) = (Dir::new(), Inventory::default());
+    secret(&home, ".pgpass", "*:*:*:*:Kn4ry-file\n");
+    let thief = Hostile::start(Malice::CleartextPassword).await;
+    let url = format!("postgres://u@127.0.0.1:{}/d?require_auth=password", thief.port);
+    inventory.says(200, JSON, json!([{"targets": [url], "labels": {"__name": "thief"}}]));
+    let port = inventory.serve(None).await;
+    let config = format!(
+        "[discovery]\nhttp = [{{ url = \"http://127.0.0.1:{port}/\", refresh = \"5s\", timeout = \"5s\" }}]\n"
+    );
+    for environment in [
+        [("PGPASSWORD", "Kn4ry-word"), ("HOME", "/nowhere")],
+        [("PGUSER", "u"), ("HOME", home.path().to_str().unwrap())],
+    ] {
+        let before = thief.opened();
+        let daemon = Daemon::start_with(&config, &[], &environment).await;
+        let is_told = |answer: &Response| answer.text().contains("\"down_because\":\"");
+        daemon.wait_for("/api/v1/targets", is_told, LONG).await;
+        assert!(thief.opened() > before, "{}", daemon.log());
+        assert!(!thief.heard().contains("Kn4ry"), "it was given {}", thief.heard());
+    }
 }

@@ -161,6 +161,12 @@ async fn a_strange_name_or_method_gets_nothing() {
         let answer = request(daemon.port, method, "/metrics", &[]).await.unwrap();
         assert_eq!(answer.status, status, "{method}");
     }
+    // What a page of the web has a browser here do.
+    let own = format!("http://127.0.0.1:{}", daemon.port);
+    for (origin, status) in [("http://evil.example", 403), ("null", 403), (own.as_str(), 200)] {
+        let answer = request(daemon.port, "POST", "/-/reload", &[("origin", origin)]).await.unwrap();
+        assert_eq!(answer.status, status, "{origin}");
+    }
     let broken: [&[u8]; 4] = [
         b"GET / HTTP/1.1\r\n\r\n",
         b"GET / HTTP/9.9\r\nHost: localhost\r\n\r\n",
@@ -215,4 +221,68 @@ async fn who_comes_too_often_waits() {
         last = daemon.get("/metrics").await;
     }
     assert_eq!((last.status, last.header("retry-after").is_some()), (429, true));
+}
+
+/// Slow heads, readers that do not read, connections by the thousand, pipelines and nonsense, all at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn abuse_of_every_kind_leaves_a_good_client_its_metrics() {
+    let daemon = Daemon::start(CONFIG).await;
+    let port = daemon.port;
+    let calm = latencies(&daemon, 100).await;
+    let connect = move || TcpStream::connect(("127.0.0.1", port));
+    let mut abuse = tokio::task::JoinSet::new();
+    // Ten thousand that come and go, a few at a time.
+    for _ in 0..8 {
+        abuse.spawn(async move {
+            for nth in 0..1_250 {
+                let Ok(mut stream) = connect().await else { continue };
+                if nth % 3 == 0 {
+                    let _ = stream.write_all(b"BREW /pot HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+                }
+            }
+        });
+    }
+    // Those that send a byte a second, and those that ask for everything and read nothing.
+    for nth in 0..60 {
+        abuse.spawn(async move {
+            let Ok(mut stream) = connect().await else { return };
+            let head = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+            for byte in head {
+                if nth % 2 == 0 {
+                    let _ = stream.write_all(&head.repeat(50)).await;
+                    tokio::time::sleep(Duration::from_secs(15)).await;
+                    return;
+                }
+                let _ = stream.write_u8(*byte).await;
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        });
+    }
+    let mut stormy = Vec::new();
+    while stormy.len() < 400 {
+        stormy.extend(latencies(&daemon, 20).await);
+    }
+    abuse.abort_all();
+    let p99 = |mut all: Vec<Duration>| {
+        all.sort();
+        all[all.len() * 99 / 100]
+    };
+    let (calm, stormy) = (p99(calm), p99(stormy));
+    eprintln!("p99 of /metrics: {calm:?} in peace, {stormy:?} amid abuse");
+    // The goal is 100 ms; without optimisation, beside other tests, all take longer.
+    assert!(stormy < Duration::from_millis(if cfg!(debug_assertions) { 500 } else { 100 }), "{stormy:?}");
+    let descriptors = daemon.descriptors().await;
+    assert!(descriptors < 350, "{descriptors} descriptors are open");
+    assert!(daemon.peak_memory() < 96 << 20, "{} bytes", daemon.peak_memory());
+}
+
+async fn latencies(daemon: &Daemon, many: usize) -> Vec<Duration> {
+    let mut all = Vec::new();
+    for _ in 0..many {
+        let asked = std::time::Instant::now();
+        assert_eq!(daemon.get("/metrics").await.status, 200);
+        all.push(asked.elapsed());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    all
 }

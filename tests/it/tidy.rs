@@ -14,7 +14,7 @@ fn files(path: &Path) -> Vec<PathBuf> {
     }
     let entries = fs::read_dir(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let paths = entries.map(|entry| entry.unwrap().path());
-    let is_a_test = |path: &PathBuf| path.ends_with("tests.rs") || path.ends_with("simulation.rs");
+    let is_a_test = |path: &PathBuf| path.ends_with("tests.rs") || path.ends_with("simulation.rs") || path.ends_with("fuzz.rs");
     let is_ours = |path: &PathBuf| path.extension().is_some_and(|e| e == "rs") && !is_a_test(path);
     paths.flat_map(|path| files(&path)).filter(is_ours).collect()
 }
@@ -127,6 +127,27 @@ fn every_sql_file_of(engine: &Path) {
         assert!(!cost.is_empty() && !cost.contains("TBD"), "{stem} does not say what it costs");
         assert!(text.contains("/* dbsonde */"), "{stem} is not tagged as ours");
         assert!(table.contains(&format!("\"{stem}\"")), "{stem} is in no collector");
+    }
+}
+
+/// The order in which things are dropped stands in one table, and each line names the test that holds it.
+#[test]
+fn what_goes_first_is_held_by_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let section = text.split("\n## What goes first\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| ")).skip(1);
+    let tests: Vec<&str> = rows.filter_map(|row| row.trim_end_matches(" |").rsplit("| ").next()).collect();
+    assert!(tests.len() >= 12, "{tests:?}");
+    for test in tests {
+        let test = test.trim_matches(['`', ' ']);
+        let (module, name) = test.rsplit_once("::").unwrap_or_else(|| panic!("{test:?} is no test"));
+        let place = module.trim_end_matches("::tests").replace("::", "/");
+        let places = [format!("{place}.rs"), format!("{place}/tests.rs"), format!("{place}/mod.rs")];
+        let holds = |file: &String| {
+            fs::read_to_string(src().join(file)).is_ok_and(|text| text.contains(&format!("fn {name}()")))
+        };
+        assert!(places.iter().any(holds), "no test {test}");
     }
 }
 

@@ -48,9 +48,26 @@ impl Daemon {
 
     /// On a disk where no file may grow beyond some kilobytes. The log is a pipe and not concerned.
     pub async fn start_without_room(config: &str) -> Daemon {
-        let mut cramped = program_through("sh");
-        cramped.args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$0\" \"$@\"", BINARY]);
-        Daemon::healthy(Daemon::spawn(cramped, config, &[], &[])).await
+        Daemon::start_after("trap '' XFSZ; ulimit -f 8", config, &[]).await
+    }
+
+    /// After some words of the shell, which end with nothing.
+    pub async fn start_after(shell: &str, config: &str, envs: &[(&str, &str)]) -> Daemon {
+        Daemon::healthy(Daemon::spawn(after(shell), config, &[], envs)).await
+    }
+
+    /// The same for one that may as well not start: then what it said, and how it ended.
+    pub async fn tries_after(shell: &str, config: &str) -> Result<Daemon, (ExitStatus, String)> {
+        let mut daemon = Daemon::spawn(after(shell), config, &[], &[]);
+        let end = Instant::now() + Duration::from_secs(20);
+        while !daemon.try_get("/-/healthy", &[]).await.is_ok_and(|answer| answer.status == 200) {
+            if let Ok(Some(status)) = daemon.child.try_wait() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                return Err((status, daemon.log()));
+            }
+            daemon.go_on_waiting(end).await;
+        }
+        Ok(daemon)
     }
 
     /// As a user who may not read every file, with a state directory that is his.
@@ -70,9 +87,7 @@ impl Daemon {
 
     /// Where the system writes a core dump of whatever crashes.
     pub async fn start_with_cores(config: &str) -> Daemon {
-        let mut dumping = program_through("sh");
-        dumping.args(["-c", "ulimit -c unlimited; exec \"$0\" \"$@\"", BINARY]);
-        Daemon::healthy(Daemon::spawn(dumping, config, &[], &[])).await
+        Daemon::start_after("ulimit -c unlimited", config, &[]).await
     }
 
     async fn healthy(mut daemon: Daemon) -> Daemon {
@@ -261,6 +276,12 @@ pub async fn dbsonde(args: &[&str], envs: &[(&str, &str)]) -> Output {
 /// Without the settings that whoever runs the tests may have in the environment.
 fn program() -> Command {
     program_through(BINARY)
+}
+
+fn after(shell: &str) -> Command {
+    let mut command = program_through("sh");
+    command.args(["-c", &format!("{shell}; exec \"$0\" \"$@\""), BINARY]);
+    command
 }
 
 fn program_through(starter: &str) -> Command {

@@ -32,6 +32,24 @@ pub enum Malice {
     EndlessRows,
     /// Half a message, then nothing.
     HalfMessage,
+    /// It is a good server until it is asked what it has: then come rows of empty cells without end.
+    EmptyCells,
+    /// With every answer it tells of many settings that nobody has heard of.
+    Settings,
+    /// A row that has fewer cells than there are columns.
+    ShortRow,
+    /// A row whose cells are longer than itself.
+    LyingRow,
+    /// It wants a file of ours instead of answering.
+    CopyIn,
+    /// It gives what nobody asked for, without end.
+    CopyOut,
+    /// It asks for a proof that nobody has invented.
+    OddProof,
+    /// It ends the proof before it has begun.
+    ProofAtOnce,
+    /// An error that has no end.
+    BrokenError,
 }
 
 pub struct Hostile {
@@ -96,6 +114,13 @@ async fn betray(mut stream: TcpStream, malice: Malice, ear: Ear) -> std::io::Res
         Malice::HalfMessage => stream.write_all(b"R\0\0\0\x17\0\0").await?,
         Malice::CleartextPassword => stream.write_all(&message(b'R', &3_u32.to_be_bytes())).await?,
         Malice::EndlessScram => return scram(&mut stream).await,
+        Malice::OddProof => stream.write_all(&message(b'R', &99_u32.to_be_bytes())).await?,
+        Malice::ProofAtOnce => stream.write_all(&message(b'R', b"\0\0\0\x0cv=bm90aGluZw==")).await?,
+        Malice::BrokenError => stream.write_all(&message(b'E', b"SFATAL\0C57000\0Mall is")).await?,
+        Malice::EmptyCells | Malice::Settings | Malice::ShortRow | Malice::LyingRow => {
+            return pretend(&mut stream, malice).await;
+        }
+        Malice::CopyIn | Malice::CopyOut => return pretend(&mut stream, malice).await,
         Malice::Notices => {
             let notice = message(b'N', b"SNOTICE\0C00000\0Mhello\0\0").repeat(1_000);
             loop {
@@ -177,4 +202,88 @@ async fn answer(stream: &mut TcpStream, malice: Malice, asked: u8) -> std::io::R
 
 fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     [&[kind][..], &(body.len() as u32 + 4).to_be_bytes(), body].concat()
+}
+
+/// Answers as a server does whose every value is empty, until the trick.
+async fn pretend(stream: &mut TcpStream, malice: Malice) -> std::io::Result<()> {
+    let welcome = [message(b'R', &[0; 4]), message(b'K', &[0; 8]), message(b'Z', b"I")].concat();
+    stream.write_all(&welcome).await?;
+    let many: u16 = if malice == Malice::EmptyCells { 400 } else { 7 };
+    let column = |format: u8| {
+        [&b"c\0\0\0\0\0\0\0"[..], &25_u32.to_be_bytes(), &[0, 4, 0, 0, 0, 0, 0, format]].concat()
+    };
+    let described =
+        |format: u8| message(b'T', &[&many.to_be_bytes()[..], &column(format).repeat(many.into())].concat());
+    let cell = |text: &str| [&(text.len() as u32).to_be_bytes()[..], text.as_bytes()].concat();
+    let session: Vec<u8> =
+        ["7", "f", "on", "1s", "100ms", "2s", "on"].iter().flat_map(|text| cell(text)).collect();
+    let session = message(b'D', &[&7_u16.to_be_bytes()[..], &session].concat());
+    let empty = message(b'D', &[&many.to_be_bytes()[..], &[0xFF; 4].repeat(many.into())].concat());
+    let done = [message(b'C', b"SELECT 1\0"), message(b'Z', b"I")].concat();
+    let (mut asked, mut nth) = (Vec::new(), 0_u64);
+    loop {
+        let kind = stream.read_u8().await?;
+        let mut body = vec![0; (stream.read_u32().await? as usize).saturating_sub(4).min(1 << 20)];
+        stream.read_exact(&mut body).await?;
+        let parameters = (1..9)
+            .filter(|nth| body.windows(2).any(|two| two == format!("${nth}").as_bytes()))
+            .count() as u16;
+        match kind {
+            b'Q' => {
+                let columns = message(b'T', &[&7_u16.to_be_bytes()[..], &column(0).repeat(7)].concat());
+                stream.write_all(&[columns, session.clone(), done.clone()].concat()).await?;
+            }
+            b'P' => asked.push((b'P', parameters)),
+            b'B' => asked.push((b'B', 0)),
+            b'S' => {
+                let mut out = Vec::new();
+                for (kind, parameters) in asked.drain(..) {
+                    if kind == b'P' {
+                        let types = 1009_u32.to_be_bytes().repeat(parameters.into());
+                        out.extend(message(b'1', b""));
+                        out.extend(message(b't', &[&parameters.to_be_bytes()[..], &types].concat()));
+                        out.extend(described(1));
+                        continue;
+                    }
+                    nth += 1;
+                    out.extend(message(b'2', b""));
+                    match malice {
+                        Malice::ShortRow => {
+                            out.extend(message(b'D', b"\0\x02\xff\xff\xff\xff\xff\xff\xff\xff"))
+                        }
+                        Malice::LyingRow => out.extend(message(b'D', b"\0\x07\0\x0f\xff\xffx")),
+                        Malice::CopyIn => out.extend(message(b'G', b"\0\0\x01\0\0")),
+                        Malice::CopyOut => {
+                            stream.write_all(&[out, message(b'H', b"\0\0\x01\0\0")].concat()).await?;
+                            let data = message(b'd', &[b'x'; 60_000]);
+                            loop {
+                                stream.write_all(&data).await?;
+                            }
+                        }
+                        // After what is asked first about the server and about us.
+                        Malice::EmptyCells if nth > 3 => {
+                            stream.write_all(&out).await?;
+                            let rows = empty.repeat(100);
+                            loop {
+                                stream.write_all(&rows).await?;
+                            }
+                        }
+                        Malice::Settings => {
+                            for of in 0..400 {
+                                let setting = format!("s{nth}.{of}\0{}\0", "x".repeat(50_000));
+                                out.extend(message(b'S', setting.as_bytes()));
+                            }
+                            out.extend_from_slice(&empty);
+                        }
+                        _ => out.extend_from_slice(&empty),
+                    }
+                    out.extend(message(b'C', b"SELECT 1\0"));
+                }
+                out.extend(message(b'Z', b"I"));
+                stream.write_all(&out).await?;
+            }
+            b'X' => return Ok(()),
+            _ => {}
+        }
+    }
 }

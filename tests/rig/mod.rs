@@ -18,6 +18,7 @@ pub mod pgbouncer;
 pub mod postgres;
 pub mod process;
 pub mod proxy;
+pub mod shim;
 
 use std::fs::{self, File};
 use std::net::TcpListener;

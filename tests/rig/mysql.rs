@@ -1,6 +1,7 @@
 //! Private MySQL and MariaDB servers, one process each.
 
 pub mod hostile;
+pub mod pool;
 mod version;
 
 pub use version::*;
@@ -197,6 +198,14 @@ impl Server {
         if let Err(log) = self.ready().await {
             panic!("{} did not start again:\n{log}", self.version);
         }
+    }
+
+    /// Ends it, and starts a newer version on the same data and port.
+    pub async fn upgrade(&mut self, version: Version) {
+        self.stop(Stop::Fast);
+        self.version = version;
+        configure(version, &self.dir, self.port, &[]);
+        self.start_again().await;
     }
 
     /// A setting that only a start can change: it counts from the next one on.

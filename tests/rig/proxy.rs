@@ -1,6 +1,7 @@
 //! A TCP proxy inside the test process: the network between dbsonde and a server, made bad at will.
 
 use std::io::{Error, ErrorKind, Result};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -48,7 +49,12 @@ struct Shared {
 impl Proxy {
     /// Passes on to a port of 127.0.0.1 until told otherwise.
     pub async fn start(target_port: u16) -> Proxy {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        Proxy::start_at(Ipv4Addr::LOCALHOST, 0, target_port).await
+    }
+
+    /// At another address of this machine.
+    pub async fn start_at(address: Ipv4Addr, port: u16, target_port: u16) -> Proxy {
+        let listener = TcpListener::bind((address, port)).await.expect("a free port");
         let port = listener.local_addr().expect("a bound listener").port();
         let shared = Arc::new(Shared {
             target: AtomicU16::new(target_port),

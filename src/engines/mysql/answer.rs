@@ -188,6 +188,23 @@ mod tests {
     }
 
     #[test]
+    fn mangled_answers() {
+        let column = b"\x03def\0\0\0\x01a\x01a\x0c\x2d\0\0\0\x01\0\xfd\0\0\0\0\0";
+        let columns: Arc<[Column]> =
+            [Kind::Int, Kind::Text, Kind::Int].map(|kind| Column { name: "a".into(), kind }).into();
+        let corpus: [&[u8]; 3] =
+            [column, b"\x0212\xfb\x031.5", b"\xfc\x05\0hello\x132026-11-29 06:00:00\xfb"];
+        crate::fuzz::fuzz("answers of MySQL", &corpus, |bytes| {
+            let _ = Column::read(Fields(bytes));
+            if let Some(row) = TextRow::read(bytes, &columns) {
+                let named = Named::of(&row);
+                let _ = (named.number("a"), named.whole("a"), named.first());
+            }
+            let _ = seconds(bytes);
+        });
+    }
+
+    #[test]
     fn a_row_that_lies_about_its_length_is_none() {
         let columns: Arc<[Column]> =
             [Column { name: "a".into(), kind: Kind::Int }, Column { name: "b".into(), kind: Kind::Text }]

@@ -34,6 +34,7 @@ const COM_QUERY: u8 = 3;
 #[derive(Debug)]
 pub struct Connection {
     session: Session,
+    id: i64,
     limit: Duration,
     most: usize,
     expires: Option<Expires>,
@@ -75,20 +76,36 @@ fn most(lane: Lane) -> usize {
 
 impl Connection {
     pub async fn open(target: &Target, door: &Door, lane: Lane) -> Result<Self, EngineError> {
+        let mut connection = Self::enter(target, door, lane).await?;
+        let id = connection.asks_who(lane).await?;
+        // Of a long number the greeting has the lower half. Asked each time: a proxy may come in between while we run.
+        let is_direct = id & i64::from(u32::MAX) == i64::from(connection.session.id);
+        if !is_direct {
+            connection.is_ours(&mut Self::enter(target, door, lane).await?, lane).await?;
+        }
+        connection.limit_session().await?;
+        if !is_direct {
+            connection.keeps_limits().await?;
+        }
+        connection.id = id;
+        Ok(connection)
+    }
+
+    /// A session as the server gives it.
+    async fn enter(target: &Target, door: &Door, lane: Lane) -> Result<Self, EngineError> {
         let (login, expires) = login(target).await?;
         let patience = target.url.param("connect_timeout").and_then(|seconds| seconds.parse().ok());
         let patience =
             patience.filter(|seconds| (1..=60).contains(seconds)).map_or(CONNECT, Duration::from_secs);
         let place = Place::of(target);
-        let session = door.enter(patience, || place.knock(login)).await?;
+        let session = door.enter(patience, || place.clone().knock(login.clone())).await?;
         let (limit, most) = (limit(lane), most(lane));
-        let mut connection = Self { session, limit, most, expires, is_spoilt: false };
-        connection.limit_session().await?;
-        Ok(connection)
+        Ok(Self { session, id: 0, limit, most, expires, is_spoilt: false })
     }
 
+    /// The number of the session on the server.
     pub fn id(&self) -> i64 {
-        self.session.id.into()
+        self.id
     }
 
     /// When the certificate ends that the server has shown.
@@ -226,7 +243,7 @@ async fn login(target: &Target) -> Result<(Login, Option<Expires>), EngineError>
 }
 
 /// Where the server listens.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Place {
     Tcp(String, u16),
     Socket(std::path::PathBuf),

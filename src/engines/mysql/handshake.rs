@@ -7,7 +7,7 @@ use crate::config::Secret;
 use crate::engine::EngineError;
 use rustls::ClientConfig;
 use secrecy::ExposeSecret;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
 /// What we can and what we ask for. Never LOCAL_FILES (0x80), MULTI_STATEMENTS (0x1_0000), MULTI_RESULTS.
@@ -72,7 +72,13 @@ struct Greeting {
 pub async fn shake(stream: impl Stream + 'static, login: &Login) -> Result<Session, Refusal> {
     let broken = |error| Refusal::Broken(unreachable(error));
     let mut wire = Wire::new(stream);
-    let packet = wire.receive().await.map_err(broken)?;
+    let packet = wire.receive().await.map_err(|error| match error.kind() {
+        // It, or who stands before it, hung up before it said anything: that is not held against us.
+        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => {
+            Refusal::Said(unreachable(error))
+        }
+        _ => broken(error),
+    })?;
     let greeting = match packet.first() {
         Some(0xFF) => return Err(said(ServerError::read(Fields(packet.get(1..).unwrap_or_default())))),
         _ => Greeting::read(Fields(packet)).ok_or_else(|| broken(absurd("this is not a MySQL server")))?,
@@ -259,7 +265,7 @@ fn nonce(sent: &[u8]) -> &[u8] {
 }
 
 fn broken(what: &str) -> Refusal {
-    Refusal::Broken(unreachable(io::Error::new(io::ErrorKind::InvalidData, what)))
+    Refusal::Broken(unreachable(io::Error::new(ErrorKind::InvalidData, what)))
 }
 
 /// What a refusal in the handshake means.

@@ -23,6 +23,11 @@ use crate::model::{BinaryLog, Bytes, Cell, Count, InTopic, Level, Name, Names, R
 use crate::script::mysql::identifier;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// While something is lacking it is looked again whether it still is.
+const LACKS_FOR: Duration = Duration::from_secs(120);
 
 /// What the lanes of one server share.
 #[derive(Debug)]
@@ -63,6 +68,7 @@ pub struct Link {
 struct Open {
     connection: Connection,
     known: Arc<Known>,
+    probed: Instant,
     layouts: HashMap<&'static str, Layout>,
 }
 
@@ -86,14 +92,20 @@ impl Link {
                 Some(known) => known,
                 None => probe(shared, &mut connection).await?,
             };
-            self.open = Some(Open { connection, known, layouts: HashMap::new() });
+            self.open = Some(Open { connection, known, probed: Instant::now(), layouts: HashMap::new() });
         }
         let Some(open) = &mut self.open else { return Err(EngineError::Unreachable("not connected".into())) };
+        // What is granted later says nothing: nobody asks any more for what was refused.
+        if self.lane == Lane::Beat && !open.known.facts.lacks.is_empty() && open.probed.elapsed() >= LACKS_FOR
+        {
+            shared.note_change();
+        }
         let current = match shared.believed(self.lane) {
             Some(known) => known,
             None => probe(shared, &mut open.connection).await?,
         };
         if !Arc::ptr_eq(&current, &open.known) {
+            open.probed = Instant::now();
             open.known = current;
             open.layouts.clear();
         }

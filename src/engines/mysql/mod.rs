@@ -1,5 +1,5 @@
 //! MySQL 5.7 to 9, MariaDB 10.5 to 11.8, Percona Server. To follow one sample: `door`, `handshake`, `connect`
-//! (limits) → `known`, `lacks` (probing) → `collectors` (the table) → `link` (a lane's connection) → `beat`,
+//! (limits), `pooler` (who stands in between) → `known`, `lacks` (probing) → `collectors` (the table) → `link` (a lane's connection) → `beat`,
 //! `pulse`, `roam` (the lanes) → `answer`, `pivot`, `receiver`, `gtid` (cells become nouns), `scene`, `blocking`,
 //! `latencies`, `survey`, `shapes`, `foreign_keys`, `numbering`, `columns`, `meaning` (what they say).
 
@@ -22,6 +22,7 @@ mod logs;
 mod meaning;
 mod numbering;
 mod pivot;
+mod pooler;
 mod pulse;
 mod receiver;
 mod roam;

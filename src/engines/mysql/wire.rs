@@ -204,6 +204,22 @@ mod tests {
     }
 
     #[test]
+    fn mangled_fields() {
+        let corpus: [&[u8]; 3] = [
+            b"\x05hello\xfc\x01\x02\xfe\xff\xff\xff\xff\xff\xff\xff\xff",
+            b"\x15\x04#08004gone",
+            b"a\0b\0\xfb\xfd\x01\0\0x",
+        ];
+        crate::fuzz::fuzz("fields of MySQL", &corpus, |bytes| {
+            let mut fields = Fields(bytes);
+            while fields.counted().is_some_and(|read| !read.is_empty()) {}
+            fields.zero_ended();
+            let _ = (fields.number(), fields.u32());
+            assert!(ServerError::read(Fields(bytes)).message.chars().count() <= MAX_SENTENCE);
+        });
+    }
+
+    #[test]
     fn numbers_tell_their_length() {
         for (bytes, value) in [
             (&b"\x05"[..], Some(5)),

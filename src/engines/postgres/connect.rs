@@ -9,11 +9,13 @@ use crate::config::{Place, Target};
 use crate::engine::presence::application;
 use crate::engine::reading::Failure;
 use crate::engine::{EngineError, Lane};
+use futures_util::TryStreamExt;
 use secrecy::{ExposeSecret, SecretString};
 use socket2::{SockRef, TcpKeepalive};
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -21,10 +23,15 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use tokio_postgres::config::{ChannelBinding, SslMode, SslNegotiation};
 use tokio_postgres::tls::TlsConnect;
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Config, NoTls, Row, ToStatement};
 
 /// How much longer than the server we wait before we cancel from outside.
 const GRACE: Duration = Duration::from_secs(1);
+/// All rows of an answer that is kept as it comes. The largest are texts of statements, 32 MB of them.
+const MAX_ROWS: usize = 40 << 20;
+/// What the driver needs for one cell beside its bytes, with the room that a growing list keeps.
+const CELL: usize = 48;
 /// How long a cancel request may take before the connection is closed instead.
 const CANCEL: Duration = Duration::from_secs(1);
 
@@ -203,6 +210,28 @@ impl Connection {
                 Err(Failure::Lost(EngineError::Timeout(deadline)))
             }
         }
+    }
+
+    /// Asks, with a deadline, and keeps all rows. What may be large is read as it comes instead.
+    pub async fn rows(
+        &self,
+        statement: &(impl ToStatement + ?Sized),
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Failure> {
+        let gathered = async {
+            let stream = self.client.query_raw(statement, parameters.iter().copied()).await?;
+            let (mut stream, mut rows, mut weight) = (pin!(stream), Vec::new(), 0);
+            while let Some(row) = stream.try_next().await? {
+                weight += row.raw_size_bytes() + CELL * row.len();
+                if weight > MAX_ROWS {
+                    return Ok(None);
+                }
+                rows.push(row);
+            }
+            Ok(Some(rows))
+        };
+        let endless = || Failure::Lost(EngineError::Unreachable("an answer without end".to_owned()));
+        self.limited(gathered).await?.ok_or_else(endless)
     }
 
     /// Ends the query in the server: closing the socket alone would leave it running.

@@ -17,6 +17,8 @@ const MAX_ANSWER: u64 = 64 << 20;
 const MAX_FIRST: u64 = 1 << 20;
 /// Notices and the like during one answer. We ask for errors only, so an honest server sends hardly any.
 const MAX_ASIDES: u32 = 1_000;
+/// What it says of its settings over the life of a connection, a kilobyte or so: the driver keeps each name.
+const MAX_SETTINGS: u64 = 1 << 20;
 /// Descriptions of columns and requests for proof are read by us as well, so they must fit into our hand.
 const MAX_READ: u32 = 64 << 10;
 /// An error message before the protocol is agreed: longer means that it is plain text.
@@ -34,6 +36,8 @@ pub struct Guarded<S> {
     /// Bytes and asides since the server was last ready for a query.
     answer: u64,
     asides: u32,
+    /// Bytes about settings since the connection was opened.
+    settings: u64,
     /// How often the server was ready for a query.
     ready: u32,
 }
@@ -70,7 +74,17 @@ impl<S> Guarded<S> {
     }
 
     fn new(stream: S, state: State, demand: Demand) -> Self {
-        Self { stream, state, demand, kept: Vec::new(), asked: false, answer: 0, asides: 0, ready: 0 }
+        Self {
+            stream,
+            state,
+            demand,
+            kept: Vec::new(),
+            asked: false,
+            answer: 0,
+            asides: 0,
+            settings: 0,
+            ready: 0,
+        }
     }
 
     pub fn get_ref(&self) -> &S {
@@ -136,6 +150,12 @@ impl<S> Guarded<S> {
             }
             b'N' | b'S' | b'A' => self.asides += 1,
             _ => {}
+        }
+        if kind == b'S' {
+            self.settings += u64::from(length);
+        }
+        if self.settings > MAX_SETTINGS {
+            return absurd(format!("refused more than {MAX_SETTINGS} bytes about settings"));
         }
         if self.asides > MAX_ASIDES {
             return absurd(format!("refused more than {MAX_ASIDES} notices in one answer"));
@@ -232,6 +252,23 @@ mod tests {
     }
 
     #[test]
+    fn mangled_messages() {
+        let columns = [&b"T\0\0\0\x1b\0\x01abc\0"[..], &[0; 6], &25_u32.to_be_bytes(), &[0; 8]].concat();
+        let corpus: [&[u8]; 6] = [
+            b"R\0\0\0\x08\0\0\0\x0aSCRAM-SHA-256\0\0",
+            b"R\0\0\0\x20\0\0\0\x0br=abc,s=c2FsdA==,i=4096,x=",
+            b"Z\0\0\0\x05IN\0\0\0\x08abcdS\0\0\0\x0ca\0b\0cdef",
+            b"t\0\0\0\x0a\0\x01\0\0\0\x19D\0\0\0\x0c\0\x01\0\0\0\x02ab",
+            b"ESFATAL\0C57000\0Mall is lost\0\0",
+            &columns,
+        ];
+        crate::fuzz::fuzz("messages of PostgreSQL", &corpus, |bytes| {
+            let whole = fed(bytes, bytes.len().max(1)).is_ok();
+            assert_eq!(whole, fed(bytes, 7).is_ok(), "judged by how it was cut");
+        });
+    }
+
+    #[test]
     fn what_never_ends_is_ended() {
         let notice = b"N\0\0\0\x08abcd";
         assert!(fed(&notice.repeat(MAX_ASIDES as usize), 64).is_ok());
@@ -242,6 +279,13 @@ mod tests {
         let later = |rows: usize| [&b"Z\0\0\0\x05I".repeat(2)[..], &row.repeat(rows)].concat();
         assert!(fed(&later(63), 1 << 16).is_ok() && fed(&later(65), 1 << 16).is_err());
         assert!(fed(&row.repeat(2), 1 << 16).is_err(), "the first answer is short");
+    }
+
+    #[test]
+    fn settings_are_kept_by_the_driver_and_so_are_counted_for_good() {
+        let setting = [&b"S\0\0\x04\0"[..], &[b'a'; 1_020]].concat();
+        let answers = |many: usize| [setting.repeat(100), b"Z\0\0\0\x05I".to_vec()].concat().repeat(many);
+        assert!(fed(&answers(10), 512).is_ok() && fed(&answers(11), 512).is_err());
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl Known {
         let library = Library::new(COLLECTORS, TOOLS);
         let objects = library.objects();
         let schemas = vec!["pg_catalog", schema.as_str(), "dbsonde"];
-        let found = connection.limited(client.query(CATALOGUE, &[&objects, &schemas])).await?;
+        let found = connection.rows(CATALOGUE, &[&objects, &schemas]).await?;
         let catalogue = catalogue(&found);
         let quoted = format!("\"{}\"", schema.replace('"', "\"\""));
         let mut repertoire = library.render(&catalogue, &[("{pgss}", &quoted)]);

@@ -196,7 +196,7 @@ impl Open {
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, Failure> {
         let statement = self.prepare(file).await?.statement.clone();
-        self.connection.limited(self.connection.client.query(&statement, parameters)).await
+        self.connection.rows(&statement, parameters).await
     }
 
     async fn read(

@@ -28,7 +28,7 @@ const CURRENT: &str = "select /* dbsonde beat */ l.name as name
 
 /// `None` where it writes to no file of its own, does not tell, or does so elsewhere and we may not read it there.
 pub async fn ask(connection: &Connection) -> Result<Option<Told>, Failure> {
-    let rows = connection.limited(connection.client.query(SETTINGS, &[])).await?;
+    let rows = connection.rows(SETTINGS, &[]).await?;
     let settings: BTreeMap<String, String> =
         rows.iter().map(|row| (text(row, "name"), text(row, "setting"))).collect();
     let may = |what: &str| rows.first().is_some_and(|row| row.try_get(what).unwrap_or_default());

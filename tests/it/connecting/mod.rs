@@ -1,7 +1,9 @@
 //! Connecting as libpq does: the same strings, environment and files, to psql and to us, and what became of them.
 
 mod mysql;
+mod options;
 mod pooler;
+mod proxied;
 mod secrets;
 mod table;
 

@@ -3,7 +3,9 @@
 use crate::rig::Dir;
 use crate::rig::certificates::{Certificates, closed};
 use crate::rig::daemon::Daemon;
-use crate::rig::postgres::{Server, any};
+use crate::rig::mysql;
+use crate::rig::postgres::{Server, Stop, any};
+use crate::rig::shim::Shim;
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -71,4 +73,58 @@ async fn the_end_of_a_certificate_is_a_metric() {
     let at: f64 = answer.lines().find_map(|line| line.strip_prefix(name)).unwrap().parse().unwrap();
     let days = (at - SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()) / 86_400.0;
     assert!((19.0..=20.1).contains(&days), "{days} days");
+}
+
+/// By our clock it has ended: no way in, no word in clear text, and back as soon as it holds again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_has_ended_is_refused_with_a_sentence() {
+    let (server, mut other) =
+        tokio::join!(Server::start(any(), &[]), mysql::Server::start(mysql::Version::MySql97, &[]));
+    let certificates = Certificates::new();
+    certificates.install("server", &server.data());
+    certificates.install("server", &other.data());
+    server.sql("postgres", "alter system set ssl = on").await;
+    server.sql("postgres", "select pg_reload_conf()").await;
+    server.wait_for("postgres", "select current_setting('ssl') = 'on'", Duration::from_secs(20)).await;
+    for (name, file) in [("ssl_cert", "server.crt"), ("ssl_key", "server.key")] {
+        other.set(name, &other.data().join(file).display().to_string());
+    }
+    other.restart(Stop::Fast).await;
+    let root = certificates.path("ca.crt").display().to_string();
+    let targets = format!(
+        "[[target]]\nname = \"pg\"\nurl = \"postgres://postgres@localhost:{}/postgres?sslmode=verify-full&sslrootcert={root}\"\n\
+         [[target]]\nname = \"my\"\nurl = \"mysql://root@localhost:{}/?ssl-mode=VERIFY_IDENTITY&ssl-ca={root}\"\n",
+        server.port, other.port
+    );
+    let shim = Shim::new(std::path::Path::new("/nowhere"));
+    let environment = shim.environment();
+    let environment: Vec<(&str, &str)> = environment.iter().map(|(n, v)| (*n, v.as_str())).collect();
+    let daemon = Daemon::start_with(&targets, &[], &environment).await;
+    let up = |name: &str, wanted: u8| format!("dbsonde_target_up{{target=\"{name}\"}} {wanted}");
+    for name in ["pg", "my"] {
+        daemon.wait_for("/metrics", |answer| answer.text().contains(&up(name, 1)), SOON).await;
+    }
+    // The certificate is for twenty days.
+    shim.clock(25 * 86_400);
+    server
+        .sql(
+            "postgres",
+            "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'dbsonde%'",
+        )
+        .await;
+    other.restart(Stop::Fast).await;
+    for name in ["pg", "my"] {
+        daemon.wait_for("/metrics", |answer| answer.text().contains(&up(name, 0)), SOON).await;
+    }
+    let is_said = |text: &str| text.to_lowercase().matches("expired").count() >= 2;
+    daemon.wait_for("/api/v1/targets", |answer| is_said(&answer.text()), SOON).await;
+    let plain = "select count(*) = 0 from pg_stat_ssl join pg_stat_activity using (pid)
+        where not ssl and application_name like 'dbsonde%'";
+    assert_eq!(
+        server.sql("postgres", plain).await[0][0].as_deref(),
+        Some("t"),
+        "somebody came in without TLS"
+    );
+    shim.clock(0);
+    daemon.wait_for("/metrics", |answer| answer.text().contains(&up("pg", 1)), SOON).await;
 }

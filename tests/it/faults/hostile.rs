@@ -7,7 +7,7 @@ use crate::rig::hostile::{Hostile, Malice};
 use crate::rig::postgres::{Server, any};
 use std::time::{Duration, Instant};
 
-const ALL: [Malice; 16] = [
+const ALL: [Malice; 23] = [
     Malice::Length(0),
     Malice::Length(1),
     Malice::Length(3),
@@ -24,16 +24,32 @@ const ALL: [Malice; 16] = [
     Malice::Columns(3, 99_999),
     Malice::HugeRow,
     Malice::EndlessRows,
+    Malice::ShortRow,
+    Malice::LyingRow,
+    Malice::CopyIn,
+    Malice::CopyOut,
+    Malice::OddProof,
+    Malice::ProofAtOnce,
+    Malice::BrokenError,
 ];
+/// Those that fill memory, if anything does: each alone, and for longer.
+const GREEDY: [Malice; 2] = [Malice::EmptyCells, Malice::Settings];
 /// What nothing may make us take: the peak of the resident memory.
 const MAX_MEMORY: u64 = 96 << 20;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_servers_cost_little_and_say_why() {
     let healthy = Server::start(any(), &[]).await;
+    face(&healthy, &ALL, Duration::from_secs(20)).await;
+    for greedy in GREEDY {
+        face(&healthy, &[greedy], Duration::from_secs(30)).await;
+    }
+}
+
+async fn face(healthy: &Server, malices: &[Malice], how_long: Duration) {
     let mut servers = Vec::new();
     let mut config = format!("{PACES}[[target]]\nname = \"db\"\nurl = \"{}\"\n", healthy.url("postgres"));
-    for (nth, malice) in ALL.into_iter().enumerate() {
+    for (nth, malice) in malices.iter().copied().enumerate() {
         let server = Hostile::start(malice).await;
         let url = format!("postgres://u:sesame@127.0.0.1:{}/d", server.port);
         config += &format!("[[target]]\nname = \"bad{nth}\"\nurl = \"{url}\"\n");
@@ -43,9 +59,9 @@ async fn hostile_servers_cost_little_and_say_why() {
     let began = Instant::now();
     let is_up = |text: &str| value(text, "dbsonde_target_up", &["target=\"db\""]) == Some(1.0);
     daemon.wait_for("/metrics", |answer| is_up(&answer.text()), SOON).await;
-    let all_told = |text: &str| text.matches("\"down_because\":\"").count() == ALL.len();
+    let all_told = |text: &str| text.matches("\"down_because\":\"").count() == malices.len();
     daemon.wait_for("/api/v1/targets", |answer| all_told(&answer.text()), SOON).await;
-    while began.elapsed() < Duration::from_secs(20) {
+    while began.elapsed() < how_long {
         let metrics = daemon.get("/metrics").await.text();
         assert!(is_up(&metrics), "the healthy one is down:\n{}", daemon.log());
         let age = value(&metrics, "dbsonde_snapshot_age_seconds", &["target=\"db\"", "topic=\"databases\""]);
@@ -62,6 +78,9 @@ async fn hostile_servers_cost_little_and_say_why() {
             Malice::Columns(65_535, _) => "message of",
             Malice::Columns(..) => "unknown type",
             Malice::EndlessRows => "refused an answer",
+            Malice::EndlessScram => "rounds of SCRAM",
+            Malice::EmptyCells => "without end",
+            Malice::Settings => "about settings",
             Malice::CleartextPassword => "require_auth",
             _ => "",
         };
@@ -75,6 +94,6 @@ async fn hostile_servers_cost_little_and_say_why() {
     assert!(!daemon.log().contains("sesame") && !daemon.log().contains('\u{1b}'), "{}", daemon.log());
     assert!(!daemon.log().contains("panic"), "{}", daemon.log());
     let peak = daemon.peak_memory();
-    eprintln!("peak memory: {} MiB", peak >> 20);
+    eprintln!("{malices:?}: peak memory {} MiB", peak >> 20);
     assert!(peak <= MAX_MEMORY, "{peak} bytes");
 }

@@ -1,10 +1,13 @@
 //! What happens to servers and to us, on real ones: a sentence, the right exit code, a gap or `up` at 0 with a
 //! growing age; never a hang, never a password, never an old value sold as new.
 
+mod clock;
+mod disk;
 mod hostile;
 mod hostile_mysql;
 mod locks;
 mod moves;
+mod mysql;
 mod names;
 mod ourselves;
 mod secrets;

@@ -3,8 +3,10 @@
 
 use super::{PACES, SOON, TARGET, config, sum, up, value};
 use crate::rig::daemon::Daemon;
-use crate::rig::postgres::{Server, any, versions};
+use crate::rig::mysql;
+use crate::rig::postgres::{Server, Stop, any, versions};
 use crate::rig::proxy::{Mode, Proxy};
+use crate::rig::shim::Shim;
 use std::time::{Duration, Instant};
 
 const CALLS: &str = "dbsonde_statement_calls_total";
@@ -49,6 +51,70 @@ async fn moved(first: &Server, second: &Server) {
 async fn an_address_that_flips_between_servers_makes_no_spike() {
     let (first, second) = tokio::join!(Server::start_own(any(), &[]), Server::start_own(any(), &[]));
     moved(&first, &second).await;
+}
+
+/// The standby has the identity of its primary and counts on its own; it takes the address over.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_that_is_promoted_takes_the_address_over() {
+    let mut primary = Server::start_own(any(), &[]).await;
+    loaded(&primary, 3_000).await;
+    let standby = primary.replica().await;
+    let proxy = Proxy::start(primary.port).await;
+    let daemon =
+        Daemon::start(&config(&format!("postgres://postgres@127.0.0.1:{}/postgres", proxy.port))).await;
+    let before = counted(&daemon).await;
+    primary.stop(Stop::Immediate);
+    up(&daemon, 0.0).await;
+    standby.promote().await;
+    proxy.retarget(standby.port);
+    proxy.set(Mode::Cut);
+    proxy.set(Mode::Pass);
+    let is_up = |text: &str| value(text, "dbsonde_target_up", &[TARGET]) == Some(1.0);
+    daemon.wait_for("/metrics", |answer| is_up(&answer.text()), Duration::from_secs(90)).await;
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    let after = counted(&daemon).await;
+    assert!(after >= before && after - before < 300.0, "{before} became {after}");
+    let targets = daemon.get("/api/v1/targets").await.json();
+    assert_eq!(targets[0]["role"], "primary", "{targets}");
+}
+
+/// A name is looked up at each connect: who moves behind it is found without a restart.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_moves_is_looked_up_again() {
+    let (first, second) = tokio::join!(Server::start_own(any(), &[]), Server::start_own(any(), &[]));
+    let (my_first, my_second) = tokio::join!(
+        mysql::Server::start(mysql::Version::MySql97, &[]),
+        mysql::Server::start(mysql::Version::MySql97, &[])
+    );
+    let mut pairs = Vec::new();
+    let shim = Shim::new(std::path::Path::new("/nowhere"));
+    let mut settings = PACES.to_owned();
+    for (name, user, from, to) in
+        [("postgres", "postgres", first.port, second.port), ("mysql", "root", my_first.port, my_second.port)]
+    {
+        let here = Proxy::start(from).await;
+        let there = Proxy::start_at("127.0.0.2".parse().unwrap(), here.port, to).await;
+        let database = if name == "postgres" { "postgres" } else { "" };
+        let url = format!("{name}://{user}@moving.rig:{}/{database}", here.port);
+        settings += &format!("[[target]]\nname = \"{name}\"\nurl = \"{url}\"\n");
+        pairs.push((here, there));
+    }
+    shim.moving_rig(1);
+    let environment = shim.environment();
+    let environment: Vec<(&str, &str)> = environment.iter().map(|(n, v)| (*n, v.as_str())).collect();
+    let daemon = Daemon::start_with(&settings, &[], &environment).await;
+    let all_up = |text: &str| {
+        ["postgres", "mysql"]
+            .iter()
+            .all(|name| value(text, "dbsonde_target_up", &[&format!("target=\"{name}\"")]) == Some(1.0))
+    };
+    daemon.wait_for("/metrics", |answer| all_up(&answer.text()), SOON).await;
+    assert!(pairs.iter().all(|(here, there)| here.opened() > 0 && there.opened() == 0));
+    shim.moving_rig(2);
+    pairs.iter().for_each(|(here, _)| here.set(Mode::Cut));
+    let moved = |_: &str| pairs.iter().all(|(_, there)| there.opened() >= 3);
+    daemon.wait_for("/metrics", |answer| moved(&answer.text()), Duration::from_secs(90)).await;
+    daemon.wait_for("/metrics", |answer| all_up(&answer.text()), Duration::from_secs(90)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

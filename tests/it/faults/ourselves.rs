@@ -48,3 +48,32 @@ async fn a_full_disk_is_said_once_and_profiling_goes_on() {
     let said = daemon.log().lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).count();
     assert!(said <= 12, "{said} warnings:\n{}", daemon.log());
 }
+
+/// Either it watches and serves, or it says that there is not enough and ends: it never goes on half alive.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cap_on_memory_is_lived_with_or_said() {
+    let server = Server::start(any(), &[]).await;
+    server.sql("postgres", "create extension pg_stat_statements").await;
+    let mut lived = 0;
+    for megabytes in [32, 64, 96, 128, 192, 256, 384, 512, 1_024] {
+        let shell = format!("ulimit -v {}", megabytes << 10);
+        match Daemon::tries_after(&shell, &config(&server.url("postgres"))).await {
+            Err((status, said)) => {
+                eprintln!("{megabytes} MB: {status}: {}", said.trim());
+                // Whom the system's loader ends has had no chance to speak.
+                let is_loader = std::os::unix::process::ExitStatusExt::signal(&status).is_some();
+                assert!(!status.success() && (is_loader || !said.trim().is_empty()), "{megabytes} MB: {status}");
+                assert_eq!(lived, 0, "less was enough");
+            }
+            Ok(daemon) => {
+                up(&daemon, 1.0).await;
+                tokio::time::sleep(std::time::Duration::from_secs(if lived == 0 { 20 } else { 3 })).await;
+                up(&daemon, 1.0).await;
+                assert!(!daemon.log().contains("panic"), "{megabytes} MB:\n{}", daemon.log());
+                eprintln!("{megabytes} MB: {} MB resident at most", daemon.peak_memory() >> 20);
+                lived += 1;
+            }
+        }
+    }
+    assert!(lived > 0, "not even a gigabyte is enough");
+}
