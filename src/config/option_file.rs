@@ -21,7 +21,8 @@ pub type Options = BTreeMap<String, String>;
 pub fn read(path: &Path, group: Option<&str>) -> Result<Options, String> {
     let mut options = Options::new();
     // Whatever the case of its letters.
-    let is_ours = |name: &str| GROUPS.iter().copied().chain(group).any(|ours| ours.eq_ignore_ascii_case(name));
+    let is_ours =
+        |name: &str| GROUPS.iter().copied().chain(group).any(|ours| ours.eq_ignore_ascii_case(name));
     read_into(&mut options, path, &is_ours, 0).map_err(|said| format!("defaults_file: {said}"))?;
     if options.contains_key("password") {
         // A secret is in it, so it is kept like one.

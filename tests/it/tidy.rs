@@ -14,7 +14,9 @@ fn files(path: &Path) -> Vec<PathBuf> {
     }
     let entries = fs::read_dir(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let paths = entries.map(|entry| entry.unwrap().path());
-    let is_a_test = |path: &PathBuf| path.ends_with("tests.rs") || path.ends_with("simulation.rs") || path.ends_with("fuzz.rs");
+    let is_a_test = |path: &PathBuf| {
+        path.ends_with("tests.rs") || path.ends_with("simulation.rs") || path.ends_with("fuzz.rs")
+    };
     let is_ours = |path: &PathBuf| path.extension().is_some_and(|e| e == "rs") && !is_a_test(path);
     paths.flat_map(|path| files(&path)).filter(is_ours).collect()
 }

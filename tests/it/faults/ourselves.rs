@@ -62,7 +62,10 @@ async fn a_cap_on_memory_is_lived_with_or_said() {
                 eprintln!("{megabytes} MB: {status}: {}", said.trim());
                 // Whom the system's loader ends has had no chance to speak.
                 let is_loader = std::os::unix::process::ExitStatusExt::signal(&status).is_some();
-                assert!(!status.success() && (is_loader || !said.trim().is_empty()), "{megabytes} MB: {status}");
+                assert!(
+                    !status.success() && (is_loader || !said.trim().is_empty()),
+                    "{megabytes} MB: {status}"
+                );
                 assert_eq!(lived, 0, "less was enough");
             }
             Ok(daemon) => {
