@@ -1,7 +1,7 @@
 //! What watching costs a real MySQL and MariaDB, side by side with the distribution's mysqld_exporter in one run: on
 //! the same server, with the same digests and tables, processor time as the kernel counts it.
 //!
-//! `cargo bench --bench mysql -- [mysql|mariadb] [--minutes N]`
+//! `cargo bench --bench mysql -- [mysql|mariadb] [--minutes N] [alone]`, where `alone` leaves mysqld_exporter out.
 
 // A measurement that cannot go on has nothing better to do than to panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -9,11 +9,13 @@
 #[path = "../tests/rig/mod.rs"]
 mod rig;
 
+mod each;
 mod outside;
 
 use outside::{processor_ns, scrapes, status_kb};
 use rig::daemon::{Daemon, request};
 use rig::mysql::{Server, Version, run};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -51,22 +53,24 @@ async fn main() {
     let minutes = words.iter().position(|w| w == "--minutes").and_then(|at| words.get(at + 1)?.parse().ok());
     for (name, version) in [("mysql", Version::MySql97), ("mariadb", Version::MariaDb1011)] {
         if !words.iter().any(|word| word == "mysql" || word == "mariadb") || words.iter().any(|w| w == name) {
-            measure(version, minutes.unwrap_or(2)).await;
+            measure(version, minutes.unwrap_or(2), words.iter().any(|w| w == "alone")).await;
         }
     }
 }
 
-async fn measure(version: Version, minutes: u64) {
+async fn measure(version: Version, minutes: u64, is_alone: bool) {
     let time = Duration::from_secs(60 * minutes);
     let server = filled(version).await;
     let row =
         server.sql("", "select count(*) from performance_schema.events_statements_summary_by_digest").await;
     println!("# {version}: {} digests, {TABLES} tables", row[0][0].as_deref().unwrap());
+    rest(&server).await;
     let idle = busy(&server, time).await / minutes as f64;
-    println!("the server alone: {idle:.0} ms a minute");
+    println!("the server alone, at rest: {idle:.0} ms a minute");
     println!("bare SELECT of the digests' counters: {:.1} ms each", bare_select(&server).await);
 
-    for (what, flags) in [("digests alone", DIGESTS_ONLY), ("the comparable set", COMPARABLE)] {
+    let peers = [("digests alone", DIGESTS_ONLY), ("the comparable set", COMPARABLE)];
+    for (what, flags) in peers.into_iter().filter(|_| !is_alone) {
         let exporter = Exporter::start(&server, flags);
         exporter.scrape().await;
         let before = connections(&server).await;
@@ -82,17 +86,29 @@ async fn measure(version: Version, minutes: u64) {
     // The first minute reads everything once: texts, schema, sizes.
     let first = busy(&server, Duration::from_secs(60)).await - idle;
     println!("dbsonde, the first minute: {first:.0} ms");
+    let lanes = each::lanes(&server).await;
+    let open_before = open_tables(&server).await;
     let before =
         (connections(&server).await, opened_tables(&server).await, processor_ns(daemon.pid).unwrap());
+    let by_lane = each::spent(&server, &lanes);
     let spent = busy(&server, time).await / minutes as f64 - idle;
+    let of_sessions: f64 =
+        each::spent(&server, &lanes).iter().zip(&by_lane).map(|(now, then)| now - then).sum();
     let own = (processor_ns(daemon.pid).unwrap() - before.2) as f64 / 1e6 / minutes as f64;
     println!("dbsonde, steady: {spent:.0} ms a minute in the server, over all lanes");
+    println!(
+        "the same by the threads of its {} sessions: {:.0} ms a minute",
+        lanes.len(),
+        of_sessions / minutes as f64
+    );
     // Two looks of our own are among them.
     println!("connections opened meanwhile: {}", connections(&server).await - before.0 - 2);
     println!("tables opened meanwhile: {}", opened_tables(&server).await - before.1);
+    let open_now = open_tables(&server).await;
+    println!("open now and not before: {:?}", open_now.difference(&open_before).collect::<Vec<_>>());
     let rss = status_kb(daemon.pid, "VmRSS:").unwrap() as f64 / 1024.0;
     println!("dbsonde itself: {own:.0} ms a minute, {rss:.1} MB");
-    readings(&server).await;
+    each::statements(&server, Duration::from_secs(60)).await;
     scrapes(&daemon).await;
     held_up(server, &daemon).await;
     println!();
@@ -140,6 +156,18 @@ async fn filled(version: Version) -> Server {
     server
 }
 
+/// Waits until the server has cleaned up and written what it was filled with: until two looks in a row tell the same.
+async fn rest(server: &Server) {
+    let mut last = f64::INFINITY;
+    for _ in 0..30 {
+        let now = busy(server, Duration::from_secs(10)).await;
+        if now >= last * 0.8 {
+            return;
+        }
+        last = now;
+    }
+}
+
 /// Milliseconds of processor time that the server took meanwhile.
 async fn busy(server: &Server, how_long: Duration) -> f64 {
     let pid = server.pids()[0];
@@ -174,22 +202,15 @@ async fn connections(server: &Server) -> i64 {
     status(server, "Connections").await
 }
 
-async fn opened_tables(server: &Server) -> i64 {
-    status(server, "Opened_tables").await
+/// Every table that the server has open, its own among them.
+async fn open_tables(server: &Server) -> BTreeSet<String> {
+    let rows = server.sql("", "show open tables").await;
+    let name = |cell: &Option<String>| cell.clone().unwrap_or_default();
+    rows.iter().map(|row| format!("{}.{}", name(&row[0]), name(&row[1]))).collect()
 }
 
-/// What our own statements cost by the server's clock, the dearest first.
-async fn readings(server: &Server) {
-    let query = "select left(digest_text, 4000), count_star, avg_timer_wait / 1e9, max_timer_wait / 1e9
-        from performance_schema.events_statements_summary_by_digest
-        where digest_text like '%dbsonde_%' order by sum_timer_wait desc limit 5";
-    for row in server.sql("", query).await {
-        let text = row[0].as_deref().unwrap_or("?");
-        let from = text.split(" FROM ").nth(1).unwrap_or(text);
-        let source: String = from.chars().take(60).collect();
-        let number = |nth: usize| row[nth].as_deref().unwrap_or("0").parse::<f64>().unwrap_or(0.0);
-        println!("reading: {:.1} ms, at most {:.1} ms ({} times) {source}", number(2), number(3), number(1));
-    }
+async fn opened_tables(server: &Server) -> i64 {
+    status(server, "Opened_tables").await
 }
 
 /// mysqld_exporter, ended when dropped.

@@ -6,7 +6,7 @@ use crate::config::{Paces, Target};
 use crate::engine::{Due, EngineError, Lane, ServerFacts};
 use crate::engines;
 use crate::ledger::Entry;
-use crate::model::{Gap, Name};
+use crate::model::{Gap, Name, StatementsInfo};
 use crate::plans::Plans;
 use crate::recording::Recorded;
 use crate::rules::Handbook;
@@ -30,6 +30,15 @@ pub struct Inspection {
     pub longer_look: Vec<(&'static str, Duration)>,
     /// Of the statements that matter.
     pub plans: Arc<Plans>,
+    /// Where the server keeps several statements for one of ours.
+    pub splits: Option<Splits>,
+}
+
+/// How many of our statements the server tells apart, and how many of its own they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Splits {
+    pub split: u64,
+    pub lumped: u64,
 }
 
 /// A plan with short paces: a look is short.
@@ -93,5 +102,10 @@ pub fn conclude(report: &Report) -> Inspection {
         gaps: gaps.collect(),
         longer_look: report.longer_look.to_vec(),
         plans: report.plans.clone(),
+        splits: report.snapshot.rows::<StatementsInfo>().find_map(splits),
     }
+}
+
+fn splits(info: &StatementsInfo) -> Option<Splits> {
+    Some(Splits { split: info.split?.last.get(), lumped: info.lumped?.last.get() })
 }

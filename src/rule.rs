@@ -7,13 +7,14 @@ pub mod plan;
 pub mod replication;
 pub mod statement;
 
+use crate::config::Span;
 use crate::engine::Lack;
 use crate::model::question::{Answer, Question};
-use crate::model::{Finding, Flavour, Index, Name, Scope, Snapshot, Topic, Window};
+use crate::model::{Finding, Flavour, InTopic, Index, Name, Scope, Snapshot, Stretch, Topic, Window};
 use crate::plans::Plans;
 use crate::texts::Texts;
 use crate::workload::Workload;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 /// What a rule may say.
@@ -68,6 +69,23 @@ impl<'a> Seen<'a> {
     /// The windows a rule may use for a span: longest first, then what the server itself remembers.
     pub fn windows(&self) -> impl Iterator<Item = &'a Window> {
         self.ladder.iter().rev().chain(std::iter::once(self.latest)).chain(self.since_reset)
+    }
+
+    /// The shortest stretch of each place that is long enough: what was mended is not held against it.
+    pub fn stretches_of<N: InTopic>(
+        &self,
+        min_window: Span,
+    ) -> impl Iterator<Item = (&'a Stretch, &'a [N])> + use<'a, N> {
+        let min = min_window.get().as_secs_f64();
+        let mut shortest: BTreeMap<&'a Scope, (&'a Stretch, &'a [N])> = BTreeMap::new();
+        let windows = self.ladder.iter().chain([self.latest]);
+        for (scope, stretch, rows) in windows.flat_map(|window| window.stretches_of::<N>()) {
+            let known = shortest.entry(scope).or_insert((stretch, rows));
+            if stretch.seconds >= min && (stretch.seconds < known.0.seconds || known.0.seconds < min) {
+                *known = (stretch, rows);
+            }
+        }
+        shortest.into_values().filter(move |(stretch, _)| stretch.seconds >= min)
     }
 
     /// The statement that creates an index: the way back from dropping it. `Ok(None)` where it is not to be had,

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 /// Nanoseconds on a processor, of all threads.
 pub fn processor_ns(pid: u32) -> Option<u64> {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?;
-    let times = tasks.filter_map(|task| thread_ns(&task.ok()?.path()));
+    let times = tasks.filter_map(|task| thread_ns(pid, task.ok()?.file_name().to_str()?.parse().ok()?));
     Some(times.sum())
 }
 
-fn thread_ns(task: &std::path::Path) -> Option<u64> {
-    let text = std::fs::read_to_string(task.join("schedstat")).ok()?;
+/// The same of one thread.
+pub fn thread_ns(pid: u32, thread: u32) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{thread}/schedstat")).ok()?;
     text.split(' ').next()?.parse::<u64>().ok()
 }
 

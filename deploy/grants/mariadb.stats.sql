@@ -14,3 +14,5 @@ GRANT SELECT ON performance_schema.* TO 'dbsonde'@'%';
 -- Sizes and numbers of rows, as the optimiser knows them.
 GRANT SELECT ON mysql.innodb_table_stats TO 'dbsonde'@'%';
 GRANT SELECT ON mysql.innodb_index_stats TO 'dbsonde'@'%';
+-- What events there are and whether they are switched on; not what they run.
+GRANT SELECT (db, name, status, interval_value, last_executed) ON mysql.event TO 'dbsonde'@'%';

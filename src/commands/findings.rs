@@ -4,7 +4,7 @@ use super::page;
 use super::text::{fill, indent};
 use crate::command::{Exit, print, prints_colour};
 use crate::config::{Span, width};
-use crate::inspect::Inspection;
+use crate::inspect::{Inspection, Splits};
 use crate::ledger::Entry;
 use crate::model::{Confidence, Finding, Fix, Gap, Severity};
 use serde_json::json;
@@ -50,8 +50,20 @@ fn json(inspection: &Inspection) -> io::Result<String> {
         json!({ "target": inspection.target, "scope": scope, "topic": topic, "reason": gap.reason })
     };
     let gaps: Vec<_> = inspection.gaps.iter().map(gap).collect();
-    let whole = json!({ "findings": inspection.findings, "gaps": gaps, "plans": plans(inspection) });
+    let whole = json!({
+        "findings": inspection.findings, "gaps": gaps, "plans": plans(inspection), "statements": inspection.splits
+    });
     Ok(format!("{}\n", serde_json::to_string_pretty(&whole)?))
+}
+
+/// Where the server tells statements apart that are one to us. Nothing where it does not, or where nobody knows.
+pub fn told_apart(splits: Option<Splits>) -> Option<String> {
+    let Splits { split, lumped } = splits.filter(|splits| splits.split > 0)?;
+    Some(format!(
+        "{split} {} one here and {lumped} to the server, by other search paths or schemas, lists of other lengths or other \
+         letters: their numbers are added up.",
+        if split == 1 { "statement is" } else { "statements are each" },
+    ))
 }
 
 /// The gravest first.
@@ -114,6 +126,9 @@ fn text(inspection: &Inspection, width: usize, colour: bool) -> String {
     said.push_str(&format!("{}\n", summary(&findings)));
     for (digest, plan) in plans(inspection) {
         said.push_str(&format!("\nThe plan of statement {digest}:\n{}", indent(&clean(&plan), 2)));
+    }
+    if let Some(splits) = told_apart(inspection.splits) {
+        said.push_str(&format!("\n{}\n", fill(&splits, width)));
     }
     let mut list = |title: &str, lines: Vec<String>| {
         if !lines.is_empty() {
@@ -215,5 +230,15 @@ WARNING  index-unused  public.\u{fffd}[31morders_<b>_idx in shop
         assert!(one(&sample(), 64, true).starts_with("\x1b[33mWARNING\x1b[0m"));
         assert_eq!(summary(&[&sample(), &sample()]), "2 findings: 2 warning.");
         assert_eq!(summary(&[]), "Nothing found.");
+    }
+
+    #[test]
+    fn what_the_server_tells_apart_is_said_in_numbers() {
+        let said = |split, lumped| told_apart(Some(Splits { split, lumped }));
+        assert!(
+            said(1, 3).is_some_and(|said| said.starts_with("1 statement is one here and 3 to the server"))
+        );
+        assert!(said(2, 5).is_some_and(|said| said.starts_with("2 statements are each one here and 5")));
+        assert_eq!((said(0, 0), told_apart(None)), (None, None));
     }
 }

@@ -1,6 +1,6 @@
 //! What was found, as one HTML file that needs nothing else. Everything that came from outside is escaped.
 
-use super::findings::{conditions, doubt, headline, ordered, place, plans, summary};
+use super::findings::{conditions, doubt, headline, ordered, place, plans, summary, told_apart};
 use crate::config::Span;
 use crate::inspect::Inspection;
 use crate::model::{Finding, Fix};
@@ -19,12 +19,14 @@ pub fn html(inspection: &Inspection) -> String {
         format!("<h2>The plan of statement {digest}</h2>\n<pre>{}</pre>\n", escape(&plan))
     };
     let plans: String = plans(inspection).into_iter().map(plan).collect();
+    let splits =
+        told_apart(inspection.splits).map_or(String::new(), |said| format!("<p>{}</p>\n", escape(&said)));
     let gaps = inspection.gaps.iter().map(|gap| format!("{} of {}: {}", gap.topic, gap.scope, gap.reason));
     let longer = inspection.longer_look.iter().map(|(rule, span)| format!("{rule}: {}", Span(*span)));
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n<style>{STYLE}</style></head>\n\
-         <body>\n<h1>{title}</h1>\n<p>{}</p>\n{articles}{plans}{}{}</body></html>\n",
+         <body>\n<h1>{title}</h1>\n<p>{}</p>\n{articles}{plans}{splits}{}{}</body></html>\n",
         escape(&summary(&findings)),
         list("Not measured", gaps.collect()),
         list("Wants a longer look", longer.collect()),

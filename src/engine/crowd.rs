@@ -1,10 +1,13 @@
 //! What the pulse makes of the sessions that it sees: groups, load, and who holds up whom at what cost.
 
+use super::Visit;
 use super::blocking::{Tree, trees, waiting, waits_for_lock};
 use super::load::{Key, LoadMeter, seconds};
+use super::reading::Identity;
+use crate::clock::Clock;
 use crate::model::{
-    Blocker, Blocking, Count, Digest, Level, Name, Noun, Rows, Seconds, Session, SessionGroup, Timestamp,
-    Topic, Total, Watcher,
+    Blocker, Blocking, Count, Digest, Level, Name, Noun, Rows, Scope, Seconds, Session, SessionGroup,
+    Timestamp, Topic, Total, Watcher,
 };
 use crate::texts::{Known, Texts};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -67,6 +70,21 @@ impl Crowd {
     pub fn learn(&mut self, waits: &[Blocking]) {
         self.trees = trees(waits);
         self.wait_starts = waits.iter().filter_map(|wait| Some((wait.pid, wait.wait_start?.get()))).collect();
+    }
+
+    /// Adds up what was seen since the last look, and tells it with what was read.
+    pub fn report(
+        &mut self,
+        sessions: &[Session],
+        texts: &Texts,
+        identity: &Identity,
+        clock: Clock,
+        visit: &mut Visit,
+    ) {
+        for rows in self.tell(sessions, texts) {
+            let part = identity.own_part(clock, rows);
+            visit.sample.parts.push((part.rows.topic(), Scope::Server, part));
+        }
     }
 
     /// Adds up what was seen since the last look, and tells it.

@@ -3,12 +3,12 @@
 use super::collector::{Began, Collector};
 use super::layout::Read;
 use super::template::is_absent;
-use super::{EngineError, Reading, Visit};
+use super::{EngineError, Pace, Reading, Visit};
 use crate::clock::Clock;
 use crate::model::{Epoch, Gap, Name, Part, Rows, Scope, Timestamp, Topic};
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What went wrong with one request.
 #[derive(Debug)]
@@ -80,6 +80,26 @@ impl Identity {
     }
 }
 
+/// The pulse asks who answers this often; the beat asks each time.
+const IDENTITY_EVERY: Duration = Duration::from_secs(15);
+
+/// Who answered last, for a lane that does not ask each time.
+#[derive(Debug, Default)]
+pub struct LastIdentity(Option<(Identity, Instant)>);
+
+impl LastIdentity {
+    /// None when it is time to ask again.
+    pub fn fresh(&self) -> Option<Identity> {
+        let (identity, asked) = self.0.as_ref()?;
+        (asked.elapsed() < IDENTITY_EVERY).then(|| identity.clone())
+    }
+
+    pub fn keep(&mut self, identity: Identity) -> Identity {
+        self.0 = Some((identity.clone(), Instant::now()));
+        identity
+    }
+}
+
 /// Where a lane reads from: its connection and what the engine knows of the server.
 pub trait Source: Send {
     /// Runs a collector's SQL and reads its rows into the nouns of `topic`.
@@ -92,6 +112,20 @@ pub trait Source: Send {
     /// Puts names to the server's ids. Returns how many rows the login may not identify.
     fn understand(&self, rows: &mut Rows, visit: &mut Visit) -> usize;
     fn clock(&self) -> Clock;
+}
+
+/// Reads all collectors of a pace that tell of the whole server.
+pub async fn collect_all(
+    source: &mut impl Source,
+    collectors: &'static [Collector],
+    pace: Pace,
+    identity: &Identity,
+    visit: &mut Visit,
+) -> Result<(), EngineError> {
+    for collector in collectors.iter().filter(|collector| collector.pace == pace) {
+        collect(source, collector, identity, &Scope::Server, visit).await?;
+    }
+    Ok(())
 }
 
 /// Reads one collector into the visit. An error means that the connection is gone.

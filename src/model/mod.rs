@@ -45,7 +45,9 @@ pub use replication::{
     Galera, GroupMember, ReplicationReceiver, ReplicationSender, ReplicationSlot, ReplicationWorker,
     SemiSync, Subscription,
 };
-pub use schema::{Column, ColumnStatistics, Constraint, Function, Partitioning, Policy, Sequence};
+pub use schema::{
+    Column, ColumnStatistics, Constraint, Function, Partitioning, Policy, ScheduledEvent, Sequence,
+};
 pub use server::{Collation, Extension, HostRule, Memory, Plugin, Role, Server, ServerError, Setting};
 pub use session::{Blocking, LockCount, PreparedTransaction, Progress, Session, Watcher};
 pub use snapshot::{

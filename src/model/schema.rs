@@ -34,7 +34,7 @@ noun! {
 }
 
 noun! {
-    /// A stored function or procedure. PostgreSQL with track_functions.
+    /// A stored program. PostgreSQL with track_functions; MySQL and MariaDB with performance_schema, those that ran.
     Function as "function", topic "functions", rank [exec_seconds] {
         id { oid: i64 }
         // engine: database
@@ -42,17 +42,47 @@ noun! {
             database: Option<Name>,
             schema: Name,
             function: Name,
+            /// `function`, `procedure`, `trigger` or `event`.
+            kind: Name,
         }
         about {
-            arguments: i64,
+            /// PostgreSQL.
+            arguments: Option<i64>,
         }
         facts {
             /// Times it was called.
             calls: Total<Count>,
             /// Time spent in it and in what it called.
             exec_seconds: Total<Seconds>,
-            /// Time spent in itself.
-            self_seconds: Total<Seconds>,
+            /// Time spent in itself. PostgreSQL.
+            self_seconds: Option<Total<Seconds>>,
+            /// Statements that it ran. MySQL 8 and later.
+            statements: Option<Total<Count>>,
+            /// Rows that these statements looked at. MySQL 8 and later.
+            examined_rows: Option<Total<Count>>,
+            /// Errors that these statements met. MySQL 8 and later.
+            errors: Option<Total<Count>>,
+        }
+    }
+}
+
+noun! {
+    /// What the server is to do by the clock. MySQL and MariaDB, as far as the login is shown events.
+    ScheduledEvent as "scheduled_event", topic "scheduled_events" {
+        id { oid: i64 }
+        // engine: database
+        label {
+            database: Option<Name>,
+            schema: Name,
+            event: Name,
+        }
+        about {
+            /// `enabled`, `disabled`, or `source`: a replica leaves it to the server that it copies.
+            status: Name,
+            /// More than once.
+            recurs: bool,
+            /// It has run at least once.
+            has_run: bool,
         }
     }
 }

@@ -140,6 +140,8 @@ noun! {
             is_ours: Option<bool>,
             /// Of our own login: what of writing it may do beyond these flags. Absent for others and for superusers.
             writes: Option<Name>,
+            /// The same of single schemas: `INSERT, UPDATE ON` and a schema, joined by `; `. MySQL and MariaDB.
+            schema_writes: Option<Name>,
         }
     }
 }

@@ -22,6 +22,8 @@ noun! {
             file_node: Option<i64>,
             /// The storage engine. MySQL and MariaDB.
             engine: Option<Name>,
+            /// When it was last written to, by its file. MariaDB and MySQL 5.7, of tables that InnoDB does not keep.
+            last_written: Option<Timestamp>,
             is_partition: bool,
             parent_oid: Option<i64>,
             /// Storage parameters, `name=value`, comma-joined.

@@ -94,6 +94,7 @@ topics! {
     Indexes(Index),
     Sequences(Sequence),
     Functions(Function),
+    ScheduledEvents(ScheduledEvent),
     Columns(Column),
     ColumnStatistics(ColumnStatistics),
     Constraints(Constraint),

@@ -2,8 +2,7 @@
 
 use super::Seen;
 use crate::config::Span;
-use crate::model::{Count, InTopic, Progress, Scope, Setting, Stretch, Table, Total};
-use std::collections::BTreeMap;
+use crate::model::{Count, Progress, Setting, Stretch, Table, Total};
 
 /// What it comes for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +82,7 @@ pub fn left_alone<'a>(
     is_late: impl Fn(&Table, &Limits) -> bool + 'a,
 ) -> impl Iterator<Item = (&'a Stretch, &'a Table, f64)> {
     let limits = Limits::of(seen, work);
-    let tables = stretches(seen, min_window);
+    let tables = seen.stretches_of::<Table>(min_window);
     let tables = tables.flat_map(|(stretch, tables)| tables.iter().map(move |table| (stretch, table)));
     tables.filter_map(move |(stretch, table)| {
         let limits = limits.filter(|limits| is_late(table, limits) && !is_at_work(seen, table))?;
@@ -93,21 +92,4 @@ pub fn left_alone<'a>(
 
 fn is_at_work(seen: &Seen<'_>, table: &Table) -> bool {
     seen.now.rows::<Progress>().any(|work| work.relation_oid == Some(table.oid))
-}
-
-/// The shortest stretch of the tables of each database that is long enough: what was mended is not held against it.
-pub fn stretches<'a>(
-    seen: &Seen<'a>,
-    min_window: Span,
-) -> impl Iterator<Item = (&'a Stretch, &'a [Table])> + use<'a> {
-    let min = min_window.get().as_secs_f64();
-    let mut shortest: BTreeMap<&Scope, (&'a Stretch, &'a [Table])> = BTreeMap::new();
-    let windows = seen.ladder.iter().chain([seen.latest]);
-    for (scope, stretch, tables) in windows.flat_map(|window| window.stretches_of::<Table>()) {
-        let known = shortest.entry(scope).or_insert((stretch, tables));
-        if stretch.seconds >= min && (stretch.seconds < known.0.seconds || known.0.seconds < min) {
-            *known = (stretch, Table::of(&stretch.rows));
-        }
-    }
-    shortest.into_values().filter(move |(stretch, _)| stretch.seconds >= min)
 }

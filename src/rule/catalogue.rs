@@ -63,6 +63,20 @@ impl<'a> Catalogue<'a> {
         known
     }
 
+    /// The same of several databases, for tables named with theirs.
+    pub fn of_each(
+        seen: &Seen<'a>,
+        wanted: impl IntoIterator<Item = (Name, String)>,
+    ) -> HashMap<Name, Catalogue<'a>> {
+        let mut names: HashMap<Name, BTreeSet<String>> = HashMap::new();
+        for (database, table) in wanted {
+            names.entry(database).or_default().insert(table);
+        }
+        let known =
+            names.iter().map(|(database, names)| (database.clone(), Catalogue::of(seen, database, names)));
+        known.collect()
+    }
+
     /// The only table of this name.
     pub fn table(&self, name: &str) -> Option<&'a Table> {
         match self.tables.get(name)?.as_slice() {
@@ -96,6 +110,18 @@ impl<'a> Catalogue<'a> {
     /// What the planner knows of a column.
     pub fn statistics(&self, column: &Column) -> Option<&'a ColumnStatistics> {
         self.statistics.get(&(&*column.schema, &*column.table, &*column.column)).copied()
+    }
+
+    /// The index by which MySQL or MariaDB finds the rows that have one value in a column.
+    pub fn finds(&self, table: &Table, column: &Column) -> Option<&'a Index> {
+        let begins = |index: &&&Index| {
+            let first = index.column_list.as_deref().and_then(|list| list.split(", ").next());
+            first.is_some_and(|first| first.eq_ignore_ascii_case(&column.column))
+                && index.is_visible != Some(false)
+                && index.is_valid
+                && index.access_method.eq_ignore_ascii_case("btree")
+        };
+        self.indexes(table).iter().find(begins).copied()
     }
 
     /// How many values a column has, where the planner knows.

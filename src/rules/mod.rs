@@ -3,6 +3,8 @@
 use serde_json::Value;
 
 crate::rules! {
+    event_never_runs::EventNeverRuns,
+    function_dominant::FunctionDominant,
     index_bloated::IndexBloated,
     index_duplicate::IndexDuplicate,
     index_hidden_by_expression::IndexHiddenByExpression,
@@ -32,6 +34,7 @@ crate::rules! {
     setting_autovacuum_off::SettingAutovacuumOff,
     setting_loses_data::SettingLosesData,
     statement_cancelled::StatementCancelled,
+    statement_collations_differ::StatementCollationsDiffer,
     statement_counts_everything::StatementCountsEverything,
     statement_deep_offset::StatementDeepOffset,
     statement_dominant::StatementDominant,
@@ -52,6 +55,7 @@ crate::rules! {
     statement_temp_disk_tables::StatementTempDiskTables,
     statement_wal_heavy::StatementWalHeavy,
     table_key_exhaustion::TableKeyExhaustion,
+    table_not_crash_safe::TableNotCrashSafe,
     table_statistics_stale::TableStatisticsStale,
     table_vacuum_behind::TableVacuumBehind,
     table_wraparound::TableWraparound,

@@ -21,8 +21,9 @@ use serde_json::json;
 ///
 /// ## When this page is wrong
 ///
-/// On a laptop, or for a first look. Accept what you know of in `accepted`. It asks about the rights on the first
-/// thousand tables of the database that is being looked at, so its silence is no proof.
+/// On a laptop, or for a first look. Accept what you know of in `accepted`. On PostgreSQL it asks about the rights on the
+/// first thousand tables of the database that is being looked at; on MySQL and MariaDB about rights on everything and on
+/// whole schemas, neither on single tables nor by roles. So its silence is no proof.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServerWatchedWithWriteRights {
@@ -61,6 +62,7 @@ fn rights(role: &Role, flavour: Flavour) -> Vec<&str> {
         rights.push("creates databases");
     }
     rights.extend(role.writes.iter().flat_map(|writes| writes.split(", ")).filter(|right| !right.is_empty()));
+    rights.extend(role.schema_writes.iter().flat_map(|writes| writes.split("; ")));
     rights
 }
 
@@ -91,17 +93,25 @@ fn fix(role: &Role, rights: &[&str]) -> Option<Fix> {
     })
 }
 
+/// How it begins to be said that there was no room for all.
+const MORE: &str = "and ";
+
 /// The same in MySQL and MariaDB, where a right bears its own name. Whoever may do all is somebody's administrator.
 fn revoke(role: &Role, rights: &[&str]) -> Option<Fix> {
-    let (login, rights) = (&role.role, rights.join(", "));
-    (!role.is_superuser).then(|| Fix {
-        sql: vec![format!("REVOKE {rights} ON *.* FROM {login};")],
-        rollback: vec![format!("GRANT {rights} ON *.* TO {login};")],
+    let login = &role.role;
+    // What was granted on a schema says so itself; `and 3 more` is no right.
+    let (in_schemas, everywhere): (Vec<&str>, Vec<&str>) = rights.iter().copied().partition(|right: &&str| right.contains(" ON `"));
+    let everywhere: Vec<&str> = everywhere.into_iter().filter(|right| !right.starts_with(MORE)).collect();
+    let everywhere = (!everywhere.is_empty()).then(|| format!("{} ON *.*", everywhere.join(", ")));
+    let grants: Vec<String> = everywhere.into_iter().chain(in_schemas.into_iter().map(str::to_owned)).collect();
+    (!role.is_superuser && !grants.is_empty()).then(|| Fix {
+        sql: grants.iter().map(|grant| format!("REVOKE {grant} FROM {login};")).collect(),
+        rollback: grants.iter().map(|grant| format!("GRANT {grant} TO {login};")).collect(),
         lock: String::new(),
         blocks: "nobody".into(),
         transactional: false,
-        caution: "Whoever else works with this login loses the right as well, from the next statement on. Rights on single schemas \
-                  are not looked at."
+        caution: "Whoever else works with this login loses the right as well, from the next statement on; on a schema, from when it \
+                  next chooses that schema. Rights on single tables are not looked at."
             .into(),
     })
 }

@@ -1,5 +1,5 @@
 use crate::config::Span;
-use crate::model::{Column, Finding, Flavour, Index, Name, Severity, Table, Topic};
+use crate::model::{Column, Finding, Flavour, Index, Severity, Table, Topic};
 use crate::rule::catalogue::{self, Catalogue, live_rows};
 use crate::rule::statement::{self, Ran};
 use crate::rule::{Rule, Seen, Word};
@@ -10,7 +10,6 @@ use crate::workload::{Cost, Key, Sum};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 /// # Text compared with a number
@@ -80,12 +79,8 @@ impl Rule for StatementImplicitConversion {
         let is_costly = |_: &Key, cost: &Cost, sum: &Sum| self.is_costly(cost, sum);
         let costly = statement::all_queries(seen, self.min_window, is_costly, |cost| cost.exec_seconds);
         let lookups: Vec<Lookup<'a>> = costly.into_iter().filter_map(Lookup::of).take(MAX_LOOKED_AT).collect();
-        let mut names: HashMap<Name, BTreeSet<String>> = HashMap::new();
-        for lookup in &lookups {
-            names.entry(lookup.ran.key.database.clone()).or_default().insert(lookup.table.clone());
-        }
-        let known: HashMap<Name, Catalogue<'a>> =
-            names.into_iter().map(|(database, names)| (database.clone(), Catalogue::of(seen, &database, &names))).collect();
+        let tables = lookups.iter().map(|lookup| (lookup.ran.key.database.clone(), lookup.table.clone()));
+        let known = Catalogue::of_each(seen, tables);
         let found = lookups.into_iter().filter_map(move |lookup| {
             let known = known.get(&lookup.ran.key.database)?;
             self.converted(known, &lookup).map(Word::from)
@@ -148,14 +143,7 @@ impl StatementImplicitConversion {
 fn served<'a>(known: &Catalogue<'a>, table: &'a Table, used: &Use) -> Option<(&'a Column, &'a Index)> {
     let is_plain = used.wrapped.is_empty() && used.role == Role::Equal && used.operator == "=";
     let column = known.column(table, &used.column).filter(|column| is_plain && is_text(&column.data_type))?;
-    let begins = |index: &&&Index| {
-        let first = index.column_list.as_deref().and_then(|list| list.split(", ").next());
-        first.is_some_and(|first| first.eq_ignore_ascii_case(&column.column))
-            && index.is_visible != Some(false)
-            && index.is_valid
-            && index.access_method.eq_ignore_ascii_case("btree")
-    };
-    Some((column, known.indexes(table).iter().find(begins)?))
+    Some((column, known.finds(table, column)?))
 }
 
 fn is_text(data_type: &str) -> bool {

@@ -53,7 +53,7 @@ impl Rule for TableVacuumBehind {
     }
 
     fn has_seen_enough(&self, seen: &Seen<'_>) -> bool {
-        autovacuum::stretches(seen, self.min_window).next().is_some()
+        seen.stretches_of::<Table>(self.min_window).next().is_some()
     }
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {

@@ -1,6 +1,7 @@
 //! Each page of the handbook against servers that are made up: what makes it speak, and what leaves it silent.
 //! The servers are in `made_up`; nothing here asks a real one.
 
+mod collations;
 mod index_bloated;
 mod index_duplicate;
 mod index_invalid;
@@ -10,6 +11,7 @@ mod index_unused;
 mod logs;
 pub(crate) mod made_up;
 pub(crate) mod plans;
+mod programs;
 mod reads;
 mod replication;
 mod server_digests_lost;
@@ -30,6 +32,7 @@ use super::Handbook;
 use crate::model::{Fix, Flavour};
 use crate::rule::Word;
 use crate::script;
+use collations::{JOIN, joined};
 use index_bloated::bloated;
 use index_duplicate::twins;
 use index_invalid::broken;
@@ -39,6 +42,7 @@ use index_unused::unused;
 use logs::{cancelled, complaining, connecting, deadlocked, failing};
 use made_up::*;
 use plans::{flipped, with_index, without_index};
+use programs::{called, kept_by, scheduled};
 use reads::{
     BY_CODE, COUNT, LIST, POLL, alternatives, converted, counting, hidden, lists, paging, polls, walks,
 };
@@ -63,6 +67,8 @@ use upkeep::{checkpoints, connected, forgotten, neglected, set, slot};
 /// A world that makes a page speak, and one that does not.
 fn worlds(id: &str) -> (World, World) {
     match id {
+        "event-never-runs" => (scheduled("OFF", "enabled"), scheduled("ON", "enabled")),
+        "function-dominant" => (called("trigger", 150.0), called("trigger", 149.0)),
         "index-bloated" => (bloated(json!({}), json!({})), bloated(json!({"rows": 3_000_000}), json!({}))),
         "index-duplicate" => (twins(json!({}), json!({})), twins(json!({}), json!({"columns": "3"}))),
         "index-invalid" => (broken(json!({})), broken(json!({"is_valid": true}))),
@@ -74,6 +80,10 @@ fn worlds(id: &str) -> (World, World) {
         "statement-implicit-conversion" => {
             (converted(BY_CODE, json!({})), converted(BY_CODE, json!({"rows": 1_000_000})))
         }
+        "statement-collations-differ" => (
+            joined(JOIN, "latin1_swedish_ci", "utf8mb4_0900_ai_ci"),
+            joined(JOIN, "utf8mb4_0900_ai_ci", "utf8mb4_0900_ai_ci"),
+        ),
         "statement-order-by-limit-trap" => {
             (walks(json!({}), json!({})), walks(json!({"rows": 100_000}), json!({})))
         }
@@ -109,6 +119,7 @@ fn worlds(id: &str) -> (World, World) {
         "session-idle-in-transaction" => (idle(300.0, json!({})), idle(299.0, json!({}))),
         "session-metadata-lock" => (queued(10.0), queued(9.9)),
         "table-key-exhaustion" => (used(75.0), used(74.9)),
+        "table-not-crash-safe" => (kept_by("MyISAM", json!({})), kept_by("InnoDB", json!({}))),
         "setting-autovacuum-off" => (set("autovacuum", "off"), set("autovacuum", "on")),
         "setting-loses-data" => (set("fsync", "off"), set("fsync", "on")),
         "statement-dominant" => (dominant(90.0), dominant(9.0)),

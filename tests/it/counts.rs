@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-const FORGET: &str = "truncate table performance_schema.events_statements_summary_by_digest";
+pub const FORGET: &str = "truncate table performance_schema.events_statements_summary_by_digest";
 /// Texts that no two have one digest.
 const STATEMENTS: [&str; 5] = [
     "select 1 as alpha",
@@ -23,7 +23,7 @@ const STATEMENTS: [&str; 5] = [
     "select 2 as never_called_after_the_first_time",
 ];
 
-fn digest(text: &str) -> Digest {
+pub fn digest(text: &str) -> Digest {
     normalise(Dialect::MYSQL, text).expect("a statement").digest
 }
 
@@ -49,7 +49,7 @@ impl Client {
 }
 
 /// A reading by the lane that counts, as often as it takes until the server is there.
-async fn read(beat: &mut Box<dyn Probe>) -> Snapshot {
+pub async fn read(beat: &mut Box<dyn Probe>) -> Snapshot {
     let began = Instant::now();
     loop {
         let due = Due::default();
@@ -66,7 +66,7 @@ async fn read(beat: &mut Box<dyn Probe>) -> Snapshot {
     }
 }
 
-fn counted(window: &Window) -> BTreeMap<Digest, u64> {
+pub fn counted(window: &Window) -> BTreeMap<Digest, u64> {
     let mut calls = BTreeMap::new();
     for row in window.rows::<Statement>() {
         if let Some(digest) = row.digest {
@@ -148,6 +148,13 @@ async fn what_a_window_counts_is_what_was_sent_on_mariadb() {
     every_window_is_true(Version::MariaDb118, 2).await;
 }
 
+/// How many gaps of the statements were told.
+pub fn breaks(metrics: &str) -> f64 {
+    let mut lines = metrics.lines().filter(|line| line.starts_with("dbsonde_window_breaks_total{"));
+    let line = lines.find(|line| line.contains("topic=\"statements\""));
+    line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).unwrap_or_default()
+}
+
 /// The exported totals stay below what was sent, and each loss is told.
 #[tokio::test(flavor = "multi_thread")]
 async fn totals_never_exceed_what_was_sent_and_losses_are_counted() {
@@ -177,11 +184,6 @@ async fn totals_never_exceed_what_was_sent_and_losses_are_counted() {
                 .filter(is_it)
                 .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
                 .sum::<f64>()
-        };
-        let breaks = |text: &str| {
-            let mut lines = text.lines().filter(|line| line.starts_with("dbsonde_window_breaks_total{"));
-            let line = lines.find(|line| line.contains("topic=\"statements\""));
-            line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).unwrap_or_default()
         };
         let limit = Duration::from_secs(90);
         daemon.wait_for("/metrics", |answer| total(&answer.text()) > 0.0, limit).await;

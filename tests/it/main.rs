@@ -25,6 +25,7 @@ mod sinks;
 mod spellings;
 mod stories;
 mod survives;
+mod sysbench;
 mod systemd;
 mod tidy;
 mod versions;

@@ -189,6 +189,7 @@ deny_need() {
 rust_need || skip "Rust $msrv"
 postgresql_need || skip "the distribution's PostgreSQL"
 command -v openssl >/dev/null || apt_need openssl || skip "openssl"
+command -v sysbench >/dev/null || apt_need sysbench || skip "sysbench, and with it a client whose counts are not ours"
 command -v python3 >/dev/null || apt_need python3 || skip "python3"
 command -v npm >/dev/null || apt_need npm nodejs || skip "npm, and with it PostgreSQL 10 to 18"
 kubernetes_need || echo "skip: helm, kubeconform, or the schemas of Kubernetes, and with them the chart"

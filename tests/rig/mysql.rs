@@ -39,7 +39,12 @@ impl Server {
     /// The data is a copy of what was made earlier, but the UUID of a MySQL server is its own.
     pub async fn start(version: Version, settings: &[(&str, &str)]) -> Server {
         let dir = Dir::new();
-        let make = move || process::template(&version.to_string(), |data| version.initialise(data));
+        // MySQL wants to know that before its first start.
+        let letters =
+            settings.iter().find(|(name, _)| *name == "lower_case_table_names" && version == MySql97);
+        let letters = letters.map(|(name, value)| format!("--{}={value}", name.replace('_', "-")));
+        let name = format!("{version}{}", letters.as_deref().unwrap_or_default());
+        let make = move || process::template(&name, |data| version.initialise(data, letters.as_deref()));
         let template = tokio::task::spawn_blocking(make).await.expect("a template");
         copy(&template, &dir.join("data"), PROOF);
         let _ = fs::remove_file(dir.join("data/auto.cnf"));

@@ -8,7 +8,7 @@ use super::logs;
 use super::meaning::ask_identity;
 use crate::engine::errand::{Errand, Fetched};
 use crate::engine::layout::hash;
-use crate::engine::reading::{Failure, collect, gap};
+use crate::engine::reading::{Failure, collect_all, gap};
 use crate::engine::shared::{learn_text, locked, strangers, tell_splits};
 use crate::engine::{Async, Due, EngineError, Pace, Probe, Visit};
 use crate::model::{InTopic, Scope, Statement, Topic};
@@ -46,10 +46,9 @@ impl Beat {
         let mut visit = Visit::default();
         let identity = ask_identity(&mut self.link, &known).await?;
         visit.server = Some(known.facts_of(&identity, self.link.certificate_expires()));
-        for collector in COLLECTORS.iter().filter(|collector| collector.pace == Pace::Beat) {
-            collect(&mut self.link, collector, &identity, &Scope::Server, &mut visit).await?;
-        }
+        collect_all(&mut self.link, COLLECTORS, Pace::Beat, &identity, &mut visit).await?;
         let digests = visit.sample.parts.iter_mut().find(|(topic, ..)| *topic == Topic::Statements);
+        self.link.reread.keep(digests.as_ref().map(|(.., part)| part.rows.clone()));
         if let Some((.., part)) = digests {
             let dear = self.dear.choose(Statement::of(&part.rows), &self.link.server_digests);
             let mut memory = locked(&self.link.server.shared.memory);

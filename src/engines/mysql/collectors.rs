@@ -15,6 +15,8 @@ collectors! {
     Indexes         Slow  Database Process    "indexes"         ["indexes"];
     Latencies       Slow  Server   Process    "latencies"       ["latencies"];
     Sequences       Slow  Database Rows       "auto_increment"  ["auto_increment"];
+    Functions       Slow  Server   Process    "programs"        ["programs"];
+    ScheduledEvents Rare  Server   Rows       "scheduled_events" ["scheduled_events.table" "scheduled_events"];
     Settings        Rare  Server   Rows       "settings"        ["settings" "settings.variables"];
     Plugins         Rare  Server   Rows       "plugins"         ["plugins"];
     Roles           Rare  Server   Rows       "roles"           ["roles"];
@@ -52,5 +54,8 @@ pub const TOOLS: &[Tool] = &[
     ("slow_count", sql_files!["slow_count"]),
     ("slow_rows", sql_files!["slow_rows"]),
     ("slow_tables", sql_files!["slow_tables"]),
+    ("other_tables", sql_files!["other_tables" "other_tables.open"]),
+    ("table_names", sql_files!["table_names"]),
+    ("schema_rights", sql_files!["schema_rights"]),
     ("foreign_key_columns", sql_files!["foreign_key_columns" "foreign_key_columns.sys"]),
 ];

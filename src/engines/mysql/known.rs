@@ -4,6 +4,7 @@
 use super::answer::Named;
 use super::collectors::{COLLECTORS, TOOLS};
 use super::connect::Connection;
+use super::events;
 use super::lacks::{self, Switches};
 use super::logs;
 use crate::engine::collector::{Library, Repertoire, TAG};
@@ -32,6 +33,9 @@ const INNODB: &str = "select /* dbsonde beat */ count(*) as dbsonde_beat from in
 
 /// What our reading of schemas and of the slow log needs of `mysql`.
 const OF_MYSQL: [&str; 3] = ["innodb_table_stats", "innodb_index_stats", "slow_log"];
+
+/// Where servers without a dictionary keep their events.
+const EVENTS: &str = "event";
 
 /// Files whose right no catalogue tells: to ask is to know.
 const SHOWN: [&str; 2] = ["replication_receiver", "binary_logs"];
@@ -63,6 +67,8 @@ pub struct Known {
     pub has_dictionary: bool,
     /// Who answers: what no two servers share, and where we reached it.
     pub server: String,
+    /// Why not all events may be shown to us.
+    pub hides_events: Option<String>,
     /// The logs that lie on this machine.
     pub logs: Option<Told>,
 }
@@ -129,6 +135,7 @@ impl Known {
                 }
             }
         }
+        let hides_events = events::hidden(connection, &repertoire, &variables).await?;
         let facts = ServerFacts {
             engine: "mysql",
             version: version(&variables),
@@ -148,6 +155,7 @@ impl Known {
             page_size: variables.number("innodb_page_size").unwrap_or(16_384.0),
             has_dictionary: variables.0.contains_key("information_schema_stats_expiry"),
             server: server(&variables, address),
+            hides_events,
             logs: logs::logs(&variables),
         })
     }
@@ -232,7 +240,7 @@ pub async fn variables(connection: &mut Connection) -> Result<Variables, Failure
 async fn catalogue(connection: &mut Connection) -> Result<Catalogue, Failure> {
     let mut catalogue = Catalogue::new();
     let whole = ["performance_schema", "information_schema"].map(|schema| (schema, None));
-    let some = OF_MYSQL.map(|table| ("mysql", Some(table)));
+    let some = OF_MYSQL.into_iter().chain([EVENTS]).map(|table| ("mysql", Some(table)));
     for (schema, table) in whole.into_iter().chain(some) {
         let mut rows: Vec<Named> = Vec::new();
         connection.run(&mut rows, &columns_of(schema, table)).await?;

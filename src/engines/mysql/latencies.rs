@@ -21,6 +21,28 @@ const MAX_STATEMENTS: usize = 50;
 /// Statements that the server may walk for one look of ours: 1.5 us each, so 60 ms a minute.
 const MAX_WALKED: usize = 40_000;
 
+/// The server's own name of a statement, 64 letters of it: it keeps five thousand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Packed([u8; 32]);
+
+impl Packed {
+    /// None for what is no such name. It goes into a statement of ours.
+    pub fn of(digest: &str) -> Option<Packed> {
+        let mut packed = [0; 32];
+        if digest.len() != 64 || !digest.is_ascii() {
+            return None;
+        }
+        for (nth, byte) in packed.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(digest.get(2 * nth..2 * nth + 2)?, 16).ok()?;
+        }
+        Some(Packed(packed))
+    }
+
+    fn text(&self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
 /// One statement of the server, as it is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Wanted {
@@ -39,8 +61,8 @@ pub struct Dear {
 }
 
 impl Dear {
-    /// Takes a reading of statements in and says which to look at, the dearest first.
-    pub fn choose(&mut self, rows: &[Statement], names: &HashMap<i64, Arc<str>>) -> Vec<Wanted> {
+    /// Takes a reading of statements in and says which to look at, the dearest first, and how often each had run.
+    pub fn choose(&mut self, rows: &[Statement], names: &HashMap<i64, Packed>) -> Vec<(Wanted, u64)> {
         let mut spent = HashMap::with_capacity(rows.len());
         let mut ranked: Vec<(f64, f64, &Statement)> = Vec::with_capacity(rows.len());
         for row in rows {
@@ -55,8 +77,9 @@ impl Dear {
         ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.total_cmp(&a.1)));
         let affordable = (MAX_WALKED / rows.len().max(1)).clamp(1, MAX_STATEMENTS);
         let wanted = ranked.into_iter().take(affordable).filter_map(|(.., row)| {
-            let server_digest = names.get(&row.server_digest?)?.clone();
-            Some(Wanted { schema: row.database.clone()?, server_digest, digest: row.digest? })
+            let server_digest = names.get(&row.server_digest?)?.text().into();
+            let wanted = Wanted { schema: row.database.clone()?, server_digest, digest: row.digest? };
+            Some((wanted, row.calls.0.get()))
         });
         wanted.collect()
     }
@@ -142,6 +165,20 @@ impl Latencies {
         self.lack.as_deref()
     }
 
+    /// What did not run since the last look is as it was: the others are to be looked at.
+    fn changed(&self, dear: Vec<(Wanted, u64)>) -> (Vec<Wanted>, HashMap<Wanted, Histogram>) {
+        let (mut changed, mut same) = (Vec::new(), HashMap::new());
+        for (wanted, calls) in dear {
+            match self.seen.get(&wanted).filter(|seen| seen.calls == calls) {
+                Some(seen) => {
+                    same.insert(wanted, seen.clone());
+                }
+                None => changed.push(wanted),
+            }
+        }
+        (changed, same)
+    }
+
     /// What came since the last look, which this one becomes.
     fn take(&mut self, seen: HashMap<Wanted, Histogram>, now: Instant) -> Vec<Latency> {
         let passed = self.looked.map(|looked| (now - looked).as_secs_f64());
@@ -192,8 +229,11 @@ fn latency(database: Name, digest: Digest, came: &BTreeMap<i64, (u64, f64)>) -> 
 
 pub async fn read(link: &mut Link) -> Result<Read, Failure> {
     let asked = Instant::now();
-    let wanted = locked(&link.server.shared.memory).dear.clone();
-    let found = match link.ask_each("latencies", &wanted).await {
+    let (wanted, mut found) = {
+        let memory = locked(&link.server.shared.memory);
+        memory.latencies.changed(memory.dear.clone())
+    };
+    found.extend(match link.ask_each("latencies", &wanted).await {
         Ok(rows) => histograms(&wanted, &rows),
         Err(Failure::Refused { message, .. }) if is_absent(&message) => {
             let why =
@@ -203,7 +243,7 @@ pub async fn read(link: &mut Link) -> Result<Read, Failure> {
             return Ok(Read { rows: Latency::into_rows(Vec::new()), misfits: 0 });
         }
         Err(failure) => return Err(failure),
-    };
+    });
     let mut rows = locked(&link.server.shared.memory).latencies.take(found, asked);
     rows.sort_by_key(Noun::key);
     Ok(Read { rows: Latency::into_rows(rows), misfits: 0 })
@@ -307,6 +347,10 @@ mod tests {
         let rows = look(&mut latencies, 60, [8, 8]);
         assert_eq!((rows.len(), rows[0].runs.last.get()), (1, 5));
         assert_eq!(latencies.lack(), None);
+        let dear = vec![(wanted("aa"), 8), (wanted("bb"), 9), (wanted("cc"), 1)];
+        let (changed, same) = latencies.changed(dear);
+        assert_eq!(changed, [wanted("bb"), wanted("cc")], "one ran, one is new");
+        assert_eq!(same.into_keys().collect::<Vec<_>>(), [wanted("aa")]);
         assert_eq!(look(&mut latencies, 120, [8, 8]), []);
         assert_eq!(look(&mut latencies, 180, [7, 9])[0].runs.last.get(), 1);
         assert!(latencies.lack().is_some_and(|why| why.contains("1 of 2")), "{latencies:?}");
@@ -314,16 +358,19 @@ mod tests {
 
     #[test]
     fn the_dearest_of_late_are_chosen_and_fewer_where_there_are_many() {
-        let names: HashMap<i64, Arc<str>> = (0..30_000).map(|id| (id, format!("{id:x}").into())).collect();
+        let packed = |id: i64| Packed::of(&format!("{id:064x}")).unwrap();
+        let names: HashMap<i64, Packed> = (0..30_000).map(|id| (id, packed(id))).collect();
+        assert_eq!(packed(0xa1).text(), format!("{:064x}", 0xa1));
+        assert_eq!((Packed::of("a1"), Packed::of(&"'".repeat(64))), (None, None));
         let statement = |id: i64, seconds: f64| {
             row::<Statement>(json!({"dbid": 1, "userid": 0, "server_digest": id, "database": "shop",
                 "digest": format!("{id:016x}"), "calls": 1, "rows": 1, "exec_seconds": seconds}))
         };
         let mut dear = Dear::default();
         let first = dear.choose(&[statement(1, 900.0), statement(2, 5.0), statement(3, 7.0)], &names);
-        assert_eq!(first.iter().map(|wanted| wanted.digest.0).collect::<Vec<_>>(), [1, 3, 2]);
+        assert_eq!(first.iter().map(|(wanted, _)| wanted.digest.0).collect::<Vec<_>>(), [1, 3, 2]);
         let next = dear.choose(&[statement(1, 900.0), statement(2, 6.0), statement(3, 7.5)], &names);
-        assert_eq!(next.iter().map(|wanted| wanted.digest.0).collect::<Vec<_>>(), [2, 3, 1]);
+        assert_eq!(next.iter().map(|(wanted, _)| wanted.digest.0).collect::<Vec<_>>(), [2, 3, 1]);
         let many: Vec<Statement> = (0..10_000).map(|id| statement(id, 1.0)).collect();
         assert_eq!(dear.choose(&many, &names).len(), 4);
     }

@@ -4,14 +4,17 @@ use super::answer::{Column, Named, TextRow};
 use super::columns::{self, Columns};
 use super::connect::{Connection, Sink};
 use super::door::Door;
+use super::elsewhere::{self, Elsewhere};
 use super::foreign_keys;
 use super::known::{Known, tagged};
-use super::latencies::{self, Latencies, Wanted};
+use super::latencies::{self, Latencies, Packed, Wanted};
 use super::life::Life;
 use super::meaning::understand;
 use super::numbering::{self, Numbering};
 use super::pivot::Pivot;
 use super::receiver;
+use super::reread::{self, Reread};
+use super::rights;
 use super::scene::Scene;
 use super::survey::Survey;
 use crate::clock::Clock;
@@ -19,7 +22,7 @@ use crate::engine::layout::{Decode, Layout, Read, Record, decoder, hash};
 use crate::engine::reading::{Failure, Source};
 use crate::engine::shared::{Shared, locked};
 use crate::engine::{EngineError, Lane, Visit};
-use crate::model::{BinaryLog, Bytes, Cell, Count, InTopic, Level, Name, Names, Rows, Scope, Topic};
+use crate::model::{BinaryLog, Bytes, Cell, Count, InTopic, Level, Name, Names, Rows, Scope, Session, Topic};
 use crate::script::mysql::identifier;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -43,7 +46,7 @@ pub struct Memory {
     /// Does it copy another server?
     pub has_source: Option<bool>,
     /// The statements that took most time lately, as the beat saw it: how long they take, the roaming lane looks up.
-    pub dear: Vec<Wanted>,
+    pub dear: Vec<(Wanted, u64)>,
     pub latencies: Latencies,
 }
 
@@ -56,10 +59,16 @@ pub struct Link {
     pub watchers: HashMap<i64, Name>,
     /// What the roaming lane knows of a schema beside the statistics of its tables.
     pub survey: Survey,
+    pub elsewhere: Elsewhere,
     pub numbering: Numbering,
     pub columns: Columns,
     /// The server's own names of statements, by the numbers that stand for them.
-    pub server_digests: HashMap<i64, Arc<str>>,
+    pub server_digests: HashMap<i64, Packed>,
+    pub reread: Reread,
+    /// The server's clock when the visit began, in whole seconds.
+    pub clock: Option<f64>,
+    /// What the server copies, as it was read to know its role: the same visit tells of it.
+    pub sources: Option<Vec<Named>>,
     lane: Lane,
     open: Option<Open>,
 }
@@ -74,8 +83,23 @@ struct Open {
 
 impl Link {
     pub fn new(server: Arc<Server>, lane: Lane) -> Self {
-        let (scene, watchers, survey, numbering, columns, server_digests) = Default::default();
-        Self { server, scene, watchers, survey, numbering, columns, server_digests, lane, open: None }
+        let (scene, watchers, survey, elsewhere, numbering, columns, server_digests) = Default::default();
+        let (reread, clock, sources, open) = Default::default();
+        Self {
+            server,
+            scene,
+            watchers,
+            survey,
+            elsewhere,
+            numbering,
+            columns,
+            server_digests,
+            reread,
+            clock,
+            sources,
+            lane,
+            open,
+        }
     }
 
     /// A connection, and what is known of the server.
@@ -163,6 +187,17 @@ impl Link {
         self.open.as_ref().is_some_and(|open| open.known.has_dictionary)
     }
 
+    /// Why not all events of the server may be shown to us.
+    pub fn hides_events(&self) -> Option<String> {
+        self.open.as_ref()?.known.hides_events.clone()
+    }
+
+    /// Why a file's SQL cannot be run here.
+    pub fn lack(&self, file: &'static str) -> Option<String> {
+        let open = self.open.as_ref()?;
+        open.known.repertoire.sql(file).err().map(str::to_owned)
+    }
+
     /// The tables of a schema that are open and used by nobody now: to ask about these opens none.
     pub async fn open_tables(&mut self, schema: &str) -> Result<Vec<String>, Failure> {
         let mut rows: Vec<Named> = Vec::new();
@@ -183,7 +218,7 @@ impl Link {
         file: &'static str,
         scope: &Scope,
     ) -> Result<(), Failure> {
-        let sql = self.sql(file, scope)?.replace("{of_table}", "");
+        let sql = self.sql(file, scope)?.replace("{of_table}", "").replace("{since}", &self.reread.since());
         self.send(sink, &sql).await
     }
 
@@ -276,7 +311,10 @@ impl Link {
         // What SHOW says is not in our words.
         match topic {
             Topic::ReplicationReceiver => {
-                let rows = self.ask(file).await?;
+                let rows = match self.sources.take() {
+                    Some(rows) => rows,
+                    None => self.ask(file).await?,
+                };
                 return Ok(receiver::read(&rows, &mut locked(&self.server.shared.names)));
             }
             Topic::BinaryLogs => return Ok(binary_log(&self.ask(file).await?)),
@@ -349,7 +387,7 @@ const MAX_DIGESTS: usize = 50_000;
 
 /// Keeps the server's names of statements beside the numbers that stand for them.
 struct Digests {
-    known: HashMap<i64, Arc<str>>,
+    known: HashMap<i64, Packed>,
     column: Option<usize>,
 }
 
@@ -359,9 +397,8 @@ impl Digests {
         if self.known.len() >= MAX_DIGESTS {
             self.known.clear();
         }
-        // It goes into a statement of ours as it is.
-        if digest.bytes().all(|letter| letter.is_ascii_hexdigit()) {
-            self.known.entry(hash(&digest)).or_insert_with(|| digest.as_ref().into());
+        if let Some(packed) = Packed::of(&digest) {
+            self.known.insert(hash(&digest), packed);
         }
     }
 }
@@ -391,7 +428,18 @@ impl Sink for Reader<'_> {
 impl Source for Link {
     async fn read(&mut self, topic: Topic, file: &'static str, scope: &Scope) -> Result<Read, Failure> {
         match (topic, scope) {
-            (Topic::Tables | Topic::Indexes, Scope::Database(schema)) => Survey::look(self, schema).await?,
+            (Topic::Tables, Scope::Database(schema)) => {
+                Survey::look(self, schema).await?;
+                return elsewhere::read(self, file, scope, schema).await;
+            }
+            (Topic::Indexes, Scope::Database(schema)) => Survey::look(self, schema).await?,
+            (Topic::Roles, _) => return rights::read(self, file).await,
+            (Topic::Sessions, _) => {
+                let read = self.read_in(topic, file, scope).await?;
+                self.scene = Scene::look(self, Session::of(&read.rows)).await.map_err(Failure::Lost)?;
+                return Ok(read);
+            }
+            (Topic::Statements, _) => return reread::read(self, file).await,
             (Topic::Latencies, _) => return latencies::read(self).await,
             (Topic::Constraints, Scope::Database(schema)) => return foreign_keys::read(self, schema).await,
             (Topic::Sequences, Scope::Database(schema)) => return numbering::read(self, schema).await,

@@ -43,7 +43,8 @@ pub fn understand(rows: &mut Rows, link: &Link, visit: &mut Visit) {
                 index.size_bytes = sum(index.size_bytes, next.size_bytes.filter(|_| is_same));
                 is_same
             });
-            rows.iter_mut().for_each(|row| link.survey.complete_index(row));
+            let mut names = locked(&shared.names);
+            rows.iter_mut().for_each(|row| link.survey.complete_index(row, &mut names));
         }
         // That is not asked for with the rest: what a standby is we know better than one variable.
         Rows::Server(rows) => {
@@ -55,6 +56,11 @@ pub fn understand(rows: &mut Rows, link: &Link, visit: &mut Visit) {
             let lack = locked(&shared.memory).latencies.lack().map(str::to_owned);
             if let Some(why) = lack {
                 gap(visit, Topic::Latencies, &Scope::Server, why);
+            }
+        }
+        Rows::ScheduledEvents(_) => {
+            if let Some(why) = link.hides_events() {
+                gap(visit, Topic::ScheduledEvents, &Scope::Server, why);
             }
         }
         Rows::Innodb(rows) => rows.iter_mut().for_each(age_of_checkpoint),
@@ -104,8 +110,9 @@ async fn has_source(link: &mut Link) -> Result<bool, EngineError> {
     if let Some(known) = known.filter(|_| link.lane() != Lane::Beat) {
         return Ok(known);
     }
-    let rows = Failure::forgive(link.ask("replication_receiver").await)?.unwrap_or_default();
-    let found = receiver::has_source(&rows);
+    let rows = Failure::forgive(link.ask("replication_receiver").await)?;
+    let found = rows.as_deref().is_some_and(receiver::has_source);
+    link.sources = rows;
     locked(&link.server.shared.memory).has_source = Some(found);
     Ok(found)
 }
@@ -115,6 +122,7 @@ pub async fn ask_identity(link: &mut Link, known: &Known) -> Result<Identity, En
     let rows = link.ask("identity").await?;
     let Some(row) = rows.first() else { return Err(EngineError::Unreachable("no identity".into())) };
     let follows = row.whole("follows").unwrap_or_default() > 0;
+    link.clock = row.number("now");
     let role = if has_source(link).await? || follows { "standby" } else { "primary" };
     let started = match (row.number("now"), row.number("uptime")) {
         (Some(now), Some(uptime)) => {

@@ -1,7 +1,8 @@
 //! MySQL 5.7 to 9, MariaDB 10.5 to 11.8, Percona Server. To follow one sample: `door`, `handshake`, `connect`
 //! (limits), `pooler` (who stands in between) → `known`, `lacks` (probing) → `collectors` (the table) → `link` (a lane's connection) → `beat`,
-//! `pulse`, `roam` (the lanes) → `answer`, `pivot`, `receiver`, `gtid` (cells become nouns), `scene`, `blocking`,
-//! `latencies`, `survey`, `shapes`, `foreign_keys`, `numbering`, `columns`, `meaning` (what they say).
+//! `pulse`, `roam` (the lanes) → `answer`, `pivot`, `receiver`, `gtid`, `reread` (cells become nouns), `scene`, `blocking`,
+//! `latencies`, `survey`, `shapes`, `elsewhere`, `foreign_keys`, `numbering`, `columns`, `kept`, `rights`, `events`,
+//! `meaning` (what they say).
 
 mod answer;
 mod beat;
@@ -10,9 +11,12 @@ pub mod collectors;
 mod columns;
 mod connect;
 mod door;
+mod elsewhere;
+mod events;
 mod foreign_keys;
 mod gtid;
 mod handshake;
+mod kept;
 mod known;
 mod lacks;
 mod latencies;
@@ -25,6 +29,8 @@ mod pivot;
 mod pooler;
 mod pulse;
 mod receiver;
+mod reread;
+mod rights;
 mod roam;
 mod scene;
 mod scramble;

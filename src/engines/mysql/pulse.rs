@@ -4,23 +4,20 @@ use super::blocking;
 use super::collectors::COLLECTORS;
 use super::link::Link;
 use super::meaning::ask_identity;
-use super::scene::Scene;
 use crate::engine::crowd::Crowd;
-use crate::engine::reading::{Failure, Identity, collect, gap};
+use crate::engine::reading::{Failure, LastIdentity, collect_all, gap};
 use crate::engine::{Async, Due, EngineError, Pace, Probe, Visit};
 use crate::model::{InTopic, Name, Scope, Session, Topic};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The identity of the server is asked again this often.
-const IDENTITY_EVERY: Duration = Duration::from_secs(15);
 /// Whether others of our kind are here is asked this often: the sessions themselves do not say.
 const WATCHERS_EVERY: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub struct Pulse {
     link: Link,
-    identity: Option<(Identity, Instant)>,
+    identity: LastIdentity,
     crowd: Crowd,
     watchers_asked: Option<Instant>,
 }
@@ -33,25 +30,18 @@ impl Probe for Pulse {
 
 impl Pulse {
     pub fn new(link: Link) -> Self {
-        Self { link, identity: None, crowd: Crowd::default(), watchers_asked: None }
+        Self { link, identity: LastIdentity::default(), crowd: Crowd::default(), watchers_asked: None }
     }
 
     async fn pulse(&mut self) -> Result<Visit, EngineError> {
         let known = self.link.ready().await?;
-        let identity = match &self.identity {
-            Some((identity, asked)) if asked.elapsed() < IDENTITY_EVERY => identity.clone(),
-            _ => {
-                let identity = ask_identity(&mut self.link, &known).await?;
-                self.identity = Some((identity.clone(), Instant::now()));
-                identity
-            }
+        let identity = match self.identity.fresh() {
+            Some(identity) => identity,
+            None => self.identity.keep(ask_identity(&mut self.link, &known).await?),
         };
         let mut visit = Visit::default();
-        self.link.scene = Scene::look(&mut self.link).await?;
         self.look_for_watchers().await?;
-        for collector in COLLECTORS.iter().filter(|collector| collector.pace == Pace::Pulse) {
-            collect(&mut self.link, collector, &identity, &Scope::Server, &mut visit).await?;
-        }
+        collect_all(&mut self.link, COLLECTORS, Pace::Pulse, &identity, &mut visit).await?;
         if let Some(why) = &self.link.scene.no_digests {
             let sampled = "what sessions run is sampled from the process list, so that the shortest statements are rarely seen";
             gap(&mut visit, Topic::Load, &Scope::Server, format!("{sampled}: {why}"));
@@ -65,10 +55,7 @@ impl Pulse {
         }
         let shared = &self.link.server.shared;
         let texts = shared.texts();
-        for rows in self.crowd.tell(sessions, &texts) {
-            let part = identity.own_part(shared.clock, rows);
-            visit.sample.parts.push((part.rows.topic(), Scope::Server, part));
-        }
+        self.crowd.report(sessions, &texts, &identity, shared.clock, &mut visit);
         Ok(visit)
     }
 

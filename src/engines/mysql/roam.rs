@@ -7,9 +7,10 @@ use crate::engine::reading::{Failure, gap};
 use crate::engine::round::Round;
 use crate::engine::{Async, Due, EngineError, Probe, Visit};
 use crate::model::question::{Answer, Question};
-use crate::model::{InTopic, Index, Name, Scope, Topic};
+use crate::model::{InTopic, Index, Name, Rows, Scope, Table, Topic};
 use crate::script::mysql::identifier;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 /// What is the server's own, and no place for tables of users.
 const SYSTEM: [&str; 4] = ["information_schema", "mysql", "performance_schema", "sys"];
@@ -19,8 +20,8 @@ pub struct Roam {
     link: Link,
     round: Round,
     here: Option<Name>,
-    /// The statements that build the indexes of each schema as it was read last.
-    definitions: HashMap<Name, HashMap<i64, String>>,
+    /// The indexes of each schema as they were read last.
+    indexes: HashMap<Name, Arc<Rows>>,
     /// The tables of each schema, where the server tells more of those that are open.
     tables: HashMap<Name, Vec<Box<str>>>,
 }
@@ -33,8 +34,8 @@ impl Probe for Roam {
 
 impl Roam {
     pub fn new(link: Link) -> Self {
-        let (definitions, tables) = Default::default();
-        Self { link, round: Round::new(COLLECTORS), here: None, definitions, tables }
+        let (indexes, tables) = Default::default();
+        Self { link, round: Round::new(COLLECTORS), here: None, indexes, tables }
     }
 
     async fn stop(&mut self, due: &Due) -> Result<Visit, EngineError> {
@@ -75,7 +76,10 @@ impl Roam {
             |topic: Topic| visit.sample.parts.iter().find(|(read, at, _)| *read == topic && *at == scope);
         let Some(rows) = of(Topic::Indexes).map(|(.., part)| part.rows.clone()) else { return };
         let indexes = Index::of(&rows);
-        let tables: HashSet<&str> = indexes.iter().map(|index| &*index.table).collect();
+        // Not every table has an index that we are told of.
+        let others = of(Topic::Tables).map(|(.., part)| part.rows.clone());
+        let others = others.as_deref().map_or(&[][..], Table::of).iter().map(|table| &*table.table);
+        let tables: HashSet<&str> = indexes.iter().map(|index| &*index.table).chain(others).collect();
         self.link.numbering.retain(schema, &tables);
         self.link.columns.retain(schema, &tables);
         if !self.link.has_dictionary() {
@@ -83,10 +87,9 @@ impl Roam {
         }
         let survey = &mut self.link.survey;
         let strangers = survey.note_strangers(schema, indexes);
-        let definition = |index: &Index| Some((index.oid, survey.definition(index)?));
-        self.definitions.insert(schema.clone(), indexes.iter().filter_map(definition).collect());
         let lack = survey.lack.take();
         survey.forget_numbers();
+        self.indexes.insert(schema.clone(), rows.clone());
         if let Some(why) = strangers {
             let how = if self.link.has_dictionary() {
                 format!("GRANT SELECT, SHOW VIEW ON {}.*", identifier(schema))
@@ -96,8 +99,10 @@ impl Roam {
             };
             gap(visit, Topic::Indexes, &scope, format!("{why}: {how}"));
         }
-        if let Some(why) = lack {
-            gap(visit, Topic::Tables, &scope, format!("how tables and indexes are read is not known: {why}"));
+        let lack = lack.map(|why| format!("how tables and indexes are read is not known: {why}"));
+        let lacks: Vec<String> = self.link.elsewhere.lack.take().into_iter().chain(lack).collect();
+        if !lacks.is_empty() {
+            gap(visit, Topic::Tables, &scope, lacks.join("; "));
         }
     }
 
@@ -132,9 +137,10 @@ impl Roam {
                 visit.answers.push((question.clone(), Answer::Unknown(why)));
                 continue;
             };
-            let known = self.definitions.get(schema).and_then(|definitions| definitions.get(id));
-            let answer = match known {
-                Some(definition) => Answer::Text(definition.clone()),
+            let known = self.indexes.get(schema).map_or(&[][..], |rows| Index::of(rows));
+            let index = known.iter().find(|index| index.oid == *id);
+            let answer = match index.and_then(|index| self.link.survey.definition(index)) {
+                Some(definition) => Answer::Text(definition),
                 None => Answer::Unknown("the index is gone, or what it is made of is hidden".into()),
             };
             visit.answers.push((question.clone(), answer));

@@ -1,6 +1,6 @@
 //! What the pulse sees beside the sessions themselves: what each thread runs, what it waits for, and InnoDB's
-//! transactions. Read just before the sessions and laid over them; joins in the server would cost it more, since
-//! older versions have no index on a thread's number there.
+//! transactions. Read just after the sessions, as far as these show that there is something to see, and laid over
+//! them; joins in the server would cost it more, since older versions have no index on a thread's number there.
 
 use super::answer::Named;
 use super::link::Link;
@@ -11,6 +11,14 @@ use crate::model::{Name, Session, Timestamp};
 use crate::sql::{Dialect, Digest, SqlMode, normalise};
 use crate::texts::Known;
 use std::collections::HashMap;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// While everybody sleeps their transactions are looked at this often all the same: who sets the clock of a session
+/// falsifies since when it sleeps.
+const TRANSACTIONS_EVERY: Duration = Duration::from_secs(10);
+/// Since when somebody sleeps is told in whole seconds, of which the first may have hardly begun.
+const WHOLE_SECOND: f64 = 1.0;
 
 #[derive(Debug, Default)]
 pub struct Scene {
@@ -24,6 +32,36 @@ pub struct Scene {
     transactions: Vec<Transaction>,
     /// Their places by number of the connection.
     by_session: HashMap<i64, usize>,
+    /// When the transactions were read.
+    looked: Option<Instant>,
+}
+
+/// What a session is about, by the command that the server shows of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum About {
+    /// It is the server's own, or feeds a replica.
+    Background,
+    Sleeps,
+    Works,
+}
+
+impl About {
+    fn of(session: &Session) -> About {
+        // Those that play what a source has sent call themselves at work while they wait for more of it.
+        match session.state.as_deref().unwrap_or_default() {
+            _ if plays(session) => About::Background,
+            "Sleep" => About::Sleeps,
+            "Daemon" | "Binlog Dump" | "Binlog Dump GTID" | "Slave_IO" | "Slave_SQL" | "Slave_worker"
+            | "Connect" => About::Background,
+            _ => About::Works,
+        }
+    }
+}
+
+/// Is it a thread of the server's own, that plays what a source has sent?
+fn plays(session: &Session) -> bool {
+    session.backend_type.as_deref() == Some("replication")
+        || session.user.as_deref().is_none_or(|user| user == "system user")
 }
 
 #[derive(Debug)]
@@ -59,32 +97,69 @@ impl Transaction {
 }
 
 impl Scene {
-    /// Looks again. What a server does not have or does not let us see leaves its part empty.
-    pub async fn look(link: &mut Link) -> Result<Scene, EngineError> {
-        let mut scene = Scene::default();
+    /// Looks again, at what the sessions show to be worth it. What a server does not have or does not let us see leaves
+    /// its part empty.
+    pub async fn look(link: &mut Link, sessions: &[Session]) -> Result<Scene, EngineError> {
+        let own = |session: &&Session| !link.server.shared.is_own(session.pid);
+        let others: Vec<&Session> = sessions.iter().filter(own).collect();
+        let is_at_work = others.iter().any(|session| About::of(session) == About::Works);
+        let mut scene = Scene { no_digests: link.lack("running"), ..Scene::default() };
+        if is_at_work {
+            scene.look_at_work(link).await?;
+        }
+        let last = std::mem::take(&mut link.scene);
+        if last.may_differ(&others, Instant::now()) {
+            scene.looked = Some(Instant::now());
+            let rows = seen(link, "transactions").await?;
+            scene.transactions = rows.iter().filter_map(Transaction::read).collect();
+            let places =
+                scene.transactions.iter().enumerate().map(|(nth, transaction)| (transaction.pid, nth));
+            scene.by_session = places.collect();
+        } else {
+            (scene.looked, scene.transactions, scene.by_session) =
+                (last.looked, last.transactions, last.by_session);
+        }
+        Ok(scene)
+    }
+
+    async fn look_at_work(&mut self, link: &mut Link) -> Result<(), EngineError> {
         let running = match link.ask("running").await {
             Ok(rows) => rows,
             Err(Failure::Lost(error)) => return Err(error),
             Err(Failure::Refused { message, .. }) => {
-                scene.no_digests = Some(message);
-                scene.sampled = sample(link).await?;
+                self.no_digests = Some(message);
+                self.sampled = sample(link).await?;
                 Vec::new()
             }
         };
         for row in running {
             if let (Some(thread), Some(seconds)) = (row.whole("thread_id"), row.number("seconds")) {
-                scene.running.insert(thread, Running { digest: row.text("digest").map(hash), seconds });
+                self.running.insert(thread, Running { digest: row.text("digest").map(hash), seconds });
             }
         }
         for row in seen(link, "waits").await? {
             if let (Some(thread), Some(event)) = (row.whole("thread_id"), row.text("event_name")) {
-                scene.waiting.insert(thread, event.to_owned());
+                self.waiting.insert(thread, event.to_owned());
             }
         }
-        scene.transactions = seen(link, "transactions").await?.iter().filter_map(Transaction::read).collect();
-        let places = scene.transactions.iter().enumerate().map(|(nth, transaction)| (transaction.pid, nth));
-        scene.by_session = places.collect();
-        Ok(scene)
+        Ok(())
+    }
+
+    /// May a transaction have begun, ended or begun to wait since they were read? Not if everybody slept then as now.
+    fn may_differ(&self, others: &[&Session], now: Instant) -> bool {
+        let Some(passed) = self.looked.map(|looked| now - looked) else { return true };
+        let slept = |session: &&Session| {
+            let asleep =
+                session.asked.zip(session.state_change).map(|(asked, since)| asked.get() - since.get());
+            asleep.is_some_and(|asleep| asleep > passed.as_secs_f64() + WHOLE_SECOND)
+        };
+        let is_as_it_was = |session: &&Session| match About::of(session) {
+            About::Works => false,
+            About::Sleeps => slept(session),
+            // They wait for locks like everybody.
+            About::Background => !plays(session),
+        };
+        passed >= TRANSACTIONS_EVERY || !others.iter().all(is_as_it_was)
     }
 
     /// The transaction that InnoDB's locks name so. Of those without a number it is the only one that holds any.
@@ -108,17 +183,11 @@ impl Scene {
         session.locked_rows = transaction.and_then(|transaction| transaction.locked_rows);
         let state = std::mem::take(&mut session.wait_event);
         let doing = state.as_deref().unwrap_or_default();
-        let command = session.state.as_deref().unwrap_or_default();
-        // Those that play what a source has sent call themselves at work while they wait for more of it.
-        let is_of_the_server = session.backend_type.as_deref() == Some("replication")
-            || session.user.as_deref().is_none_or(|user| user == "system user");
-        session.state = Some(Name::new(match command {
-            _ if is_of_the_server => "background",
-            "Sleep" if transaction.is_some() => "idle in transaction",
-            "Sleep" => "idle",
-            "Daemon" | "Binlog Dump" | "Binlog Dump GTID" | "Slave_IO" | "Slave_SQL" | "Slave_worker"
-            | "Connect" => "background",
-            _ => "active",
+        session.state = Some(Name::new(match About::of(session) {
+            About::Background => "background",
+            About::Sleeps if transaction.is_some() => "idle in transaction",
+            About::Sleeps => "idle",
+            About::Works => "active",
         }));
         // Those of the server's own, that play what a source has sent, wait for locks like everybody.
         let lock = match transaction {
@@ -209,6 +278,8 @@ fn class(event: &str) -> Option<(&'static str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::tests::made_up::row;
+    use serde_json::json;
 
     #[test]
     fn what_a_session_typed_is_read_only_where_every_mode_reads_it_so() {
@@ -220,5 +291,34 @@ mod tests {
         );
         assert_eq!(read(r"select 1 from t where a = 'x\' and b = 'secret' and c = ' \''"), None);
         assert_eq!(read("select 'half"), None);
+    }
+
+    fn session(pid: i64, command: &str, asleep: f64) -> Session {
+        row(
+            json!({"pid": pid, "user": "web", "backend_type": "foreground", "state": command, "asked": 1_000.0,
+            "state_change": 1_000.0 - asleep}),
+        )
+    }
+
+    #[test]
+    fn who_sleeps_since_before_the_last_look_has_the_transactions_that_he_had() {
+        let now = Instant::now();
+        let looked = |seconds| Scene { looked: Some(now - Duration::from_secs(seconds)), ..Scene::default() };
+        let differ = |scene: &Scene, sessions: &[&Session]| scene.may_differ(sessions, now);
+        let (asleep, waking) = (session(1, "Sleep", 4.0), session(2, "Sleep", 2.0));
+        assert!(differ(&Scene::default(), &[]), "nobody has looked");
+        assert!(!differ(&looked(1), &[]) && !differ(&looked(2), &[&asleep]));
+        assert!(
+            differ(&looked(3), &[&asleep]),
+            "he may have gone to sleep after that look: the second is not over"
+        );
+        assert!(differ(&looked(1), &[&asleep, &waking]));
+        assert!(differ(&looked(1), &[&session(3, "Query", 4.0)]));
+        assert!(differ(&looked(10), &[&session(1, "Sleep", 900.0)]), "now and then whatever they say");
+        let daemon = session(4, "Daemon", 0.0);
+        let player = row::<Session>(
+            json!({"pid": 5, "user": "root", "backend_type": "replication", "state": "Query"}),
+        );
+        assert!(!differ(&looked(1), &[&daemon]) && differ(&looked(1), &[&player]));
     }
 }

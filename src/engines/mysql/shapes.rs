@@ -4,7 +4,7 @@
 use super::answer::{Named, TextRow};
 use super::connect::Sink;
 use crate::engine::layout::hash;
-use crate::model::{Index, Name};
+use crate::model::{Index, Name, Names};
 use crate::script::mysql::{identifier, qualified};
 use std::collections::HashMap;
 
@@ -16,27 +16,27 @@ pub struct Shape {
     is_unique: bool,
     is_visible: Option<bool>,
     /// What is said of it when it is built, if queries may not use it.
-    hidden: String,
-    method: String,
+    hidden: Option<Name>,
+    method: Option<Name>,
     parts: Vec<Part>,
 }
 
 #[derive(Debug, Clone)]
 struct Part {
     /// None for an expression.
-    column: Option<String>,
-    expression: String,
+    column: Option<Name>,
+    expression: Option<Name>,
     /// How many letters of the column, if not all.
     prefix: Option<i64>,
     is_descending: bool,
 }
 
 impl Part {
-    fn of(row: &Named) -> Part {
+    fn of(row: &Named, names: &mut Names) -> Part {
         Part {
-            column: row.text("column").map(str::to_owned),
+            column: row.text("column").map(|column| names.intern(column)),
             // The server writes quotes within it as it would within a text.
-            expression: row.text("expression").unwrap_or_default().replace("\\'", "'"),
+            expression: row.text("expression").map(|text| names.intern(&text.replace("\\'", "'"))),
             prefix: row.whole("prefix"),
             is_descending: row.whole("is_descending") == Some(1),
         }
@@ -50,7 +50,7 @@ impl Part {
     fn sql(&self) -> String {
         let what = match &self.column {
             Some(column) => identifier(column),
-            None => format!("({})", self.expression),
+            None => format!("({})", self.expression.as_deref().unwrap_or_default()),
         };
         let prefix = self.prefix.map(|letters| format!("({letters})")).unwrap_or_default();
         format!("{what}{prefix}{}", if self.is_descending { " DESC" } else { "" })
@@ -74,42 +74,45 @@ impl Shape {
     pub fn begins_with(&self, columns: &[String]) -> bool {
         let first: Vec<&Part> = self.parts.iter().take(columns.len()).collect();
         let has = |column: &String| {
-            let is_it = |name: &String| name.eq_ignore_ascii_case(column);
+            let is_it = |name: &Name| name.eq_ignore_ascii_case(column);
             first.iter().any(|part| part.prefix.is_none() && part.column.as_ref().is_some_and(is_it))
         };
         first.len() == columns.len() && columns.iter().all(has)
     }
 
     /// Fills in what only the server's own description tells. Every index of InnoDB ends in the primary key.
-    pub fn describe(&self, index: &mut Index, primary: Option<&Shape>) {
+    pub fn describe(&self, index: &mut Index, primary: Option<&Shape>, names: &mut Names) {
         let numbers: Vec<u32> = self.parts.iter().map(Part::number).collect();
         let end = primary.into_iter().flat_map(|primary| primary.parts.iter().map(Part::number));
         let end: Vec<u32> = end.filter(|number| !numbers.contains(number)).collect();
         let all: Vec<String> = numbers.iter().chain(&end).map(u32::to_string).collect();
         let each = |tell: &dyn Fn(&Part) -> String| -> Vec<String> { self.parts.iter().map(tell).collect() };
-        index.columns = Name::new(&all.join(" "));
+        index.columns = names.intern(&all.join(" "));
         index.key_columns = i64::try_from(self.parts.len()).ok();
-        index.column_list = Some(Name::new(&each(&Part::told).join(", ")));
-        index.operator_classes = Name::new(&each(&|part| part.prefix.unwrap_or(0).to_string()).join(" "));
-        index.column_options = Name::new(&each(&|part| u8::from(part.is_descending).to_string()).join(" "));
+        index.column_list = Some(names.intern(&each(&Part::told).join(", ")));
+        let prefix = |part: &Part| part.prefix.unwrap_or(0).to_string();
+        index.operator_classes = names.intern(&each(&prefix).join(" "));
+        let direction = |part: &Part| u8::from(part.is_descending).to_string();
+        index.column_options = names.intern(&each(&direction).join(" "));
         index.is_unique = self.is_unique;
         index.is_visible = self.is_visible;
-        index.access_method = Name::new(&self.method);
-        let expressions: Vec<&str> = self
-            .parts
-            .iter()
-            .filter(|part| part.column.is_none())
-            .map(|part| part.expression.as_str())
-            .collect();
+        index.access_method = names.intern(self.method());
+        let of_expressions = self.parts.iter().filter(|part| part.column.is_none());
+        let expressions: Vec<&str> =
+            of_expressions.map(|part| part.expression.as_deref().unwrap_or_default()).collect();
         index.has_expressions = !expressions.is_empty();
         index.expressions_hash =
-            index.has_expressions.then(|| Name::new(&hash(&expressions.join("\0")).to_string()));
+            index.has_expressions.then(|| names.intern(&hash(&expressions.join("\0")).to_string()));
+    }
+
+    fn method(&self) -> &str {
+        self.method.as_deref().unwrap_or_default()
     }
 
     /// The statement that builds it: the way back from dropping it.
     pub fn definition(&self, schema: &str, table: &str, index: &str) -> String {
         let parts: Vec<String> = self.parts.iter().map(Part::sql).collect();
-        let kind = match (&*self.method, self.is_unique) {
+        let kind = match (self.method(), self.is_unique) {
             ("fulltext", _) => "FULLTEXT ",
             ("spatial", _) => "SPATIAL ",
             (_, true) => "UNIQUE ",
@@ -120,7 +123,7 @@ impl Shape {
             qualified(schema, table),
             identifier(index),
             parts.join(", "),
-            self.hidden
+            self.hidden.as_deref().unwrap_or_default()
         )
     }
 }
@@ -130,18 +133,22 @@ pub type OfTable = HashMap<String, Shape>;
 
 /// Reads an answer, a row for each part of an index, in their order.
 #[derive(Debug, Default)]
-pub struct Reader(pub HashMap<String, OfTable>);
+pub struct Reader {
+    pub tables: HashMap<String, OfTable>,
+    /// Ten thousand indexes are made of few words.
+    names: Names,
+}
 
 impl Sink for Reader {
     fn row(&mut self, row: &TextRow<'_>) {
         let row = Named::of(row);
         let (Some(table), Some(index)) = (row.text("table"), row.text("index")) else { return };
-        let shape = self.0.entry(table.to_owned()).or_default().entry(index.to_owned()).or_default();
+        let shape = self.tables.entry(table.to_owned()).or_default().entry(index.to_owned()).or_default();
         shape.is_unique = row.whole("is_unique") == Some(1);
         shape.is_visible = row.whole("is_visible").map(|visible| visible == 1);
-        shape.hidden = row.text("hidden").unwrap_or_default().to_owned();
-        shape.method = row.text("method").unwrap_or_default().to_owned();
-        shape.parts.push(Part::of(&row));
+        shape.hidden = row.text("hidden").map(|hidden| self.names.intern(hidden));
+        shape.method = row.text("method").map(|method| self.names.intern(method));
+        shape.parts.push(Part::of(&row, &mut self.names));
     }
 }
 
@@ -150,17 +157,17 @@ mod tests {
     use super::*;
 
     fn part(column: &str, prefix: Option<i64>, is_descending: bool) -> Part {
-        Part { column: Some(column.into()), expression: String::new(), prefix, is_descending }
+        Part { column: Some(column.into()), expression: None, prefix, is_descending }
     }
 
     #[test]
     fn an_index_can_be_built_again_whatever_it_is_called() {
         let expression =
-            Part { column: None, expression: "(`a` + 1)".into(), prefix: None, is_descending: false };
+            Part { column: None, expression: Some("(`a` + 1)".into()), prefix: None, is_descending: false };
         let shape = Shape {
             is_unique: true,
-            hidden: " INVISIBLE".into(),
-            method: "btree".into(),
+            hidden: Some(" INVISIBLE".into()),
+            method: Some("btree".into()),
             parts: vec![part("o`dd", Some(10), false), part("b", None, true), expression],
             ..Shape::default()
         };
@@ -168,8 +175,11 @@ mod tests {
             shape.definition("s", "t`", "i`"),
             "ALTER TABLE `s`.`t``` ADD UNIQUE INDEX `i``` (`o``dd`(10), `b` DESC, ((`a` + 1))) INVISIBLE"
         );
-        let text =
-            Shape { method: "fulltext".into(), parts: vec![part("a", None, false)], ..Shape::default() };
+        let text = Shape {
+            method: Some("fulltext".into()),
+            parts: vec![part("a", None, false)],
+            ..Shape::default()
+        };
         assert_eq!(text.definition("s", "t", "i"), "ALTER TABLE `s`.`t` ADD FULLTEXT INDEX `i` (`a`)");
     }
 

@@ -10,7 +10,7 @@ use super::shapes::{OfTable, Reader};
 use crate::engine::layout::Record;
 use crate::engine::reading::Failure;
 use crate::engine::template::is_absent;
-use crate::model::{Cell, Count, Index, Name, Scope, Seconds, Table, Total};
+use crate::model::{Cell, Count, Index, Name, Names, Scope, Seconds, Table, Total};
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
@@ -69,6 +69,19 @@ impl Survey {
         shapes_of(link, schema).await
     }
 
+    /// The tables that the server counts the use of, whatever their engine.
+    pub fn used_tables(&self) -> impl Iterator<Item = &str> {
+        // A partition, and what an ALTER TABLE builds, have a sign in their names.
+        self.io.keys().map(String::as_str).filter(|name| !name.contains('#'))
+    }
+
+    /// Rows inserted into each table since the server started, if this schema was just looked at.
+    pub fn inserted_rows(&self, schema: &Name) -> Option<HashMap<String, f64>> {
+        let is_of = self.io_of.as_ref().is_some_and(|(of, _)| of == schema) && !self.io.is_empty();
+        let sum = |indexes: &HashMap<String, Io>| indexes.values().map(|io| io.inserted).sum::<f64>();
+        is_of.then(|| self.io.iter().map(|(table, indexes)| (table.clone(), sum(indexes))).collect())
+    }
+
     /// What was done to a table.
     pub fn complete_table(&self, table: &mut Table) {
         let Some(indexes) = self.io.get(&*table.table) else { return };
@@ -83,14 +96,14 @@ impl Survey {
     }
 
     /// How an index is read, what it is made of, whether a foreign key stands on it.
-    pub fn complete_index(&self, index: &mut Index) {
+    pub fn complete_index(&self, index: &mut Index, names: &mut Names) {
         let io = self.io.get(&*index.table).and_then(|indexes| indexes.get(&*index.index));
         index.read_entries = io.and_then(|io| count(io.fetched));
         let known = self.schemas.get(&*index.schema).and_then(|known| known.tables.get(&*index.table));
         let shape = known.and_then(|(indexes, _)| indexes.get(&*index.index));
         match (known, shape) {
             (Some((indexes, _)), Some(shape)) => {
-                shape.describe(index, indexes.get("PRIMARY"));
+                shape.describe(index, indexes.get("PRIMARY"), names);
                 index.backs_foreign_key = self.is_needed(index, indexes);
             }
             // What is not known to be free to go is taken as needed.
@@ -203,7 +216,8 @@ async fn shapes_of(link: &mut Link, schema: &Name) -> Result<(), Failure> {
         }
         link.run_in(&mut shapes, "index_columns", &scope).await?;
     } else {
-        let open = link.open_tables(schema).await?;
+        let mut open = link.open_tables(schema).await?;
+        open.retain(|name| !link.elsewhere.is_no_table(schema, name));
         let Some(known) = link.survey.schemas.get(schema) else { return Ok(()) };
         let age = |table: &String| {
             let asked = known.tables.get(table).map(|(_, asked)| *asked);
@@ -223,6 +237,6 @@ async fn shapes_of(link: &mut Link, schema: &Name) -> Result<(), Failure> {
     }
     let known = link.survey.schemas.entry(schema.clone()).or_default();
     known.asked = Some(now);
-    known.tables.extend(shapes.0.into_iter().map(|(table, indexes)| (table, (indexes, now))));
+    known.tables.extend(shapes.tables.into_iter().map(|(table, indexes)| (table, (indexes, now))));
     Ok(())
 }

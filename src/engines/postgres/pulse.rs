@@ -5,9 +5,9 @@ use super::collectors::COLLECTORS;
 use super::link::Link;
 use super::visit::ask_identity;
 use crate::engine::crowd::{Crowd, is_active};
-use crate::engine::reading::{Failure, Identity, collect};
+use crate::engine::reading::{Failure, LastIdentity, collect_all};
 use crate::engine::{Async, Due, EngineError, Pace, Probe, Visit};
-use crate::model::{Blocking, InTopic, Scope, Session, Topic};
+use crate::model::{Blocking, InTopic, Session, Topic};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -17,13 +17,11 @@ const MAX_TEXTS: usize = 50;
 /// Characters of a text, as the SQL cuts it, and the bytes that a letter may have.
 const MAX_TEXT: usize = 8_192;
 const LONGEST_LETTER: usize = 4;
-/// The identity of the server is asked again this often.
-const IDENTITY_EVERY: Duration = Duration::from_secs(15);
 
 #[derive(Debug)]
 pub struct Pulse {
     link: Link,
-    identity: Option<(Identity, Instant)>,
+    identity: LastIdentity,
     crowd: Crowd,
     texts_asked: Option<Instant>,
 }
@@ -36,23 +34,17 @@ impl Probe for Pulse {
 
 impl Pulse {
     pub fn new(link: Link) -> Self {
-        Self { link, identity: None, crowd: Crowd::default(), texts_asked: None }
+        Self { link, identity: LastIdentity::default(), crowd: Crowd::default(), texts_asked: None }
     }
 
     async fn pulse(&mut self) -> Result<Visit, EngineError> {
         let known = self.link.ready(None).await?;
-        let identity = match &self.identity {
-            Some((identity, asked)) if asked.elapsed() < IDENTITY_EVERY => identity.clone(),
-            _ => {
-                let identity = ask_identity(&mut self.link, &known).await?;
-                self.identity = Some((identity.clone(), Instant::now()));
-                identity
-            }
+        let identity = match self.identity.fresh() {
+            Some(identity) => identity,
+            None => self.identity.keep(ask_identity(&mut self.link, &known).await?),
         };
         let mut visit = Visit::default();
-        for collector in COLLECTORS.iter().filter(|collector| collector.pace == Pace::Pulse) {
-            collect(&mut self.link, collector, &identity, &Scope::Server, &mut visit).await?;
-        }
+        collect_all(&mut self.link, COLLECTORS, Pace::Pulse, &identity, &mut visit).await?;
         let seen = visit.sample.parts.iter().find(|(topic, ..)| *topic == Topic::Sessions);
         let Some(rows) = seen.map(|(.., part)| part.rows.clone()) else { return Ok(visit) };
         let sessions = Session::of(&rows);
@@ -65,10 +57,7 @@ impl Pulse {
         self.wording(sessions, known.activity_size).await?;
         let server = &self.link.server;
         let texts = server.texts();
-        for rows in self.crowd.tell(sessions, &texts) {
-            let part = identity.own_part(server.clock, rows);
-            visit.sample.parts.push((part.rows.topic(), Scope::Server, part));
-        }
+        self.crowd.report(sessions, &texts, &identity, server.clock, &mut visit);
         Ok(visit)
     }
 

@@ -49,6 +49,19 @@ fn a_login_of_mysql_loses_its_rights_by_their_own_names() {
     let fix = writer.fix("server-watched-with-write-rights").unwrap();
     assert_eq!(fix.sql, ["REVOKE CREATE, INSERT ON *.* FROM 'sonde'@'%';"]);
     assert_eq!(fix.rollback, ["GRANT CREATE, INSERT ON *.* TO 'sonde'@'%';"]);
+    let in_schemas = "INSERT, UPDATE ON `shop`.*; DROP ON `blog`.*; and 2 more";
+    let also = as_login(json!({"writes": "FILE", "schema_writes": in_schemas})).fix(RULE).unwrap();
+    assert_eq!(
+        also.sql,
+        [
+            "REVOKE FILE ON *.* FROM 'sonde'@'%';",
+            "REVOKE INSERT, UPDATE ON `shop`.* FROM 'sonde'@'%';",
+            "REVOKE DROP ON `blog`.* FROM 'sonde'@'%';"
+        ]
+    );
+    assert_eq!(also.rollback[2], "GRANT DROP ON `blog`.* TO 'sonde'@'%';");
+    let only = as_login(json!({"writes": "", "schema_writes": "and 1 more"}));
+    assert_eq!((only.said(RULE).len(), only.fix(RULE)), (1, None));
     let root = as_login(json!({"is_superuser": true, "writes": "CREATE, SUPER"}));
     assert_eq!(
         (root.said("server-watched-with-write-rights").len(), root.fix("server-watched-with-write-rights")),

@@ -8,6 +8,7 @@ mod indexes;
 mod indexes_mysql;
 mod logs;
 mod plans;
+mod programs;
 mod reads;
 mod replication;
 mod server_connections_exhausting;

@@ -19,6 +19,8 @@ async fn a_login_that_may_write_is_told_on_mysql_and_mariadb() {
         let server = mysql::Server::start(version, &[]).await;
         server.sql("", "create user sonde identified by 'sesame'").await;
         server.sql("", "grant process, create, file on *.* to sonde").await;
+        // Of a schema whose name is a pattern, the right is taken as it was granted.
+        server.sql("", "grant insert, drop on `my\\_shop`.* to sonde").await;
         server.sql("", "grant select on performance_schema.* to sonde").await;
         let url = server.url_as("sonde", "sesame", "");
         let daemon =

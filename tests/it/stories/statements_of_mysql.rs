@@ -29,6 +29,10 @@ const PAGES: &str = "
     min_window = \"10s\"
     min_rows = 5000.0
     min_load = 0.0001
+    [rules.statement-collations-differ]
+    min_window = \"10s\"
+    min_rows = 5000.0
+    min_load = 0.0001
     [rules.statement-temp-disk-tables]
     min_window = \"10s\"
     min_rate = 0.5
@@ -164,6 +168,41 @@ async fn a_text_of_mysql_compared_with_a_number() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_text_of_mariadb_compared_with_a_number() {
     compare_with_a_number(Version::MariaDb118).await;
+}
+
+/// The newer table is written in another character set than the older one.
+async fn join_two_character_sets(version: Version) {
+    let story = begin(version, "statement-collations-differ").await;
+    for statement in [
+        "create table old_codes (id int primary key, code varchar(20) character set latin1 not null, key by_code (code))",
+        "insert into old_codes select id, code from codes",
+        "analyze table old_codes",
+    ] {
+        story.server.sql("test", statement).await;
+    }
+    let query = "select o.id from codes c join old_codes o on o.code = c.code where c.id = 4711";
+    let asked = keeps_asking(&story, query, 50).await;
+    let finding = says(&story, "join old_codes").await;
+    assert_eq!(
+        finding["evidence"]["collation"].as_str().unwrap().split('_').next(),
+        Some("latin1"),
+        "{finding:#}"
+    );
+    story.run(&finding, "sql").await;
+    story.resolves(finding["subject"].as_str().unwrap()).await;
+    story.run(&finding, "rollback").await;
+    says(&story, "join old_codes").await;
+    asked.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_join_of_two_character_sets_on_mysql() {
+    join_two_character_sets(Version::MySql97).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_join_of_two_character_sets_on_mariadb() {
+    join_two_character_sets(Version::MariaDb118).await;
 }
 
 /// So many rows that a busy machine cannot make the index look as slow as the whole table.

@@ -8,9 +8,9 @@ use super::{engine, rows, topics, unexpected_gaps, visits};
 use crate::rig::mysql::{Server, Version, flavours, run, versions};
 use dbsonde::engine::{Due, Engine, Lane, Visit};
 use dbsonde::model::{
-    Activity, BinaryLog, Column, Constraint, Count, InTopic, Index, Innodb, Io, Level, Load, Memory,
-    Partitioning, Plugin, ReplicationReceiver, ReplicationSender, ReplicationWorker, Role, Sequence,
-    ServerError, Session, Setting, Statement, StatementsInfo, Table, Topic,
+    Activity, BinaryLog, Column, Constraint, Count, Function, InTopic, Index, Innodb, Io, Level, Load,
+    Memory, Partitioning, Plugin, ReplicationReceiver, ReplicationSender, ReplicationWorker, Role,
+    ScheduledEvent, Sequence, ServerError, Session, Setting, Statement, StatementsInfo, Table, Topic,
 };
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,10 +23,21 @@ const GRANTS: &str = "
     grant select on mysql.innodb_index_stats to sonde;
     grant {replication} on *.* to sonde";
 
+/// What lies in a schema beside tables of InnoDB.
+const STORED: [&str; 5] = [
+    "create table notes (id int auto_increment primary key, note varchar(20)) engine=myisam",
+    "create trigger tidy before insert on notes for each row set new.note = lower(new.note)",
+    "create event nightly on schedule every 1 day disable on slave do delete from notes",
+    "create view all_notes as select note from notes",
+    "insert into notes (note) values ('A'), ('B')",
+];
+
 fn grants(version: Version) -> String {
     let replication =
         if version.is_mariadb() { "slave monitor, binlog monitor" } else { "replication client" };
-    GRANTS.replace("{replication}", replication)
+    let events = "; grant select (db, name, status, interval_value, last_executed) on mysql.event to sonde";
+    let events = if version.is_mariadb() { events } else { "" };
+    GRANTS.replace("{replication}", replication) + events
 }
 
 /// 5.6 is older than what we support: it must do no harm and say what it lacks.
@@ -59,6 +70,9 @@ async fn prepared(version: Version) -> Server {
 async fn every_version_is_read_whole() {
     for version in supported() {
         let server = prepared(version).await;
+        for statement in STORED {
+            server.sql("shop", statement).await;
+        }
         for url in [server.url(""), server.url_as("sonde", "sesame", "")] {
             let engine = engine(&url);
             visits(&engine).await;
@@ -71,10 +85,21 @@ async fn every_version_is_read_whole() {
             // What it may not see of a table it does not tell apart from a table that is not open.
             let unopened = [Topic::Columns, Topic::Sequences];
             let unopened = unopened.into_iter().filter(|_| version.is_mariadb() && hidden.is_some());
-            let known: Vec<Topic> =
-                [Topic::Latencies].into_iter().chain(hidden).chain(sampled).chain(unopened).collect();
+            // Nor is it shown what another engine keeps, nor, where the server has no table of them, events.
+            // A view that nobody has opened is not told apart from a table there.
+            let other = [Topic::Tables].into_iter().filter(|_| hidden.is_some() || version.is_mariadb());
+            let events = Some(Topic::ScheduledEvents).filter(|_| !version.is_mariadb() && hidden.is_some());
+            let known: Vec<Topic> = [Topic::Latencies]
+                .into_iter()
+                .chain(hidden)
+                .chain(sampled)
+                .chain(unopened)
+                .chain(other)
+                .chain(events)
+                .collect();
             assert_eq!(unexpected_gaps(&seen, &known), Vec::<String>::new(), "{version}");
             tables_and_indexes(&seen, version, hidden.is_none());
+            stored(&seen, version, hidden.is_none());
             schema(&seen, version, hidden.is_none());
             let facts = seen[0].server.clone().unwrap();
             assert_eq!((facts.engine, facts.role, facts.tier), ("mysql", "primary", "stats"), "{version}");
@@ -144,7 +169,7 @@ async fn every_version_is_read_whole() {
 fn tables_and_indexes(seen: &[Visit], version: Version, is_described: bool) {
     let found = rows(seen, Topic::Tables);
     let tables: Vec<&str> = Table::of(&found).iter().map(|table| &*table.table).collect();
-    assert_eq!(tables.len(), 3, "{version}: partitions are added up: {tables:?}");
+    assert_eq!(tables.len(), 3 + usize::from(is_described), "{version}: partitions are added up: {tables:?}");
     let orders = Table::of(&found).iter().find(|table| &*table.table == "orders").unwrap();
     assert_eq!(
         (&*orders.schema, &*orders.table, orders.database.as_deref()),
@@ -163,6 +188,33 @@ fn tables_and_indexes(seen: &[Visit], version: Version, is_described: bool) {
     assert!(note.read_entries.is_some(), "{version}");
     assert_eq!(note.column_list.as_deref(), is_described.then_some("note"), "{version}");
     assert_eq!((note.is_comparable(), note.is_unique), (is_described, !is_described), "{version}");
+}
+
+/// What is kept by another engine than InnoDB, what runs in the server, and what it is to do by the clock.
+fn stored(seen: &[Visit], version: Version, sees_tables: bool) {
+    let found = rows(seen, Topic::Tables);
+    let notes = Table::of(&found).iter().find(|table| &*table.table == "notes");
+    assert_eq!(notes.is_some(), sees_tables, "{version}: {found:?}");
+    if let Some(notes) = notes {
+        assert_eq!(notes.engine.as_deref(), Some("MyISAM"), "{version}");
+        assert_eq!(notes.inserted_rows.map(|rows| rows.0.get()), Some(2), "{version}");
+        // Where the server has a dictionary, only the engine could tell, by opening the table.
+        let told = version.is_mariadb();
+        assert_eq!(notes.rows.map(|rows| rows.last.get()), told.then_some(2), "{version}");
+        assert_eq!(notes.last_written.is_some(), told, "{version}: {notes:?}");
+    }
+    let found = rows(seen, Topic::Functions);
+    let [tidy] = Function::of(&found) else { panic!("{version}: {found:?}") };
+    assert_eq!((&*tidy.schema, &*tidy.function, &*tidy.kind), ("shop", "tidy", "trigger"), "{version}");
+    assert_eq!((tidy.calls.0.get(), tidy.statements.is_some()), (2, !version.is_mariadb()), "{version}");
+    let found = rows(seen, Topic::ScheduledEvents);
+    if sees_tables || version.is_mariadb() {
+        let [nightly] = ScheduledEvent::of(&found) else { panic!("{version}: {found:?}") };
+        let told = (&*nightly.event, &*nightly.status, nightly.recurs, nightly.has_run);
+        assert_eq!(told, ("nightly", "source", true, false), "{version}");
+    } else {
+        assert_eq!(found.len(), 0, "{version}: they are hidden, and the gap says so");
+    }
 }
 
 fn schema(seen: &[Visit], version: Version, sees_tables: bool) {
@@ -206,7 +258,8 @@ fn schema(seen: &[Visit], version: Version, sees_tables: bool) {
     assert_eq!(columns.len(), 2, "{version}: {columns:?}");
     assert!(columns.contains(&("id", true)) && columns.contains(&("note", false)), "{version}: {columns:?}");
     let found = rows(seen, Topic::Sequences);
-    let [numbers] = Sequence::of(&found) else { panic!("{version}: {found:?}") };
+    let numbers = Sequence::of(&found).iter().find(|row| &*row.sequence == "orders");
+    let numbers = numbers.unwrap_or_else(|| panic!("{version}: {found:?}"));
     let told = (&*numbers.sequence, numbers.column.as_deref(), numbers.last_value, numbers.highest);
     assert_eq!(told, ("orders", Some("id"), Some(3), i64::from(i32::MAX)), "{version}");
 }
@@ -384,7 +437,14 @@ async fn a_pair_is_read_as_what_each_is() {
         assert_eq!(
             unexpected_gaps(
                 &below,
-                &[Topic::Columns, Topic::Indexes, Topic::Latencies, Topic::Load, Topic::Sequences]
+                &[
+                    Topic::Columns,
+                    Topic::Indexes,
+                    Topic::Latencies,
+                    Topic::Load,
+                    Topic::ScheduledEvents,
+                    Topic::Sequences
+                ]
             ),
             Vec::<String>::new(),
             "{version}"

@@ -101,7 +101,7 @@ impl Version {
     }
 
     /// A data directory with its system tables.
-    pub(super) fn initialise(self, data: &Path) {
+    pub(super) fn initialise(self, data: &Path, letters: Option<&str>) {
         let mut command = self.command();
         command.arg("--no-defaults").arg(format!("--datadir={}", data.display()));
         for (name, value) in self.places() {
@@ -109,7 +109,7 @@ impl Version {
         }
         if self == MySql97 {
             // `secure-file-priv`: it ends when the package's directory is missing.
-            command.args(["--initialize-insecure", "--secure-file-priv="]);
+            command.args(["--initialize-insecure", "--secure-file-priv="]).args(letters);
             let done = command.output().expect("mysqld");
             assert!(done.status.success(), "{self}: {}", String::from_utf8_lossy(&done.stderr));
             return;

@@ -9,7 +9,7 @@ select /* dbsonde */
      , t.processlist_db as "database"
      , t.processlist_user as user
      , t.processlist_host as client
-     , if(t.name regexp '^thread/sql/(replica|slave)_', 'replication', lower(t.type)) as backend_type
+     , case when substring(t.name, 12, 6) in ('replic', 'slave_') then 'replication' else lower(t.type) end as backend_type   -- after `thread/sql/`
      , t.processlist_command as state
      , t.processlist_state as wait_event
      , unix_timestamp(now(6)) - t.processlist_time as state_change

@@ -5,6 +5,8 @@ select /* dbsonde */
        p.oid as oid
      , n.nspname as schema
      , p.proname as function
+     , case when p.prorettype = 2279 then 'trigger' when p.prokind = 'p' then 'procedure' else 'function' end as kind   --?
+     , case when p.prorettype = 2279 then 'trigger' else 'function' end as kind
      , p.pronargs as arguments
      , pg_stat_get_function_calls(p.oid) as calls
      , pg_stat_get_function_total_time(p.oid) as "exec_seconds:ms"

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// A lane that comes anew does not wait until what took long is due again; the engine remembers the last look.
 async fn look(engine: &Arc<dyn Engine>) -> Visit {
+    // What ran since the last look, the beat tells.
+    engine.open(Lane::Beat).visit(&Due::default()).await.unwrap();
     let due = Due { every: Duration::from_secs(1), ..Due::default() };
     engine.open(Lane::Roam).visit(&due).await.unwrap()
 }
