@@ -2,6 +2,7 @@
 
 use super::{PACES, SOON};
 use crate::rig::daemon::{Daemon, Response};
+use crate::rig::mysql;
 use crate::rig::postgres::{Server, any};
 use crate::rig::prometheus;
 use std::io::Write;
@@ -96,18 +97,7 @@ fn strictly(metrics: &str) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn names_that_try_to_be_something_else_stay_names() {
-    let server = Server::start(any(), &[]).await;
-    let sessions = populate(&server).await;
-    let target = format!("[[target]]\nname = \"db\"\nurl = \"{}\"\n", server.url("postgres"));
-    let rules = "[rules.index-duplicate]\nmin_bytes = \"64KiB\"\n";
-    let args = ["--log.level", "trace"];
-    let daemon = Daemon::start_with(&format!("{PACES}{rules}{target}"), &args, &[]).await;
-    let all_found =
-        |answer: &Response| answer.text().matches("\"rule\":\"index-duplicate\"").count() >= NAMES.len();
-    let found = daemon.wait_for("/api/v1/findings", all_found, Duration::from_secs(120)).await.json();
-
+async fn all_views_are_sound(daemon: &Daemon) {
     let metrics = daemon.get("/metrics").await.text();
     assert!(metrics.contains("\ndbsonde_target_up{target=\"db\"} 1\n"), "a name has become a metric");
     strictly(&metrics);
@@ -129,6 +119,69 @@ async fn names_that_try_to_be_something_else_stay_names() {
     for line in daemon.log().lines() {
         assert!(line.starts_with("20") && !line.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{line:?}");
     }
+}
+
+/// Without the blanks that it allows at no end of a name.
+fn quoted_for_mysql(name: &str) -> String {
+    format!("`{}`", name.trim_end().replace('\0', "").replace('`', "``"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_of_mysql_and_mariadb_stay_names() {
+    for version in mysql::flavours() {
+        let server = mysql::Server::start(version, &[]).await;
+        let mut sessions = Vec::new();
+        for name in NAMES {
+            let it = quoted_for_mysql(name);
+            let user = name.trim_end().replace('\0', "").chars().take(30).collect::<String>();
+            for statement in [
+                format!("create database {it}"),
+                format!("create table {it}.{it} ({it} int primary key, n int, key {it} (n), key again (n))"),
+                format!("insert into {it}.{it} values (1, 1), (2, 2)"),
+                format!("analyze table {it}.{it}"),
+            ] {
+                server.sql("", &statement).await;
+            }
+            server.sql("", &format!("create user {}@'%'", quoted_for_mysql(&user))).await;
+            let mut session = server.try_connect(&user, "", "").await.unwrap();
+            mysql::run(&mut session, &format!("select 1 as {it}, '{}' as text", name.escape_default()))
+                .await
+                .unwrap();
+            let mut root = server.connect("").await;
+            mysql::run(&mut root, &format!("begin; select * from {it}.{it} where {it} = 1 for update"))
+                .await
+                .unwrap();
+            sessions.push((session, root));
+        }
+        let mut owner = server.connect("").await;
+        let _ = mysql::run(&mut owner, &format!("select 1 as a, {}", "2 + ".repeat(250_000) + "3")).await;
+        let config = format!("{PACES}[[target]]\nname = \"db\"\nurl = \"{}\"\n", server.url(""));
+        let daemon = Daemon::start_with(&config, &["--log.level", "trace"], &[]).await;
+        let sees_all = |answer: &Response| {
+            let text = answer.text();
+            text.contains("\ndbsonde_statement_calls_total{")
+                && text.matches("\ndbsonde_table_rows{").count() >= NAMES.len()
+        };
+        // One database is looked at every ten seconds.
+        daemon.wait_for("/metrics", sees_all, Duration::from_secs(240)).await;
+        all_views_are_sound(&daemon).await;
+        drop(sessions);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_try_to_be_something_else_stay_names() {
+    let server = Server::start(any(), &[]).await;
+    let sessions = populate(&server).await;
+    let target = format!("[[target]]\nname = \"db\"\nurl = \"{}\"\n", server.url("postgres"));
+    let rules = "[rules.index-duplicate]\nmin_bytes = \"64KiB\"\n";
+    let args = ["--log.level", "trace"];
+    let daemon = Daemon::start_with(&format!("{PACES}{rules}{target}"), &args, &[]).await;
+    let all_found =
+        |answer: &Response| answer.text().matches("\"rule\":\"index-duplicate\"").count() >= NAMES.len();
+    let found = daemon.wait_for("/api/v1/findings", all_found, Duration::from_secs(120)).await.json();
+
+    all_views_are_sound(&daemon).await;
     drop(sessions);
     for finding in found["findings"].as_array().unwrap() {
         if finding["rule"] != "index-duplicate" {
