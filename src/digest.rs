@@ -8,11 +8,13 @@
 //! Nothing grows with the file: statements, names and lists are bounded, and what is dropped is counted.
 
 mod feed;
+mod fields;
 mod filter;
 pub mod histogram;
 mod innodb;
 pub mod locks;
 pub mod names;
+mod ours;
 pub mod plans;
 pub mod report;
 pub mod run;

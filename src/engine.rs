@@ -25,6 +25,7 @@ use self::reading::Failure;
 use crate::follow::Wanted;
 use crate::model::question::{Answer, Question};
 use crate::model::{Digest, Sample, Topic};
+use crate::plans::logged::Shown;
 use crate::texts::Texts;
 use serde::{Deserialize, Serialize};
 use std::future::Future;
@@ -114,6 +115,8 @@ pub struct Due {
 pub struct Visit {
     pub sample: Sample,
     pub answers: Vec<(Question, Answer)>,
+    /// Plans of single runs that a log has shown, whose numbers are those of the run.
+    pub logged: Vec<Shown>,
     /// How long we waited for the target's answers: an upper bound of what reading it cost.
     pub cost: Duration,
     /// What our statements have cost since the server counts, by lane: its own word, where it gives one.

@@ -23,6 +23,8 @@ pub mod engines;
 pub mod follow;
 #[cfg(test)]
 mod fuzz;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzed;
 mod http;
 pub mod inspect;
 pub mod lane;

@@ -1,10 +1,13 @@
 //! The plans of the statements that matter: the present one, those before it, and what the statement has cost under
 //! each. What a plan costs is counted here and not taken from the server, which does not know plans apart.
 
+pub mod logged;
+
 use crate::model::Name;
 use crate::model::plan::PlanNode;
 use crate::sql::Digest;
 use crate::workload::{Cost, Key};
+use logged::Logged;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -157,9 +160,12 @@ pub struct Kept {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Plans {
     histories: BTreeMap<Key, History>,
+    /// What single runs have done, as a log shows it.
+    pub logged: Logged,
 }
 
 impl Plans {
+    /// Has nobody planned anything for us yet?
     pub fn is_empty(&self) -> bool {
         self.histories.is_empty()
     }
@@ -204,7 +210,7 @@ impl Plans {
     pub fn restore(kept: Vec<Kept>) -> Plans {
         let known = kept.into_iter().take(MAX_STATEMENTS);
         let histories = known.map(|Kept { database, digest, history }| (Key { digest, database }, history));
-        let mut plans = Plans { histories: histories.collect() };
+        let mut plans = Plans { histories: histories.collect(), logged: Logged::default() };
         plans.make_room();
         plans
     }

@@ -3,6 +3,7 @@
 pub mod autovacuum;
 pub mod catalogue;
 pub mod log;
+pub mod logged;
 pub mod plan;
 pub mod replication;
 pub mod statement;

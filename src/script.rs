@@ -128,18 +128,29 @@ pub fn create_index_on(
     }
 }
 
+/// Extended statistics of every kind on some columns, and the way back.
+pub fn statistics(schema: &str, table: &str, columns: &[String]) -> (String, String) {
+    let name = qualified(schema, &cut(&format!("{table}_{}", columns.join("_")), "_stat"));
+    let keys: Vec<String> = columns.iter().map(|column| identifier(column)).collect();
+    let create =
+        format!("CREATE STATISTICS {name} ON {} FROM {};", keys.join(", "), qualified(schema, table));
+    (create, format!("DROP STATISTICS IF EXISTS {name};"))
+}
+
+/// `<stem><suffix>`, cut to what the server keeps.
+fn cut(stem: &str, suffix: &str) -> String {
+    let mut end = stem.len().min(LONGEST_NAME.saturating_sub(suffix.len()));
+    while !stem.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}{suffix}", stem.get(..end).unwrap_or_default())
+}
+
 /// `<stem>_idx`, cut to what the server keeps, with a number if somebody has it.
 fn free_name(stem: &str, is_taken: impl Fn(&str) -> bool) -> String {
     // As many tries as a table may sensibly have indexes; the last one is as good as any.
     const TRIES: usize = 100;
-    let name = |nth: usize| {
-        let suffix = if nth == 0 { "_idx".to_owned() } else { format!("_idx{nth}") };
-        let mut end = stem.len().min(LONGEST_NAME - suffix.len());
-        while !stem.is_char_boundary(end) {
-            end -= 1;
-        }
-        format!("{}{suffix}", stem.get(..end).unwrap_or_default())
-    };
+    let name = |nth: usize| cut(stem, &if nth == 0 { "_idx".to_owned() } else { format!("_idx{nth}") });
     (0..TRIES).map(name).find(|name| !is_taken(name)).unwrap_or_else(|| name(TRIES))
 }
 
@@ -214,6 +225,13 @@ mod tests {
         let made = create_index("s", "t", &["a", "b\"c"], |name| name == "t_a_b\"c_idx");
         assert_eq!(made.sql[1], r#"CREATE INDEX CONCURRENTLY "t_a_b""c_idx1" ON "s"."t" ("a", "b""c");"#);
         assert_eq!(made.rollback, [r#"DROP INDEX CONCURRENTLY IF EXISTS "s"."t_a_b""c_idx1";"#]);
+        let columns = ["b".repeat(40), "c\"d".repeat(10)];
+        let (create, drop) = statistics("s", "t", &columns);
+        let name = create.split(' ').nth(2).unwrap();
+        assert!(
+            drop.contains(name) && name.replace("\"\"", "\"").len() <= 63 + "\"s\".\"\"".len(),
+            "{create}"
+        );
         let long = free_name(&"ä".repeat(60), |_| false);
         assert_eq!((long.len(), long.ends_with("ä_idx")), (62, true));
     }

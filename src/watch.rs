@@ -160,7 +160,11 @@ impl Watch {
     }
 
     /// Takes in what the logs have brought, which cost the target nothing.
-    pub fn hear(&mut self, visit: Visit, now: When) {
+    pub fn hear(&mut self, mut visit: Visit, now: When) {
+        let shown = std::mem::take(&mut visit.logged);
+        if !shown.is_empty() || self.plans.logged.since().is_none() {
+            Arc::make_mut(&mut self.plans).logged.hear(shown, now.wall);
+        }
         self.learn(visit, now);
     }
 

@@ -1,16 +1,30 @@
 //! Plans by the shape that a statement was executed with.
 
+use super::names::Name;
+use crate::log::Micros;
 use crate::model::plan::PlanNode;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// Shapes that are told apart: a statement rarely has more than three, and few statements are explained.
-const MAX_PLANS: usize = 5000;
+const MAX_PLANS: usize = 5_000;
+/// Steps of all their trees together, some 400 bytes each.
+const MAX_STEPS: usize = 100_000;
 
 #[derive(Debug, Default)]
 pub struct Plans {
-    by_shape: BTreeMap<(Option<u64>, u64), Plan>,
+    by_shape: BTreeMap<Key, Plan>,
+    steps: usize,
     pub dropped: u64,
+}
+
+/// A shape that a statement was executed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// Of the statement, where it has one.
+    pub digest: Option<u64>,
+    pub shape: u64,
+    pub database: Option<Name>,
 }
 
 #[derive(Debug)]
@@ -19,23 +33,45 @@ pub struct Plan {
     /// In microseconds.
     pub total: u64,
     pub max: u64,
+    /// When it ran last.
+    pub last: Option<Micros>,
     /// Of the slowest.
     pub tree: PlanNode,
 }
 
+/// A shape, whatever the database.
+#[derive(Debug)]
+pub struct Everywhere<'a> {
+    pub digest: Option<u64>,
+    pub shape: u64,
+    pub count: u64,
+    pub total: u64,
+    pub max: u64,
+    pub tree: &'a PlanNode,
+}
+
 impl Plans {
-    /// `digest` is that of the statement.
-    pub fn add(&mut self, digest: Option<u64>, micros: u64, tree: PlanNode) {
-        let key = (digest, tree.fingerprint());
-        self.put(key, Plan { count: 1, total: micros, max: micros, tree });
+    pub fn add(
+        &mut self,
+        digest: Option<u64>,
+        database: Option<Name>,
+        micros: u64,
+        at: Option<Micros>,
+        tree: PlanNode,
+    ) {
+        let key = Key { digest, shape: tree.fingerprint(), database };
+        self.put(key, Plan { count: 1, total: micros, max: micros, last: at, tree });
     }
 
-    fn put(&mut self, key: (Option<u64>, u64), plan: Plan) {
-        let full = self.by_shape.len() >= MAX_PLANS;
+    fn put(&mut self, key: Key, plan: Plan) {
+        let steps = plan.tree.steps();
+        let full = self.by_shape.len() >= MAX_PLANS || self.steps + steps > MAX_STEPS;
         match self.by_shape.get_mut(&key) {
+            // Trees of one shape have as many steps.
             Some(known) => {
                 known.count += plan.count;
                 known.total = known.total.saturating_add(plan.total);
+                known.last = known.last.max(plan.last);
                 if plan.max > known.max {
                     known.max = plan.max;
                     known.tree = plan.tree;
@@ -43,19 +79,81 @@ impl Plans {
             }
             None if full => self.dropped += plan.count,
             None => {
+                self.steps += steps;
                 self.by_shape.insert(key, plan);
             }
         }
     }
 
-    pub fn merge(&mut self, later: Self) {
-        later.by_shape.into_iter().for_each(|(key, plan)| self.put(key, plan));
+    /// `rename` gives our number of its names.
+    pub fn merge(&mut self, later: Self, rename: impl Fn(Name) -> Option<Name>) {
+        for (key, plan) in later.by_shape {
+            self.put(Key { database: key.database.and_then(&rename), ..key }, plan);
+        }
         self.dropped += later.dropped;
     }
 
-    pub fn costliest(&self) -> Vec<(&(Option<u64>, u64), &Plan)> {
-        let mut plans: Vec<_> = self.by_shape.iter().collect();
-        plans.sort_by_key(|(key, plan)| (Reverse(plan.total), **key));
+    pub fn each(&self) -> impl Iterator<Item = (&Key, &Plan)> {
+        self.by_shape.iter()
+    }
+
+    pub fn costliest(&self) -> Vec<Everywhere<'_>> {
+        let mut plans: Vec<Everywhere<'_>> = Vec::new();
+        for (Key { digest, shape, .. }, plan) in &self.by_shape {
+            let Plan { count, total, max, tree, .. } = plan;
+            // Those of all databases stand beside each other.
+            match plans.last_mut().filter(|last| (last.digest, last.shape) == (*digest, *shape)) {
+                Some(known) => {
+                    known.count += count;
+                    known.total = known.total.saturating_add(*total);
+                    if *max > known.max {
+                        (known.max, known.tree) = (*max, tree);
+                    }
+                }
+                None => plans.push(Everywhere {
+                    digest: *digest,
+                    shape: *shape,
+                    count: *count,
+                    total: *total,
+                    max: *max,
+                    tree,
+                }),
+            }
+        }
+        plans.sort_by_key(|plan| (Reverse(plan.total), plan.digest, plan.shape));
         plans
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(kind: &str, children: usize) -> PlanNode {
+        PlanNode { kind: kind.into(), children: vec![PlanNode::default(); children], ..PlanNode::default() }
+    }
+
+    #[test]
+    fn databases_are_told_apart_and_come_together_in_a_report() {
+        let (mut sum, mut later) = (Plans::default(), Plans::default());
+        sum.add(Some(1), Some(0), 10, Some(5), plan("Seq Scan", 0));
+        later.add(Some(1), Some(0), 30, Some(7), plan("Seq Scan", 0));
+        later.add(Some(1), Some(1), 20, Some(6), plan("Seq Scan", 0));
+        sum.merge(later, |name| Some(1 - name));
+        let each: Vec<_> = sum.each().map(|(key, plan)| (key.database, plan.count, plan.last)).collect();
+        assert_eq!(each, [(Some(0), 2, Some(6)), (Some(1), 1, Some(7))]);
+        let all = sum.costliest();
+        assert_eq!((all.len(), all[0].count, all[0].total, all[0].max), (1, 3, 60, 30));
+    }
+
+    #[test]
+    fn what_has_no_room_is_counted() {
+        let mut sum = Plans::default();
+        for nth in 0..60 {
+            sum.add(Some(nth), None, 1, None, plan("Append", 1_999));
+        }
+        assert_eq!((sum.each().count(), sum.dropped), (50, 10));
+        sum.add(Some(0), None, 1, None, plan("Append", 1_999));
+        assert_eq!(sum.dropped, 10, "what is known needs no more room");
     }
 }

@@ -24,6 +24,8 @@ pub struct Report {
     pub unclassified_by: Vec<State>,
     /// Left out by a filter.
     pub left_out: u64,
+    /// Entries about dbsonde's own sessions and statements; they count nowhere else.
+    pub ours: u64,
     /// Pieces of the files that are no entries.
     pub noise: u64,
     pub from: Option<String>,
@@ -207,6 +209,7 @@ impl Report {
             unclassified: sum.unclassified(),
             unclassified_by: states(&sum.unclassified),
             left_out: sum.left_out,
+            ours: sum.ours,
             noise: sum.noise,
             from: time(sum.from),
             to: time(sum.to),
@@ -301,9 +304,9 @@ fn other(rest: &[&Row], sum: &Sum) -> Other {
 }
 
 fn plans(sum: &Sum, top: usize) -> Vec<PlanReport> {
-    let report = |(key, plan): (&(Option<u64>, u64), &super::plans::Plan)| PlanReport {
-        digest: key.0.map(Digest),
-        plan: Digest(key.1),
+    let report = |plan: super::plans::Everywhere<'_>| PlanReport {
+        digest: plan.digest.map(Digest),
+        plan: Digest(plan.shape),
         count: plan.count,
         total_seconds: seconds(plan.total),
         max_seconds: seconds(plan.max),

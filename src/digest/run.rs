@@ -3,7 +3,7 @@
 use super::feed::{Progress, feed};
 use super::filter::Filter;
 use super::sum::Sum;
-use super::unpack::{is_packed, unpack};
+use super::unpack::{Respelled, is_packed, spelling, unpack};
 use crate::log::{Format, Reader};
 use crate::logs::envelope::{Envelope, Opened};
 use crate::logs::{self, moment, recognise};
@@ -97,6 +97,11 @@ impl Input {
         let packed = is_packed(&head);
         let mut source = unpack(head, source);
         let mut sample = beginning(&mut source, SAMPLE)?;
+        let spelling = spelling(&sample);
+        if let Some(spelling) = spelling {
+            source = Box::new(Respelled::new(io::Cursor::new(sample).chain(source), spelling));
+            sample = beginning(&mut source, SAMPLE)?;
+        }
         let envelope = Envelope::of(&sample);
         if let Some(envelope) = envelope {
             let wrapped = BufReader::new(io::Cursor::new(sample).chain(source));
@@ -107,7 +112,7 @@ impl Input {
         if marked {
             sample.drain(..BYTE_ORDER_MARK.len());
         }
-        let plain = plain.filter(|_| !packed && !marked && envelope.is_none());
+        let plain = plain.filter(|_| !packed && !marked && spelling.is_none() && envelope.is_none());
         Ok((!sample.is_empty()).then_some(Self { source, sample, plain }))
     }
 }

@@ -1,15 +1,17 @@
 //! What a log, or a piece of one, adds up to.
 
+use super::fields::{place, slow_fields};
 use super::filter::Filter;
 use super::innodb::Innodb;
 use super::locks::Locks;
 use super::names::{self, ByHash, Name, Names};
+use super::ours;
 use super::plans::Plans;
-use super::statements::{Found, MAX_FIELDS, Row, Statements, Why};
+use super::statements::{Found, Row, Statements, Why};
 use super::upkeep::Upkeep;
-use crate::log::{Entry, Format, Message, Micros, Severity, Slow, SqlState, Who};
+use crate::log::{Entry, Format, Message, Micros, Severity, SqlState, Who};
 use crate::logs::classes::Class;
-use crate::logs::fact::{Execution, Fact, Kind, Phase, fact};
+use crate::logs::fact::{Execution, Kind, Phase, fact};
 use crate::logs::plan;
 use crate::logs::slow::INHERITED;
 use std::collections::BTreeMap;
@@ -19,6 +21,9 @@ const MAX_PENDING: usize = 20_000;
 /// So often what has grown is weighed.
 const WEIGH_EVERY: u64 = 1 << 16;
 
+/// Done, or why an entry belongs to no statement.
+type Told = Result<(), Why>;
+
 /// How bad, and what went wrong where that is told.
 pub type State = (Severity, Option<SqlState>);
 
@@ -27,6 +32,8 @@ pub struct Sum {
     pub entries: u64,
     /// Entries that the filter left out; they count nowhere else.
     pub left_out: u64,
+    /// Entries about our own sessions and statements; nor do they.
+    pub ours: u64,
     /// Pieces of the file that are no entry.
     pub noise: u64,
     pub banners: u64,
@@ -77,6 +84,7 @@ impl Sum {
         Self {
             entries: 0,
             left_out: 0,
+            ours: 0,
             noise: 0,
             banners: 0,
             bytes: 0,
@@ -129,8 +137,10 @@ impl Sum {
             self.left_out += 1;
             return;
         }
-        self.entries += 1;
-        self.count(&fact, entry);
+        if ours::by_name(fact.class, entry) {
+            self.ours += 1;
+            return;
+        }
         let message = match &entry.body {
             crate::log::Body::Message(message) => *message,
             crate::log::Body::Notice(notice) => {
@@ -139,8 +149,8 @@ impl Sum {
             }
             _ => Message::default(),
         };
-        match fact.kind {
-            Kind::Plain => {}
+        let told = match fact.kind {
+            Kind::Plain => Ok(()),
             Kind::Execution(execution) => self.execution(&execution, entry),
             Kind::Bare(micros) => self.bare(micros, entry),
             Kind::Logged(text) => self.logged(text, entry),
@@ -152,33 +162,50 @@ impl Sum {
             Kind::Wait(wait) => {
                 let found = self.statements.find(message.statement);
                 self.locks.wait(&wait, message.detail, entry.time, digest_of(&self.statements, found));
-                if wait.outcome != crate::logs::fact::Outcome::Waiting {
+                if wait.outcome == crate::logs::fact::Outcome::Waiting {
+                    found.map(drop)
+                } else {
                     self.statement(message.statement, entry, |row| {
                         row.lock_waits += 1;
                         row.lock_time = row.lock_time.saturating_add(wait.micros);
-                    });
+                    })
                 }
             }
             Kind::Deadlock => {
                 self.locks.deadlock(message.detail, entry.time, &mut self.statements);
-                self.statement(message.statement, entry, |row| row.errors += 1);
+                self.statement(message.statement, entry, |row| row.errors += 1)
             }
-            Kind::Vacuum(vacuum) => self.upkeep.vacuum(&vacuum),
-            Kind::Checkpoint(checkpoint) => self.upkeep.checkpoint(&checkpoint),
-            Kind::Disconnection(micros) => self.upkeep.session(micros),
+            Kind::Vacuum(vacuum) => {
+                self.upkeep.vacuum(&vacuum);
+                Ok(())
+            }
+            Kind::Checkpoint(checkpoint) => {
+                self.upkeep.checkpoint(&checkpoint);
+                Ok(())
+            }
+            Kind::Disconnection(micros) => {
+                self.upkeep.session(micros);
+                Ok(())
+            }
             Kind::Error => self.statement(message.statement, entry, |row| {
                 row.errors += 1;
                 row.cancels += u64::from(fact.class.is_some_and(Class::is_cancel));
             }),
+        };
+        if told == Err(Why::Ours) {
+            self.ours += 1;
+            return;
         }
+        self.entries += 1;
+        self.count(fact.class, entry);
         if self.entries.is_multiple_of(WEIGH_EVERY) {
             self.weigh();
         }
     }
 
-    fn count(&mut self, fact: &Fact, entry: &Entry) {
-        let state = entry.sqlstate.or_else(|| untold(fact.class, entry.severity)).filter(|s| !s.is_success());
-        match fact.class {
+    fn count(&mut self, class: Option<Class>, entry: &Entry) {
+        let state = entry.sqlstate.or_else(|| untold(class, entry.severity)).filter(|s| !s.is_success());
+        match class {
             Some(class) => *self.classes.entry((class, entry.severity)).or_default() += 1,
             // States are few: the server has 260.
             None => *self.unclassified.entry((entry.severity, state)).or_default() += 1,
@@ -192,12 +219,15 @@ impl Sum {
         }
     }
 
-    fn execution(&mut self, execution: &Execution, entry: &Entry) {
+    fn execution(&mut self, execution: &Execution, entry: &Entry) -> Told {
         let times = execution.slow.map_or(1, |slow| slow.rate.max(1));
         let found = match execution.slow.and_then(|slow| slow.command) {
             Some(command) => Ok(self.command(command)),
             None => self.statements.find(execution.text),
         };
+        if found == Err(Why::Ours) {
+            return Err(Why::Ours);
+        }
         if execution.phase == Phase::Execute {
             self.minute(entry.time, times, execution.micros);
         }
@@ -208,13 +238,14 @@ impl Sum {
                 let (calls, micros) = match execution.phase {
                     Phase::Execute => (times, execution.micros.saturating_mul(times)),
                     Phase::Fetch => (0, execution.micros),
-                    Phase::Parse | Phase::Bind => return,
+                    Phase::Parse | Phase::Bind => return Err(why),
                 };
-                return self.statements.other(why, calls, micros);
+                self.statements.other(why, calls, micros);
+                return Err(why);
             }
         };
         let who = self.who(&entry.who);
-        let Some(row) = self.statements.row(row) else { return };
+        let Some(row) = self.statements.row(row) else { return Ok(()) };
         match execution.phase {
             Phase::Execute => row.duration(execution.micros, times),
             Phase::Fetch => row.total = row.total.saturating_add(execution.micros),
@@ -232,6 +263,7 @@ impl Sum {
             slow_fields(row, slow, times, &mut self.fields, &mut self.fields_dropped);
         }
         self.make_room();
+        Ok(())
     }
 
     /// Administrator commands have no text; their words come from the server.
@@ -259,7 +291,7 @@ impl Sum {
         self.statements.row_of(digest, &fingerprint)
     }
 
-    fn bare(&mut self, micros: u64, entry: &Entry) {
+    fn bare(&mut self, micros: u64, entry: &Entry) -> Told {
         let session = xxhash_rust::xxh3::xxh3_64(entry.who.session);
         match self.sessions.pending.remove(&session) {
             Some(Ok(digest)) => {
@@ -273,6 +305,7 @@ impl Sum {
                     None => self.statements.other(Why::Room, 1, micros),
                 }
             }
+            Some(Err(Why::Ours)) => return Err(Why::Ours),
             Some(Err(why)) => self.statements.other(why, 1, micros),
             None if self.sessions.orphans.len() < MAX_PENDING => {
                 // Later ones of this session follow a statement that was never logged.
@@ -282,9 +315,10 @@ impl Sum {
             }
             None => self.unjoined += 1,
         }
+        Ok(())
     }
 
-    fn logged(&mut self, text: &[u8], entry: &Entry) {
+    fn logged(&mut self, text: &[u8], entry: &Entry) -> Told {
         let found = self.statements.find(text);
         let digest = found.map(|at| self.statements.get(at).map_or(0, |row| row.digest));
         if self.sessions.pending.len() >= MAX_PENDING {
@@ -292,30 +326,35 @@ impl Sum {
         }
         self.sessions.pending.insert(xxhash_rust::xxh3::xxh3_64(entry.who.session), digest);
         self.make_room();
+        digest.map(drop)
     }
 
-    fn plan(&mut self, micros: u64, text: &[u8], entry: &Entry) {
+    fn plan(&mut self, micros: u64, text: &[u8], entry: &Entry) -> Told {
         let statements = &mut self.statements;
-        let Some(explained) = plan::read(text, |query| statements.find(query).is_ok()) else { return };
+        let Some(explained) = plan::read(text, |query| statements.find(query).is_ok()) else {
+            return ours::by_remark(text);
+        };
         let found = self.statements.find(&explained.query);
-        if let Some(tree) = explained.plan {
-            self.plans.add(digest_of(&self.statements, found), micros, tree);
+        if let Some(tree) = explained.plan.filter(|_| found != Err(Why::Ours)) {
+            let database = self.who(&entry.who).database;
+            self.plans.add(digest_of(&self.statements, found), database, micros, entry.time, tree);
         }
-        self.statement(&explained.query, entry, |row| row.plans += 1);
+        self.statement(&explained.query, entry, |row| row.plans += 1)
     }
 
     /// Notes something about the statement that an entry carries along.
-    fn statement(&mut self, text: &[u8], entry: &Entry, note: impl FnOnce(&mut Row)) {
+    fn statement(&mut self, text: &[u8], entry: &Entry, note: impl FnOnce(&mut Row)) -> Told {
         if text.is_empty() {
-            return;
+            return Ok(());
         }
-        let Ok(at) = self.statements.find(text) else { return };
+        let at = self.statements.find(text)?;
         let who = self.who(&entry.who);
         if let Some(row) = self.statements.row(at) {
             note(row);
             who.note(row, entry.time);
         }
         self.make_room();
+        Ok(())
     }
 
     fn who(&mut self, who: &Who) -> Whose {
@@ -381,11 +420,12 @@ impl Sum {
         self.statements.merge(later.statements, rename, &fields);
         self.last_database = later.last_database.and_then(rename).or(self.last_database);
         self.locks.merge(later.locks);
-        self.plans.merge(later.plans);
+        self.plans.merge(later.plans, rename);
         self.upkeep.merge(later.upkeep);
         let numbers = [
             (&mut self.entries, later.entries),
             (&mut self.left_out, later.left_out),
+            (&mut self.ours, later.ours),
             (&mut self.noise, later.noise),
             (&mut self.banners, later.banners),
             (&mut self.bytes, later.bytes),
@@ -452,36 +492,4 @@ impl Whose {
 
 fn digest_of(statements: &Statements, found: Found) -> Option<u64> {
     found.ok().and_then(|at| statements.get(at)).map(|row| row.digest)
-}
-
-fn slow_fields(row: &mut Row, slow: &Slow, times: u64, fields: &mut Vec<String>, dropped: &mut u64) {
-    let sums = [
-        (&mut row.lock_time, slow.lock_time),
-        (&mut row.rows_sent, slow.rows_sent),
-        (&mut row.rows_examined, slow.rows_examined),
-        (&mut row.rows_affected, slow.rows_affected),
-        (&mut row.bytes_sent, slow.bytes_sent),
-    ];
-    for (sum, more) in sums {
-        *sum = sum.saturating_add(more.saturating_mul(times));
-    }
-    row.errors += u64::from(slow.errno != 0);
-    for (name, value) in slow.others.iter().filter(|(_, value)| *value != 0.0) {
-        match place(fields, name) {
-            at if at < MAX_FIELDS => row.field(at, value * times as f64),
-            _ => *dropped += 1,
-        }
-    }
-}
-
-/// The number of a field.
-fn place(fields: &mut Vec<String>, name: &[u8]) -> usize {
-    if let Some(at) = fields.iter().position(|field| field.as_bytes() == name) {
-        return at;
-    }
-    if fields.len() < MAX_FIELDS {
-        fields.push(String::from_utf8_lossy(name).into_owned());
-        return fields.len() - 1;
-    }
-    MAX_FIELDS
 }

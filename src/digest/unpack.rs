@@ -1,4 +1,4 @@
-//! Compressed logs, told by their first bytes and not by their names.
+//! Compressed logs, told by their first bytes and not by their names, and logs in UTF-16.
 
 use ruzstd::decoding::StreamingDecoder;
 use std::io::{self, BufRead, BufReader, Read};
@@ -70,6 +70,121 @@ impl Read for Frames {
                 return Ok(0);
             }
             self.frame = Some(StreamingDecoder::new(rest).map_err(io::Error::other)?);
+        }
+    }
+}
+
+/// How the text of a log is spelled, by what programs of Windows put before it.
+pub fn spelling(head: &[u8]) -> Option<Spelling> {
+    match head {
+        [0xff, 0xfe, ..] => Some(Spelling::Little),
+        [0xfe, 0xff, ..] => Some(Spelling::Big),
+        _ => None,
+    }
+}
+
+/// UTF-16, by which half of a unit comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spelling {
+    Little,
+    Big,
+}
+
+/// UTF-16 as UTF-8. What is no letter becomes the letter that says so.
+#[derive(Debug)]
+pub struct Respelled<R> {
+    source: R,
+    spelling: Spelling,
+    /// Bytes that are no whole unit yet.
+    rest: Vec<u8>,
+    /// The first half of a letter that takes two units.
+    high: Option<u16>,
+    out: Vec<u8>,
+    given: usize,
+}
+
+impl<R: Read> Respelled<R> {
+    pub fn new(source: R, spelling: Spelling) -> Self {
+        Self { source, spelling, rest: Vec::new(), high: None, out: Vec::new(), given: 0 }
+    }
+
+    /// False at the end.
+    fn fill(&mut self) -> io::Result<bool> {
+        const BLOCK: u64 = 64 << 10;
+        self.out.clear();
+        self.given = 0;
+        let read = self.source.by_ref().take(BLOCK).read_to_end(&mut self.rest)?;
+        let (units, odd) = self.rest.as_chunks::<2>();
+        let units: Vec<u16> = units
+            .iter()
+            .map(|unit| match self.spelling {
+                Spelling::Little => u16::from_le_bytes(*unit),
+                Spelling::Big => u16::from_be_bytes(*unit),
+            })
+            .collect();
+        let odd = odd.to_vec();
+        let mut whole: Vec<u16> = self.high.take().into_iter().chain(units).collect();
+        if read > 0 && whole.last().is_some_and(|unit| (0xd800..0xdc00).contains(unit)) {
+            self.high = whole.pop();
+        }
+        for letter in char::decode_utf16(whole) {
+            let letter = letter.unwrap_or(char::REPLACEMENT_CHARACTER);
+            self.out.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+        self.rest = odd;
+        Ok(read > 0)
+    }
+}
+
+impl<R: Read> Read for Respelled<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        while self.given >= self.out.len() {
+            let more = self.fill()?;
+            if !more && self.out.is_empty() {
+                return Ok(0);
+            }
+        }
+        let read = self.out.get(self.given..).unwrap_or_default().read(into)?;
+        self.given += read;
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever the pieces are in which it comes.
+    #[test]
+    fn utf16_is_read_as_utf8() {
+        struct Dripping<'a>(&'a [u8], usize);
+        impl Read for Dripping<'_> {
+            fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+                let most = self.1.min(into.len());
+                self.0.read(&mut into[..most])
+            }
+        }
+        let text = "\u{feff}größer 𝄞\nzwei\n".repeat(3);
+        for spelling in [Spelling::Little, Spelling::Big] {
+            let bytes: Vec<u8> = text
+                .encode_utf16()
+                .flat_map(
+                    |unit| if spelling == Spelling::Little { unit.to_le_bytes() } else { unit.to_be_bytes() },
+                )
+                .collect();
+            assert_eq!(super::spelling(&bytes), Some(spelling));
+            for step in [1, 3, 7, 4096] {
+                let mut read = String::new();
+                Respelled::new(Dripping(&bytes, step), spelling).read_to_string(&mut read).unwrap();
+                assert_eq!(read, text, "{spelling:?} in steps of {step}");
+            }
+            let mut cut = String::new();
+            Respelled::new(&bytes[..bytes.len() - 1], spelling).read_to_string(&mut cut).unwrap();
+            assert!(text.starts_with(&cut), "half a letter is none");
+            let lone: &[u8] = if spelling == Spelling::Little { &[0x34, 0xd8] } else { &[0xd8, 0x34] };
+            let mut read = String::new();
+            Respelled::new(lone, spelling).read_to_string(&mut read).unwrap();
+            assert_eq!(read, "\u{fffd}");
         }
     }
 }

@@ -24,6 +24,11 @@ pub fn application(target: &Target) -> String {
     }
 }
 
+/// Is this what one of our kind is called, where its operator gave it no other name?
+pub fn is_of_our_kind(application: &str) -> bool {
+    application == PROGRAM || instance(application).is_some()
+}
+
 /// The process that a session belongs to, if it is one of our kind.
 pub fn instance(application: &str) -> Option<&str> {
     let instance = application.strip_prefix(PROGRAM)?.strip_prefix(' ')?;

@@ -203,6 +203,7 @@ fn log(sum: &Sum, fates: Fates, path: Option<&Path>) -> Log {
         path: Name::new(&path.map(|path| path.display().to_string()).unwrap_or_default()),
         entries: count(sum.entries),
         unclassified: count(sum.unclassified()),
+        own_entries: Some(count(sum.ours)),
         noise: count(sum.noise),
         cut: count(sum.cut),
         unjoined: count(sum.unjoined()),

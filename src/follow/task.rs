@@ -6,13 +6,16 @@ use super::kept::{Kept, epoch};
 use super::list::{Through, Wanted};
 use super::through::Fetcher;
 use crate::clock::Clock;
-use crate::digest::{Filter, Sum};
+use crate::digest::{Filter, Sum, plans};
 use crate::engine::errand::{Brought, Errand, Errands};
 use crate::engine::{Engine, Visit};
 use crate::log::Format;
 use crate::model::{Digest, Gap, Name, Part, Scope, Topic, When};
+use crate::plans::logged::Shown;
 use crate::sql::Dialect;
 use crate::store::Keeper;
+use crate::workload::Key;
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,6 +35,8 @@ const MAX_WRITTEN: f64 = 65_536.0;
 const HUNG: Duration = Duration::from_secs(30);
 /// A deadlock that is told over several entries is waited for.
 const PATIENCE: f64 = 5.0;
+/// Plans that are told at one time: more statements are not mended at one time either.
+const MAX_SHOWN: usize = 50;
 /// Statements whose wording was told. Past that all are told again as they come.
 const MAX_TOLD: usize = 10_000;
 
@@ -153,11 +158,12 @@ impl Follower {
         let is_first = self.told.is_none();
         self.told = Some(now.monotonic);
         let mut kept = None;
-        let mut wording = Vec::new();
+        let (mut wording, mut logged) = (Vec::new(), Vec::new());
         if is_first || !has_news {
             self.account.falls_behind(self.behind());
         } else {
             wording = self.wording();
+            logged = self.logged(now.wall);
             let (fates, behind) = (self.fates(), self.behind());
             let newest = self.newest().map(Path::to_owned);
             self.account.add(&self.sum, fates, newest.as_deref(), behind, now.monotonic);
@@ -169,7 +175,26 @@ impl Follower {
             let bytes = kept.as_ref().map_or(0, Vec::len);
             self.may_tell = now.monotonic + bytes as f64 / MAX_WRITTEN;
         }
-        Some(Parcel { kept, visit: self.visit(now), wording })
+        let visit = Visit { logged, ..self.visit(now) };
+        Some(Parcel { kept, visit, wording })
+    }
+
+    /// The plans of the dearest statements, of each shape that of its slowest run.
+    fn logged(&self, now: f64) -> Vec<Shown> {
+        let mut plans: Vec<_> = self.sum.plans.each().filter(|(key, _)| key.digest.is_some()).collect();
+        plans.sort_by_key(|(key, plan)| (Reverse(plan.total), **key));
+        let shown = |(key, plan): (&plans::Key, &plans::Plan)| {
+            let database = key.database.map_or("", |name| self.sum.names.text(name));
+            let ran = plan.last.map_or(now, |micros| (micros as f64 / 1e6).min(now));
+            Some(Shown {
+                key: Key { digest: Digest(key.digest?), database: Name::new(database) },
+                at: ran,
+                runs: plan.count as f64,
+                seconds: plan.max as f64 / 1e6,
+                plan: Arc::new(plan.tree.clone()),
+            })
+        };
+        plans.into_iter().filter_map(shown).take(MAX_SHOWN).collect()
     }
 
     fn wording(&mut self) -> Vec<(Digest, String)> {

@@ -18,12 +18,17 @@ pub enum Envelope {
     Cri,
     /// `Nov 20 22:17:12 host postgres[18120]: [5-1] text`, and Heroku's.
     Syslog,
+    /// `journalctl -o export`: a field a line, a blank line behind each record; what no line can hold by its length.
+    Journal,
 }
 
 impl Envelope {
     /// The envelope of a log, told by its first line.
     pub fn of(sample: &[u8]) -> Option<Self> {
         let line = sample.split(|b| *b == b'\n').find(|line| !line.trim_ascii().is_empty())?;
+        if line.starts_with(b"__CURSOR=") {
+            return Some(Self::Journal);
+        }
         if line.starts_with(b"{") {
             let value: Value = serde_json::from_slice(line).ok()?;
             return payload(&value).map(|_| Self::Json);
@@ -46,7 +51,16 @@ pub struct Opened<R> {
     out: Vec<u8>,
     given: usize,
     /// By process: the message that syslog has told so far.
-    open: HashMap<Vec<u8>, Vec<u8>>,
+    open: HashMap<Vec<u8>, Message>,
+}
+
+/// A message that comes in pieces.
+#[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Message {
+    text: Vec<u8>,
+    /// What each of its lines begins with that is not the continuation of another.
+    stamp: Vec<u8>,
+    prefix: Vec<u8>,
 }
 
 impl<R: BufRead> Opened<R> {
@@ -60,15 +74,19 @@ impl<R: BufRead> Opened<R> {
         self.out.clear();
         self.given = 0;
         self.line.clear();
+        if self.envelope == Envelope::Journal {
+            return self.record();
+        }
         let read = self.source.by_ref().take(MAX_LINE).read_until(b'\n', &mut self.line)?;
         if read == 0 {
             // What was never told to its end.
             let mut open: Vec<_> = self.open.drain().collect();
             open.sort_unstable();
-            open.into_iter().for_each(|(_, text)| self.out.extend_from_slice(&text));
+            open.into_iter().for_each(|(_, message)| self.out.extend_from_slice(&message.text));
             return Ok(!self.out.is_empty());
         }
-        let line = self.line.trim_ascii_end();
+        // A tab at the end may be all that a line of the server has.
+        let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
         match self.envelope {
             Envelope::Json => {
                 let value = serde_json::from_slice::<Value>(line).ok();
@@ -87,9 +105,76 @@ impl<R: BufRead> Opened<R> {
                     collect(&mut self.open, &mut self.out, &piece, self.year);
                 }
             }
+            Envelope::Journal => {}
         }
         Ok(true)
     }
+
+    /// One record of a journal, of which only the message is the server's. False at the end.
+    fn record(&mut self) -> io::Result<bool> {
+        let mut any = false;
+        loop {
+            if self.field()? == 0 {
+                return Ok(any);
+            }
+            any = true;
+            let field = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
+            if field.is_empty() {
+                return Ok(true);
+            }
+            if let Some(message) = field.strip_prefix(b"MESSAGE=") {
+                self.out.extend(tabbed(message));
+            } else if !field.contains(&b'=') {
+                let is_message = field == b"MESSAGE";
+                let value = self.counted()?;
+                if is_message && !value.is_empty() {
+                    self.out.extend(tabbed(&value));
+                }
+            }
+        }
+    }
+
+    /// A line, cut where it is too long.
+    fn field(&mut self) -> io::Result<usize> {
+        self.line.clear();
+        let read = self.source.by_ref().take(MAX_LINE).read_until(b'\n', &mut self.line)?;
+        let mut is_cut = read as u64 == MAX_LINE && !self.line.ends_with(b"\n");
+        while is_cut {
+            let more = self.source.fill_buf()?;
+            let end = memchr::memchr(b'\n', more).map(|at| at + 1);
+            is_cut = end.is_none() && !more.is_empty();
+            let length = end.unwrap_or(more.len());
+            self.source.consume(length);
+        }
+        Ok(read)
+    }
+
+    /// A value with its length before it, and a newline behind it. Nothing where the file ends before that.
+    fn counted(&mut self) -> io::Result<Vec<u8>> {
+        let mut length = Vec::new();
+        self.source.by_ref().take(8).read_to_end(&mut length)?;
+        let Ok(length) = <[u8; 8]>::try_from(length) else { return Ok(Vec::new()) };
+        let length = u64::from_le_bytes(length);
+        let mut value = Vec::new();
+        self.source.by_ref().take(length.min(MAX_LINE)).read_to_end(&mut value)?;
+        let rest = length.saturating_sub(MAX_LINE).saturating_add(1);
+        io::copy(&mut self.source.by_ref().take(rest), &mut io::sink())?;
+        Ok(value)
+    }
+}
+
+/// A message of several lines comes as one: as the server writes it, the others begin with a tab.
+fn tabbed(message: &[u8]) -> Vec<u8> {
+    let mut lines = Vec::with_capacity(message.len() + 1);
+    let end = message.iter().rposition(|b| *b != b'\n').map_or(0, |last| last + 1);
+    for (nth, line) in message.get(..end).unwrap_or_default().split(|b| *b == b'\n').enumerate() {
+        if nth > 0 && !line.starts_with(b"\t") {
+            lines.push(b'\t');
+        }
+        lines.extend_from_slice(line);
+        lines.push(b'\n');
+    }
+    lines
 }
 
 impl<R: BufRead> Read for Opened<R> {
@@ -122,10 +207,16 @@ fn payload(value: &Value) -> Option<Vec<u8>> {
         return Some(cloud_native(record));
     }
     let wrapped = value.get("textPayload").or_else(|| value.get("MESSAGE")).or_else(|| value.get("message"));
-    let message = wrapped.or_else(|| value.get("properties")?.get("message")).and_then(text)?;
-    // A message of several lines comes as one: as the server writes it, the others begin with a tab.
-    let tabbed = message.trim_end_matches('\n').replace('\n', "\n\t").replace("\n\t\t", "\n\t");
-    Some((tabbed + "\n").into_bytes())
+    let message = wrapped.or_else(|| value.get("properties")?.get("message"))?;
+    match message {
+        Value::String(text) => Some(tabbed(text.as_bytes())),
+        // As journald shows what is not UTF-8.
+        Value::Array(bytes) => {
+            let byte = |byte: &Value| byte.as_u64().and_then(|byte| u8::try_from(byte).ok());
+            Some(tabbed(&bytes.iter().map(byte).collect::<Option<Vec<u8>>>()?))
+        }
+        _ => None,
+    }
 }
 
 /// CloudNativePG has the columns of csvlog as keys; the names are those of its table, not those of jsonlog.
@@ -194,30 +285,43 @@ fn numbered(line: &[u8]) -> Option<Piece<'_>> {
     Some(Piece { time: before, process, first, text })
 }
 
-/// Puts the pieces of a message together. A piece that begins with a tab is a line of its own, any other goes on
-/// where the one before was broken.
-fn collect(open: &mut HashMap<Vec<u8>, Vec<u8>>, out: &mut Vec<u8>, piece: &Piece, year: i64) {
+/// Puts the pieces of a message together. A piece that begins with a tab is a line of its own, and so is one that begins
+/// as the message did, like `DETAIL`; any other goes on where the one before was broken.
+fn collect(open: &mut HashMap<Vec<u8>, Message>, out: &mut Vec<u8>, piece: &Piece, year: i64) {
     let text = unescape(piece.text);
     if piece.first {
         if open.len() >= MAX_OPEN {
-            open.drain().for_each(|(_, text)| out.extend_from_slice(&text));
+            open.drain().for_each(|(_, message)| out.extend_from_slice(&message.text));
         }
-        let mut message = stamp(piece, &text, year);
-        message.extend_from_slice(&text);
-        message.push(b'\n');
+        let stamp = stamp(piece, &text, year);
+        let prefix = labelled(&text).unwrap_or_default().to_vec();
+        let message = Message { text: [&stamp[..], &text, b"\n"].concat(), stamp, prefix };
         if let Some(before) = open.insert(piece.process.to_vec(), message) {
-            out.extend_from_slice(&before);
+            out.extend_from_slice(&before.text);
         }
     } else if let Some(message) = open.get_mut(piece.process) {
-        if message.len() as u64 > MAX_LINE {
+        if message.text.len() as u64 > MAX_LINE {
             return;
         }
-        if !text.starts_with(b"\t") {
-            message.pop();
+        if labelled(&text).is_some_and(|prefix| *prefix == *message.prefix) {
+            message.text.extend_from_slice(&message.stamp);
+        } else if !text.starts_with(b"\t") {
+            message.text.pop();
         }
-        message.extend_from_slice(&text);
-        message.push(b'\n');
+        message.text.extend_from_slice(&text);
+        message.text.push(b'\n');
     }
+}
+
+/// What stands before `LOG:  ` or `DETAIL:  `, whatever the language of the word.
+fn labelled(text: &[u8]) -> Option<&[u8]> {
+    const LONGEST: usize = 20;
+    let colon = memchr::memmem::find(text, b":  ")?;
+    let head = text.get(..colon)?;
+    let word = head.rsplit(|b| matches!(b, b' ' | b':' | b']' | b',' | b'>' | b'|')).next()?;
+    let is_word =
+        (2..=LONGEST).contains(&word.len()) && word.iter().all(|b| b.is_ascii_uppercase() || *b >= 0x80);
+    is_word.then(|| head.get(..colon - word.len()))?
 }
 
 /// rsyslog writes control characters as `#011`.
@@ -269,9 +373,9 @@ mod tests {
 
     fn opened(text: &str) -> String {
         let envelope = Envelope::of(text.as_bytes()).unwrap();
-        let mut out = String::new();
-        Opened::new(text.as_bytes(), envelope, 2026).read_to_string(&mut out).unwrap();
-        out
+        let mut out = Vec::new();
+        Opened::new(text.as_bytes(), envelope, 2026).read_to_end(&mut out).unwrap();
+        String::from_utf8_lossy(&out).into_owned()
     }
 
     #[test]
@@ -279,10 +383,28 @@ mod tests {
         let text = "Nov  2 22:17:12 db1 postgres[7]: [5-1] app@shop LOG:  duration: 1.0 ms  statement: select\n\
                     Nov  2 22:17:12 db1 postgres[8]: [9-1] app@shop LOG:  x\n\
                     Nov  2 22:17:12 db1 postgres[7]: [5-2] #011 1 from\n\
-                    Nov  2 22:17:12 db1 postgres[7]: [5-3]  t\n";
+                    Nov  2 22:17:12 db1 postgres[7]: [5-3]  t\n\
+                    Nov  2 22:17:12 db1 postgres[7]: [5-4] app@shop DETAIL:  parameters: $1 = '1'\n";
         let expected = "2026-11-02 22:17:12 UTC [7] app@shop LOG:  duration: 1.0 ms  statement: select\n\t 1 from t\n\
+                        2026-11-02 22:17:12 UTC [7] app@shop DETAIL:  parameters: $1 = '1'\n\
                         2026-11-02 22:17:12 UTC [8] app@shop LOG:  x\n";
         assert_eq!(opened(text), expected);
+    }
+
+    /// A length as a journal writes it, which is text as long as it is small.
+    fn u64_text(length: usize) -> String {
+        String::from_utf8((length as u64).to_le_bytes().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_journal_that_ends_early_or_holds_no_text() {
+        let record = |text: &str| format!("__CURSOR=s=1\n_PID=7\nMESSAGE={text}\n\n");
+        assert_eq!(opened(&(record("one") + &record("\ttwo"))), "one\n\ttwo\n");
+        assert_eq!(opened(&(record("one") + "__CURSOR=s=2\nMESSAGE\n\x05\0")), "one\n", "a length cut short");
+        assert_eq!(opened(&(record("one") + "__CURSOR=s=2\nMESSAGE\n\x05\0\0\0\0\0\0\0ab")), "one\nab\n");
+        let far = format!("MESSAGE\n{}", "\x7f".repeat(8));
+        assert_eq!(opened(&(record("one") + &far)), "one\n", "nobody waits for what does not come");
+        assert_eq!(opened("{\"MESSAGE\":[111,110,101,255]}").as_bytes(), "one\u{fffd}\n".as_bytes());
     }
 
     #[test]
@@ -301,8 +423,12 @@ mod tests {
             "{\"textPayload\":\"TEXT\"}",
             "{\"properties\":{\"message\":\"TEXT\"}}",
             "{\"MESSAGE\":\"TEXT\"}",
+            "__CURSOR=s=1\n_PID=7\nMESSAGE\nLENGTH\n_SYSTEMD_UNIT=postgresql@15-main.service\n\n",
         ] {
-            assert_eq!(opened(&wrap.replace("TEXT", &format!("{line}\\ny"))), expected);
+            let told = format!("{line}\ny");
+            let counted = format!("{}{told}", u64_text(told.len()));
+            let wrapped = wrap.replace("TEXT", &format!("{line}\\ny")).replace("LENGTH", &counted);
+            assert_eq!(opened(&wrapped), expected);
         }
         let cnpg = r#"{"logger":"postgres","record":{"log_time":"2026-11-20 22:17:12.9 UTC","error_severity":"LOG","message":"x","query":"select 1"}}"#;
         let expected = r#"{"error_severity":"LOG","message":"x","statement":"select 1","timestamp":"2026-11-20 22:17:12.9 UTC"}"#;

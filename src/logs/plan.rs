@@ -3,10 +3,15 @@
 //! Only words that the server itself chose, and names of tables and indexes, come into the tree. Kinds of nodes are
 //! taken from a list: what else stands in their place is text that somebody typed.
 
+mod plain;
+mod step;
+
 use crate::model::plan::{MAX_DEPTH, MAX_NODES, PlanNode, Terms};
 use crate::sql;
+use plain::plain;
 use serde_json::Value;
 use std::borrow::Cow;
+use step::Raw;
 
 /// A plan, and the statement that it is for.
 #[derive(Debug)]
@@ -41,149 +46,6 @@ pub fn read<'a>(text: &'a [u8], mut is_whole: impl FnMut(&[u8]) -> bool) -> Opti
             return Some(Explained { query: Cow::Borrowed(query), plan });
         }
     }
-}
-
-/// What a node says before it is settled.
-#[derive(Debug, Default)]
-struct Raw {
-    node: PlanNode,
-    parallel: bool,
-    backward: bool,
-    partial: String,
-    operation: String,
-    alias: Option<String>,
-    stand_in: Option<String>,
-    per_loop: (Option<f64>, Option<f64>),
-}
-
-impl Raw {
-    fn set(&mut self, key: &str, value: &str) {
-        let number = || value.parse::<f64>().ok().filter(|number| number.is_finite());
-        let name = || Some(value.to_owned());
-        let node = &mut self.node;
-        match key {
-            "Node Type" => node.kind = value.to_owned(),
-            "Schema" => node.schema = name(),
-            "Relation Name" => node.relation = name(),
-            "Function Name" | "CTE Name" | "Tuplestore Name" | "Table Function Name" => {
-                self.stand_in = name()
-            }
-            "Alias" => self.alias = name(),
-            "Index Name" => node.index = name(),
-            "Join Type" => node.join = name().filter(|join| join != "Inner"),
-            "Strategy" => node.strategy = name(),
-            "Partial Mode" => self.partial = value.to_owned(),
-            "Operation" => self.operation = value.to_owned(),
-            "Command" => self.operation = value.to_owned(),
-            "Parallel Aware" => self.parallel = value == "true",
-            "Scan Direction" => self.backward = value == "Backward",
-            "Total Cost" => node.cost = number(),
-            "Plan Rows" => node.rows_expected = number(),
-            "Actual Rows" => self.per_loop.0 = number(),
-            "Actual Total Time" => self.per_loop.1 = number(),
-            "Actual Loops" => node.loops = number(),
-            "Rows Removed by Filter" => node.rows_removed = number(),
-            "Shared Hit Blocks" => node.buffers_hit = number(),
-            "Shared Read Blocks" => node.buffers_read = number(),
-            "Temp Written Blocks" => node.temp_written = number(),
-            "Filter" => node.filters = true,
-            _ => {}
-        }
-    }
-
-    /// The kind as the plain spelling has it, whatever the spelling was.
-    fn settle(self) -> PlanNode {
-        let Self { mut node, parallel, backward, partial, operation, alias, stand_in, per_loop } = self;
-        let strategy = node.strategy.take();
-        let kind = match (node.kind.as_str(), strategy.as_deref()) {
-            ("Aggregate", Some("Hashed")) => "HashAggregate".to_owned(),
-            ("Aggregate", Some("Sorted")) => "GroupAggregate".to_owned(),
-            ("Aggregate", Some("Mixed")) => "MixedAggregate".to_owned(),
-            ("SetOp", Some("Hashed")) => "HashSetOp".to_owned(),
-            ("ModifyTable", _) if !operation.is_empty() => operation,
-            (kind @ ("Index Scan" | "Index Only Scan"), _) if backward => format!("{kind} Backward"),
-            (kind, _) => kind.to_owned(),
-        };
-        node.kind = if is_known(&kind) { kind } else { "other".to_owned() };
-        node.strategy = match (parallel, partial.as_str()) {
-            (true, _) => Some("Parallel".to_owned()),
-            (_, mode @ ("Partial" | "Finalize")) => Some(mode.to_owned()),
-            _ => None,
-        };
-        if node.relation.is_none() {
-            let named = matches!(node.kind.as_str(), "Subquery Scan" | "Values Scan");
-            node.relation = stand_in.or(alias.filter(|_| named));
-        }
-        node.join = node.join.filter(|join| JOINS.contains(&join.as_str()));
-        let loops = node.loops.unwrap_or(1.0);
-        node.rows = per_loop.0.map(|rows| rows * loops);
-        node.seconds = per_loop.1.map(|millis| millis * loops / 1e3);
-        node
-    }
-}
-
-const JOINS: &[&str] = &["Left", "Right", "Full", "Semi", "Anti", "Right Semi", "Right Anti"];
-
-/// Kinds of nodes of PostgreSQL 10 to 18, as the plain spelling has them.
-const KINDS: &[&str] = &[
-    "Result",
-    "ProjectSet",
-    "Insert",
-    "Update",
-    "Delete",
-    "Merge",
-    "Append",
-    "Merge Append",
-    "Recursive Union",
-    "BitmapAnd",
-    "BitmapOr",
-    "Nested Loop",
-    "Merge Join",
-    "Hash Join",
-    "Seq Scan",
-    "Sample Scan",
-    "Gather",
-    "Gather Merge",
-    "Index Scan",
-    "Index Scan Backward",
-    "Index Only Scan",
-    "Index Only Scan Backward",
-    "Bitmap Index Scan",
-    "Bitmap Heap Scan",
-    "Tid Scan",
-    "Tid Range Scan",
-    "Subquery Scan",
-    "Function Scan",
-    "Table Function Scan",
-    "Values Scan",
-    "CTE Scan",
-    "Named Tuplestore Scan",
-    "WorkTable Scan",
-    "Foreign Scan",
-    "Foreign Insert",
-    "Foreign Update",
-    "Foreign Delete",
-    "Custom Scan",
-    "Materialize",
-    "Memoize",
-    "Sort",
-    "Incremental Sort",
-    "Group",
-    "Aggregate",
-    "HashAggregate",
-    "GroupAggregate",
-    "MixedAggregate",
-    "WindowAgg",
-    "Unique",
-    "SetOp",
-    "HashSetOp",
-    "LockRows",
-    "Limit",
-    "Hash",
-];
-
-fn is_known(kind: &str) -> bool {
-    KINDS.contains(&kind)
 }
 
 fn json(text: &[u8]) -> Option<Explained<'_>> {
@@ -224,6 +86,13 @@ impl Tree {
                 Value::Array(plans) if key == "Plans" && depth < MAX_DEPTH => {
                     raw.node.children = plans.iter().filter_map(|plan| self.node(plan, depth + 1)).collect();
                 }
+                Value::Array(workers) if key == "Workers" => {
+                    let told = workers.iter().filter_map(Value::as_object).flatten();
+                    told.for_each(|(key, value)| match value {
+                        Value::String(text) => raw.worker(key, text),
+                        value => raw.worker(key, &value.to_string()),
+                    });
+                }
                 Value::Array(keys) if key == "Sort Key" && self.terms => {
                     terms.sort = keys.iter().filter_map(|key| sql::without_literals(key.as_str()?)).collect();
                 }
@@ -238,7 +107,6 @@ impl Tree {
 fn term(terms: &mut Terms, key: &str, text: &str) {
     let place = match key {
         "Alias" => return terms.alias = Some(text.to_owned()),
-        "Parent Relationship" => return terms.place = Some(text.to_owned()),
         "Filter" => &mut terms.filter,
         "Index Cond" => &mut terms.index,
         "Join Filter" | "Hash Cond" | "Merge Cond" => &mut terms.join,
@@ -271,112 +139,13 @@ fn tree(nodes: Vec<(usize, Raw)>) -> Option<PlanNode> {
     open.pop().map(|(_, node)| node)
 }
 
-fn plain(text: &str) -> Option<PlanNode> {
-    let mut nodes: Vec<(usize, Raw)> = Vec::new();
-    for line in text.lines() {
-        let body = line.trim_start();
-        let depth = line.len() - body.len();
-        let (head, arrow) = match body.strip_prefix("->") {
-            Some(head) => (head.trim_start(), true),
-            None => (body, false),
-        };
-        if let Some((head, costs)) = head.split_once("  (cost=").filter(|_| arrow || nodes.is_empty()) {
-            nodes.push((if nodes.is_empty() { 0 } else { depth + 1 }, plain_node(head, costs)));
-        } else if let Some((_, raw)) = nodes.last_mut() {
-            detail(body, raw);
-        }
-    }
-    tree(nodes)
-}
-
-/// `Index Scan using orders_pkey on orders o`, `0.00..1.00 rows=1 width=4) (actual time=1.0..2.0 rows=5 loops=1)`.
-fn plain_node(head: &str, costs: &str) -> Raw {
-    let mut raw = Raw::default();
-    let (head, on) = match head.split_once(" on ") {
-        Some((head, on)) => (head, Some(on)),
-        None => (head, None),
-    };
-    let (mut kind, index) = match head.split_once(" using ") {
-        Some((kind, index)) => (kind, Some(index)),
-        None => (head, None),
-    };
-    for word in ["Parallel", "Partial", "Finalize"] {
-        if let Some(rest) = kind.strip_prefix(word).and_then(|rest| rest.strip_prefix(' ')) {
-            raw.parallel = word == "Parallel";
-            raw.partial = word.to_owned();
-            kind = rest;
-        }
-    }
-    for method in ["Nested Loop", "Hash", "Merge"] {
-        let join = kind.strip_prefix(method).and_then(|rest| rest.strip_suffix(" Join")).map(str::trim);
-        if let Some(join) = join.filter(|join| JOINS.contains(join)) {
-            raw.set("Join Type", join);
-            kind = match method {
-                "Hash" => "Hash Join",
-                "Merge" => "Merge Join",
-                other => other,
-            };
-            break;
-        }
-    }
-    raw.set("Node Type", kind);
-    raw.node.index = index.map(str::to_owned);
-    if let Some(name) = on.map(first_name) {
-        match name.split_once('.') {
-            _ if kind == "Bitmap Index Scan" => raw.node.index = Some(name.to_owned()),
-            Some((schema, name)) if !name.starts_with('"') => {
-                raw.node.schema = Some(schema.to_owned());
-                raw.node.relation = Some(name.to_owned());
-            }
-            _ => raw.node.relation = Some(name.trim_matches('"').to_owned()),
-        }
-    }
-    let (planned, actual) = costs.split_once(" (actual ").unwrap_or((costs, ""));
-    raw.node.cost = planned.split_once("..").and_then(|(_, rest)| leading(rest));
-    raw.node.rows_expected = behind(planned, "rows=");
-    raw.per_loop = (behind(actual, "rows="), actual.split_once("..").and_then(|(_, rest)| leading(rest)));
-    raw.node.loops = behind(actual, "loops=");
-    raw
-}
-
-/// The table in `orders o`, `"my table" o`.
-fn first_name(text: &str) -> &str {
-    let quoted = text.strip_prefix('"').and_then(|rest| rest.split_once('"'));
-    match quoted {
-        Some((name, _)) => name,
-        None => text.split(' ').next().unwrap_or(text),
-    }
-}
-
-fn leading(text: &str) -> Option<f64> {
-    let length = text.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
-    text.get(..length)?.parse().ok()
-}
-
-fn behind(text: &str, phrase: &str) -> Option<f64> {
-    text.split_once(phrase).and_then(|(_, rest)| leading(rest))
-}
-
-fn detail(line: &str, raw: &mut Raw) {
-    let Some((key, value)) = line.split_once(": ") else { return };
-    match key {
-        "Buffers" => {
-            let shared = value.split(", ").find(|part| part.starts_with("shared")).unwrap_or_default();
-            let temp = value.split(", ").find(|part| part.starts_with("temp")).unwrap_or_default();
-            raw.node.buffers_hit = behind(shared, "hit=");
-            raw.node.buffers_read = behind(shared, "read=");
-            raw.node.temp_written = behind(temp, "written=");
-        }
-        "Filter" | "Rows Removed by Filter" => raw.set(key, value),
-        _ => {}
-    }
-}
-
 fn yaml(rest: &[u8]) -> Option<Explained<'_>> {
     let text = String::from_utf8_lossy(rest);
     let (query, plan) = text.split_once("\nPlan: ")?;
     let query: String = serde_json::from_str(query.trim_end()).ok()?;
     let mut nodes: Vec<(usize, Raw)> = Vec::new();
+    // Where the keys of the step stand; those of its workers stand further to the right.
+    let mut column = 0;
     for line in plan.lines() {
         let body = line.trim_start();
         let depth = line.len() - body.len();
@@ -385,9 +154,12 @@ fn yaml(rest: &[u8]) -> Option<Explained<'_>> {
         let value = value.trim().trim_matches('"');
         if key == "Node Type" {
             nodes.push((depth, Raw::default()));
+            column = line.len() - item.len();
         }
-        if let Some((_, raw)) = nodes.last_mut() {
-            raw.set(key, value);
+        match nodes.last_mut() {
+            Some((_, raw)) if line.len() - item.len() == column => raw.set(key, value),
+            Some((_, raw)) => raw.worker(key, value),
+            None => {}
         }
     }
     Some(Explained { query: Cow::Owned(query.into_bytes()), plan: tree(nodes) })
@@ -398,7 +170,7 @@ fn xml(text: &[u8]) -> Option<Explained<'_>> {
     let (_, rest) = text.split_once("<Query-Text>")?;
     let (query, rest) = rest.split_once("</Query-Text>")?;
     let mut nodes: Vec<(usize, Raw)> = Vec::new();
-    let mut depth = 0usize;
+    let (mut depth, mut of_workers) = (0usize, false);
     for piece in rest.split('<').skip(1) {
         let Some((tag, value)) = piece.split_once('>') else { continue };
         match tag {
@@ -407,9 +179,13 @@ fn xml(text: &[u8]) -> Option<Explained<'_>> {
                 nodes.push((depth, Raw::default()));
             }
             "/Plan" => depth = depth.saturating_sub(1),
+            "Workers" | "/Workers" => of_workers = tag == "Workers",
             _ if !tag.starts_with('/') && !value.trim().is_empty() => {
-                if let Some((_, raw)) = nodes.last_mut() {
-                    raw.set(&tag.replace('-', " "), &unescape(value));
+                let (key, value) = (tag.replace('-', " "), unescape(value));
+                match nodes.last_mut() {
+                    Some((_, raw)) if of_workers => raw.worker(&key, &value),
+                    Some((_, raw)) => raw.set(&key, &value),
+                    None => {}
                 }
             }
             _ => {}
@@ -469,5 +245,63 @@ mod tests {
     fn what_is_no_node_has_no_name() {
         let text = "Query Text: select 1\ngeheim  (cost=1.00..2.00 rows=5 width=4)";
         assert_eq!(shape(text), "other\n");
+    }
+
+    /// What a run tells of its steps, in the four spellings: of a sort in files with a worker, a hash in parts, a bitmap
+    /// that lost its rows, and which side of a join each is.
+    #[test]
+    fn four_spellings_of_how_it_went() {
+        let plain = "Query Text: select 1\nHash Join  (cost=1.0..2.0 rows=2 width=4) (actual time=1.0..2.0 rows=9 loops=1)\n  \
+            Hash Cond: (a.x = b.x)\n  Rows Removed by Join Filter: 3\n  ->  Sort  (cost=1.0..2.0 rows=2 width=4)\n        \
+            Sort Method: external merge  Disk: 2048kB\n        Worker 0:  Sort Method: external merge  Disk: 1024kB\n        \
+            ->  Index Only Scan using i on a  (cost=0.0..1.0 rows=1 width=1)\n              Heap Fetches: 70\n  \
+            ->  Hash  (cost=1.0..2.0 rows=2 width=4)\n        \
+            Buckets: 65536 (originally 1024)  Batches: 4 (originally 1)  Memory Usage: 512kB\n        \
+            ->  Bitmap Heap Scan on b  (cost=1.0..2.0 rows=2 width=4)\n              Rows Removed by Index Recheck: 8\n              \
+            Heap Blocks: exact=5 lossy=6";
+        let json = r#"{"Query Text":"select 1","Plan":{"Node Type":"Hash Join","Rows Removed by Join Filter":3,"Plans":[
+            {"Node Type":"Sort","Parent Relationship":"Outer","Sort Space Used":2048,"Sort Space Type":"Disk","Actual Rows":5,"Actual Loops":1,
+             "Workers":[{"Worker Number":0,"Actual Rows":1,"Sort Method":"external merge","Sort Space Used":1024,"Sort Space Type":"Disk"}],
+             "Plans":[{"Node Type":"Index Only Scan","Parent Relationship":"Outer","Index Name":"i","Relation Name":"a","Heap Fetches":70}]},
+            {"Node Type":"Hash","Parent Relationship":"Inner","Hash Batches":4,"Original Hash Batches":1,"Peak Memory Usage":512,"Plans":[
+             {"Node Type":"Bitmap Heap Scan","Parent Relationship":"Outer","Relation Name":"b","Rows Removed by Index Recheck":8,
+              "Exact Heap Blocks":5,"Lossy Heap Blocks":6}]}]}}"#;
+        let yaml = "Query Text: \"select 1\"\nPlan: \n  Node Type: \"Hash Join\"\n  Rows Removed by Join Filter: 3\n  Plans: \n    \
+            - Node Type: \"Sort\"\n      Parent Relationship: \"Outer\"\n      Actual Rows: 5\n      Actual Loops: 1\n      \
+            Sort Space Used: 2048\n      Sort Space Type: \"Disk\"\n      Workers: \n        - Worker Number: 0\n          \
+            Actual Rows: 1\n          Sort Space Used: 1024\n          Sort Space Type: \"Disk\"\n      Plans: \n        \
+            - Node Type: \"Index Only Scan\"\n          Parent Relationship: \"Outer\"\n          Index Name: \"i\"\n          \
+            Relation Name: \"a\"\n          Heap Fetches: 70\n    - Node Type: \"Hash\"\n      Parent Relationship: \"Inner\"\n      \
+            Hash Batches: 4\n      Peak Memory Usage: 512\n      Plans: \n        - Node Type: \"Bitmap Heap Scan\"\n          \
+            Relation Name: \"b\"\n          Rows Removed by Index Recheck: 8\n          Exact Heap Blocks: 5\n          Lossy Heap Blocks: 6";
+        let xml = "<explain xmlns=\"http://x\"><Query-Text>select 1</Query-Text><Plan><Node-Type>Hash Join</Node-Type>\
+            <Rows-Removed-by-Join-Filter>3</Rows-Removed-by-Join-Filter><Plans><Plan><Node-Type>Sort</Node-Type>\
+            <Parent-Relationship>Outer</Parent-Relationship><Actual-Rows>5</Actual-Rows><Actual-Loops>1</Actual-Loops>\
+            <Sort-Space-Used>2048</Sort-Space-Used><Sort-Space-Type>Disk</Sort-Space-Type><Workers><Worker>\
+            <Worker-Number>0</Worker-Number><Actual-Rows>1</Actual-Rows><Sort-Space-Used>1024</Sort-Space-Used>\
+            <Sort-Space-Type>Disk</Sort-Space-Type></Worker></Workers><Plans><Plan><Node-Type>Index Only Scan</Node-Type>\
+            <Index-Name>i</Index-Name><Relation-Name>a</Relation-Name><Heap-Fetches>70</Heap-Fetches></Plan></Plans></Plan>\
+            <Plan><Node-Type>Hash</Node-Type><Parent-Relationship>Inner</Parent-Relationship><Hash-Batches>4</Hash-Batches>\
+            <Peak-Memory-Usage>512</Peak-Memory-Usage><Plans><Plan><Node-Type>Bitmap Heap Scan</Node-Type><Relation-Name>b</Relation-Name>\
+            <Rows-Removed-by-Index-Recheck>8</Rows-Removed-by-Index-Recheck><Exact-Heap-Blocks>5</Exact-Heap-Blocks>\
+            <Lossy-Heap-Blocks>6</Lossy-Heap-Blocks></Plan></Plans></Plan></Plans></Plan></explain>";
+        for text in [plain, json, yaml, xml] {
+            let plan = read(text.as_bytes(), |_| true).unwrap().plan.unwrap();
+            let [sort, hash] = &plan.children[..] else { panic!("two sides: {text}") };
+            let (index, bitmap) = (&sort.children[0], &hash.children[0]);
+            assert_eq!(plan.worked(|work| work.unjoined), Some(3.0), "{text}");
+            assert_eq!(sort.worked(|work| work.sorted_on_disk), Some(3.0 * 1_048_576.0), "{text}");
+            assert_eq!(index.worked(|work| work.heap_fetches), Some(70.0), "{text}");
+            assert_eq!(hash.worked(|work| work.batches), Some(4.0), "{text}");
+            assert_eq!(hash.worked(|work| work.memory), Some(524_288.0), "{text}");
+            let pages = (bitmap.worked(|work| work.exact_pages), bitmap.worked(|work| work.lossy_pages));
+            assert_eq!(
+                (pages, bitmap.worked(|work| work.rechecked)),
+                ((Some(5.0), Some(6.0)), Some(8.0)),
+                "{text}"
+            );
+            assert_eq!((sort.is_inner(), hash.is_inner()), (false, true), "{text}");
+            assert!(sort.rows.is_none_or(|rows| rows == 5.0), "a worker's rows are not the step's: {text}");
+        }
     }
 }

@@ -212,7 +212,7 @@ fn take_name(field: u8, rest: &[Part], line: &[u8], at: usize, clock: &mut Clock
         b'h' | b'r' => room.get(..room.iter().take_while(|b| in_host(**b)).count()).unwrap_or_default(),
         _ => room,
     };
-    for length in ends(tail, room.len(), rest.first()) {
+    for length in Ends::of(tail, room.len(), rest.first()) {
         let name = room.get(..length).unwrap_or_default();
         if matches!(field, b'h' | b'r') && !is_host(name) {
             continue;
@@ -232,14 +232,34 @@ fn take_name(field: u8, rest: &[Part], line: &[u8], at: usize, clock: &mut Clock
     false
 }
 
-/// Where a name of at most `most` bytes may end: before the literal that follows, or anywhere.
-fn ends<'a>(tail: &'a [u8], most: usize, next: Option<&'a Part>) -> Box<dyn Iterator<Item = usize> + 'a> {
-    match next {
-        Some(Part::Literal(literal)) => {
-            let room = tail.get(..tail.len().min(most + literal.len())).unwrap_or_default();
-            Box::new(memmem::find_iter(room, literal))
+/// Where a name may end. Lines are many and names short, and mostly one byte ends them: nothing is put on the heap for it.
+enum Ends<'a> {
+    Byte(memchr::Memchr<'a>),
+    Text(Box<memmem::FindIter<'a, 'a>>),
+    Anywhere(std::ops::RangeInclusive<usize>),
+}
+
+impl<'a> Ends<'a> {
+    /// Of a name of at most `most` bytes: before the literal that follows, or anywhere.
+    fn of(tail: &'a [u8], most: usize, next: Option<&'a Part>) -> Self {
+        let Some(Part::Literal(literal)) = next else { return Self::Anywhere(0..=most) };
+        let room = tail.get(..tail.len().min(most + literal.len())).unwrap_or_default();
+        match literal.as_slice() {
+            [byte] => Self::Byte(memchr::memchr_iter(*byte, room)),
+            text => Self::Text(Box::new(memmem::find_iter(room, text))),
         }
-        _ => Box::new(0..=most),
+    }
+}
+
+impl Iterator for Ends<'_> {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        match self {
+            Self::Byte(found) => found.next(),
+            Self::Text(found) => found.next(),
+            Self::Anywhere(places) => places.next(),
+        }
     }
 }
 

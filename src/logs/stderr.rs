@@ -68,14 +68,15 @@ impl Stderr {
             }
         }
         let text = bytes.get(from..at)?;
-        let text = text.strip_suffix(b"\n").unwrap_or(text);
+        let text = unended(text.strip_suffix(b"\n").unwrap_or(text));
         if !folded {
             return Some((at, Place::Given(from, from + text.len())));
         }
         let start = self.kept.len();
         let mut copied = 0;
         for newline in memchr_iter(b'\n', text) {
-            self.kept.extend_from_slice(text.get(copied..=newline)?);
+            self.kept.extend_from_slice(unended(text.get(copied..newline)?));
+            self.kept.push(b'\n');
             copied = newline + 2;
         }
         self.kept.extend_from_slice(text.get(copied..).unwrap_or_default());
@@ -172,6 +173,11 @@ impl Reader for Stderr {
             }
         }
     }
+}
+
+/// Without what Windows puts before the end of a line.
+fn unended(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 fn known(name: &[u8]) -> &[u8] {

@@ -15,6 +15,8 @@ noun! {
             entries: Total<Count>,
             /// Of these, the ones that no class is known for.
             unclassified: Total<Count>,
+            /// Entries about dbsonde's own sessions and statements, which count nowhere else.
+            own_entries: Option<Total<Count>>,
             /// Pieces that are no entry of the format.
             noise: Total<Count>,
             /// Entries longer than we take in; only their beginning was understood.

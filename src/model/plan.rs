@@ -31,9 +31,15 @@ pub struct PlanNode {
     pub temp_written: Option<f64>,
     /// It looks at rows that it then throws away.
     pub filters: bool,
+    /// What the step above takes it for: `Outer`, `Inner`, `SubPlan`, `InitPlan`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
     /// Only of plans that we asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terms: Option<Box<Terms>>,
+    /// Only of runs, and of steps that have something to tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<Box<Work>>,
     pub children: Vec<PlanNode>,
 }
 
@@ -43,8 +49,6 @@ pub struct PlanNode {
 pub struct Terms {
     /// What its table is called in the statement.
     pub alias: Option<String>,
-    /// What the step above takes it for: `Outer`, `Inner`, `SubPlan`, `InitPlan`.
-    pub place: Option<String>,
     /// By which rows are thrown away.
     pub filter: Option<String>,
     /// By which the index is searched.
@@ -52,6 +56,31 @@ pub struct Terms {
     /// By which two sides are joined, whatever the way.
     pub join: Option<String>,
     pub sort: Vec<String>,
+}
+
+/// How a run of a step went where it can go well or badly. Of all loops together, but for what is said to be of one.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Work {
+    /// What a sort had in files, in bytes; zero if it had room in memory.
+    pub sorted_on_disk: Option<f64>,
+    /// Parts in which a hash was built and read because all of it had no room in memory.
+    pub batches: Option<f64>,
+    /// The most memory that a hash took, in bytes.
+    pub memory: Option<f64>,
+    /// What a hashed aggregate had in files, in bytes.
+    pub hashed_on_disk: Option<f64>,
+    /// Pages of which a bitmap knew the rows, and pages of which it only knew that there are some.
+    pub exact_pages: Option<f64>,
+    pub lossy_pages: Option<f64>,
+    /// Rows that were thrown away when they were looked at again, of one loop.
+    pub rechecked: Option<f64>,
+    /// Pairs of rows that a join threw away, of one loop.
+    pub unjoined: Option<f64>,
+    /// Rows for which an index-only scan had to look into the table.
+    pub heap_fetches: Option<f64>,
+    pub workers_planned: Option<f64>,
+    pub workers_launched: Option<f64>,
 }
 
 /// Steps of a plan; a larger one is cut, and its fingerprint is that of what is left.
@@ -93,8 +122,19 @@ impl PlanNode {
         self.terms.as_ref()?.alias.as_deref()
     }
 
-    pub fn place(&self) -> Option<&str> {
-        self.terms.as_ref()?.place.as_deref()
+    /// Rows of one loop, where a run has told.
+    pub fn rows_each(&self) -> Option<f64> {
+        let loops = self.loops.filter(|loops| *loops > 0.0)?;
+        Some(self.rows? / loops)
+    }
+
+    /// How the step went, where its run has something to tell.
+    pub fn worked(&self, of: impl Fn(&Work) -> Option<f64>) -> Option<f64> {
+        self.work.as_deref().and_then(of)
+    }
+
+    pub fn is_inner(&self) -> bool {
+        self.place.as_deref() == Some("Inner")
     }
 
     pub fn filter(&self) -> Option<&str> {

@@ -158,7 +158,7 @@ impl Ran<'_> {
 
     /// As a sentence names it.
     pub fn name(&self) -> String {
-        format!("statement {} ({})", self.key.digest, excerpt(self.text, EXCERPT))
+        name_of(&self.key, self.text)
     }
 
     /// The part of a second that it takes of each.
@@ -190,12 +190,7 @@ impl Ran<'_> {
 
     /// Who sends it, the heaviest user first.
     pub fn user(&self, seen: &Seen<'_>) -> Option<Name> {
-        let rows = seen.now.rows::<Statement>();
-        let own = rows.filter(|row| {
-            row.digest == Some(self.key.digest) && row.database.as_ref() == Some(&self.key.database)
-        });
-        let heaviest = own.max_by(|a, b| a.exec_seconds.float().total_cmp(&b.exec_seconds.float()));
-        heaviest.and_then(|row| row.user.clone())
+        user_of(seen, &self.key)
     }
 
     pub fn finding<const N: usize>(
@@ -212,7 +207,7 @@ impl Ran<'_> {
             ("calls", json!(self.cost.calls)),
             ("exec_seconds", json!(self.cost.exec_seconds)),
             ("window_seconds", json!(self.sum.seconds.round())),
-            ("statement", json!(excerpt(self.text, SHOWN))),
+            ("statement", json!(shown(self.text))),
         ]));
         Finding {
             rule: Name::new(rule),
@@ -226,6 +221,25 @@ impl Ran<'_> {
             confidence: if self.sum.by_hearsay { Confidence::Unverified } else { Confidence::Measured },
         }
     }
+}
+
+/// As a sentence names a statement.
+pub fn name_of(key: &Key, text: &str) -> String {
+    format!("statement {} ({})", key.digest, excerpt(text, EXCERPT))
+}
+
+/// As the evidence shows it.
+pub fn shown(text: &str) -> String {
+    excerpt(text, SHOWN)
+}
+
+/// Who sends a statement, the heaviest user first.
+pub fn user_of(seen: &Seen<'_>, key: &Key) -> Option<Name> {
+    let rows = seen.now.rows::<Statement>();
+    let own =
+        rows.filter(|row| row.digest == Some(key.digest) && row.database.as_ref() == Some(&key.database));
+    let heaviest = own.max_by(|a, b| a.exec_seconds.float().total_cmp(&b.exec_seconds.float()));
+    heaviest.and_then(|row| row.user.clone())
 }
 
 /// The beginning of a text, up to so many letters.

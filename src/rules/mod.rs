@@ -13,6 +13,7 @@ crate::rules! {
     index_missing_on_foreign_key::IndexMissingOnForeignKey,
     index_redundant_prefix::IndexRedundantPrefix,
     index_unused::IndexUnused,
+    plan_inner_sequential_scan::PlanInnerSequentialScan,
     replication_lagging::ReplicationLagging,
     replication_slot_retains::ReplicationSlotRetains,
     replication_stopped::ReplicationStopped,

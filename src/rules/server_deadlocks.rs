@@ -1,5 +1,5 @@
 use crate::config::Span;
-use crate::model::{Confidence, Digest, Finding, LogDeadlock, Name, Severity, Topic, evidence};
+use crate::model::{Confidence, Digest, Finding, Flavour, LogDeadlock, Name, Severity, Topic, evidence};
 use crate::rule::{Rule, Seen, Word, log};
 use crate::script;
 use schemars::JsonSchema;
@@ -24,7 +24,8 @@ use std::time::Duration;
 ///
 /// ## When this page is wrong
 ///
-/// When the program tries again and nobody minds the wait.
+/// When the program tries again and nobody minds the wait. MySQL and MariaDB log deadlocks with
+/// `innodb_print_all_deadlocks = ON` alone, MySQL only with `log_error_verbosity = 3` beside it: they are notes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServerDeadlocks {
@@ -49,7 +50,7 @@ impl Rule for ServerDeadlocks {
     }
 
     fn has_seen_enough(&self, seen: &Seen<'_>) -> bool {
-        log::has_seen_enough::<LogDeadlock>(seen, self.min_window)
+        log::has_seen_enough::<LogDeadlock>(seen, self.min_window) && are_told(seen)
     }
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
@@ -60,6 +61,13 @@ impl Rule for ServerDeadlocks {
             rows.iter().filter(again_and_again).map(move |row| finding(row, stretch.seconds, seen).into())
         })
     }
+}
+
+/// Would the log tell? PostgreSQL always does.
+fn are_told(seen: &Seen<'_>) -> bool {
+    let is = |name: &str, wanted: &str| log::setting(seen, name).is_none_or(|value| value == wanted);
+    let are_printed = || is("innodb_print_all_deadlocks", "on") && is("log_error_verbosity", "3");
+    seen.flavour == Flavour::Postgres || seen.now.rows::<LogDeadlock>().next().is_some() || are_printed()
 }
 
 fn finding(row: &LogDeadlock, seconds: f64, seen: &Seen<'_>) -> Finding {

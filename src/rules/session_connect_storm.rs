@@ -1,5 +1,5 @@
 use crate::config::Span;
-use crate::model::{Confidence, Finding, LogEvent, Name, Severity, Topic, evidence};
+use crate::model::{Confidence, Finding, Flavour, LogEvent, Name, Severity, Topic, evidence};
 use crate::rule::{Rule, Seen, Word, log};
 use crate::script;
 use schemars::JsonSchema;
@@ -40,6 +40,8 @@ impl Default for SessionConnectStorm {
 
 impl Rule for SessionConnectStorm {
     const ID: &'static str = "session-connect-storm";
+    // No other log tells of connections.
+    const OF: &'static [Flavour] = &[Flavour::Postgres];
     const NEEDS: &'static [Topic] = &[Topic::LogEvents];
 
     fn span(&self) -> Duration {
@@ -47,20 +49,29 @@ impl Rule for SessionConnectStorm {
     }
 
     fn has_seen_enough(&self, seen: &Seen<'_>) -> bool {
-        log::has_seen_enough::<LogEvent>(seen, self.min_window)
+        log::has_seen_enough::<LogEvent>(seen, self.min_window) && are_told(seen)
     }
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
-        // Whoever is received may be turned away: that costs as well.
-        let begins = |row: &&LogEvent| &*row.class == "connection_received";
-
         let lately = log::lately::<LogEvent>(seen, self.min_window).into_iter();
         let begun = lately.map(move |(stretch, rows)| {
-            let all: f64 = rows.iter().filter(begins).map(|row| row.entries.float()).sum();
+            let all: f64 = rows.iter().filter(|row| begins(row)).map(|row| row.entries.float()).sum();
             (all, stretch.seconds)
         });
         begun.filter(|(all, seconds)| *all >= self.min_rate * seconds).map(|(all, seconds)| finding(all, seconds).into())
     }
+}
+
+/// Whoever is received may be turned away: that costs as well.
+fn begins(row: &LogEvent) -> bool {
+    &*row.class == "connection_received"
+}
+
+/// Would the log tell? PostgreSQL 18 lists the steps that are logged.
+fn are_told(seen: &Seen<'_>) -> bool {
+    let is_one = |word: &str| ["on", "true", "yes", "1", "all", "receipt"].contains(&word.trim());
+    let is_asked_for = || log::setting(seen, "log_connections").is_some_and(|value| value.split(',').any(is_one));
+    seen.now.rows::<LogEvent>().any(begins) || is_asked_for()
 }
 
 fn finding(all: f64, seconds: f64) -> Finding {

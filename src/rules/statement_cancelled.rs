@@ -1,5 +1,5 @@
 use crate::config::Span;
-use crate::model::{Confidence, Finding, LogStatement, Name, Severity, Topic, evidence};
+use crate::model::{Confidence, Finding, Flavour, LogStatement, Name, Severity, Topic, evidence};
 use crate::rule::{Rule, Seen, Word, log};
 use crate::script;
 use schemars::JsonSchema;
@@ -24,7 +24,8 @@ use std::time::Duration;
 ///
 /// ## When this page is wrong
 ///
-/// When people search by typing and each letter cancels the search before it.
+/// When people search by typing and each letter cancels the search before it. MySQL tells it in its slow log, with
+/// `log_slow_extra = ON`, of statements that were slow.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct StatementCancelled {
@@ -45,6 +46,8 @@ const MAX_NAMED: usize = 5;
 
 impl Rule for StatementCancelled {
     const ID: &'static str = "statement-cancelled";
+    // The slow log of MariaDB does not say how a statement ended.
+    const OF: &'static [Flavour] = &[Flavour::Postgres, Flavour::Mysql];
     const NEEDS: &'static [Topic] = &[Topic::LogStatements];
 
     fn span(&self) -> Duration {
@@ -52,7 +55,7 @@ impl Rule for StatementCancelled {
     }
 
     fn has_seen_enough(&self, seen: &Seen<'_>) -> bool {
-        log::has_seen_enough::<LogStatement>(seen, self.min_window)
+        log::has_seen_enough::<LogStatement>(seen, self.min_window) && are_told(seen)
     }
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
@@ -66,6 +69,13 @@ impl Rule for StatementCancelled {
             named.filter_map(move |row| finding(row, stretch.seconds, seen)).map(Word::from)
         })
     }
+}
+
+/// Would the log tell? MySQL's slow log names the error of a statement if it is asked to, and is in it if it was slow.
+fn are_told(seen: &Seen<'_>) -> bool {
+    let were_told = || seen.now.rows::<LogStatement>().any(|row| row.cancels.float() > 0.0);
+    let has_errors = || log::setting(seen, "log_slow_extra").as_deref() == Some("on");
+    seen.flavour == Flavour::Postgres || were_told() || has_errors()
 }
 
 /// `None` for what has no name.

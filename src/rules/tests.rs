@@ -8,6 +8,7 @@ mod index_invalid;
 mod index_missing_on_foreign_key;
 mod index_redundant_prefix;
 mod index_unused;
+mod logged;
 mod logs;
 pub(crate) mod made_up;
 pub(crate) mod plans;
@@ -39,6 +40,7 @@ use index_invalid::broken;
 use index_missing_on_foreign_key::deleting;
 use index_redundant_prefix::longer;
 use index_unused::unused;
+use logged::{rereads, shows};
 use logs::{cancelled, complaining, connecting, deadlocked, failing};
 use made_up::*;
 use plans::{flipped, with_index, without_index};
@@ -98,6 +100,7 @@ fn worlds(id: &str) -> (World, World) {
             (longer(json!({}), json!({})), longer(json!({}), json!({"columns": "3 2"})))
         }
         "index-unused" => (unused(30.0, json!({})), unused(30.0, json!({"size_bytes": 1000}))),
+        "plan-inner-sequential-scan" => (shows(rereads(100)), shows(rereads(99))),
         "replication-lagging" => (lagging(60.0), lagging(59.0)),
         "replication-stopped" => (stopped(json!({"applying": 0})), stopped(json!({}))),
         "replication-slot-retains" => (slot(json!({})), slot(json!({"active": 1}))),

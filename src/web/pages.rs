@@ -298,8 +298,7 @@ fn statements(out: &mut String, report: &Report, now: &When, many: bool) -> fmt:
 
 fn plans(out: &mut String, report: &Report, now: &When, many: bool) -> fmt::Result {
     let all = planned(report);
-    let known: Vec<_> =
-        all.iter().filter(|planned| !planned.shapes.is_empty()).take(MAX_STATEMENTS).collect();
+    let known: Vec<_> = all.iter().filter(|planned| planned.is_known()).take(MAX_STATEMENTS).collect();
     if known.is_empty() {
         return Ok(());
     }
@@ -308,7 +307,7 @@ fn plans(out: &mut String, report: &Report, now: &When, many: bool) -> fmt::Resu
         "Plans",
         report,
         many,
-        "of the statements that matter, whatever their values; the present one first",
+        "of the statements that matter, whatever their values, the present one first; and what single runs did, as the log shows it",
     )?;
     for planned in known {
         let text = planned.fingerprint.as_deref().unwrap_or("text not known");
@@ -318,7 +317,7 @@ fn plans(out: &mut String, report: &Report, now: &When, many: bool) -> fmt::Resu
             Plain(&crate::sql::shorten(text, 400)),
             planned.digest,
             Plain(&planned.database),
-            planned.shapes.len(),
+            planned.shapes.len() + planned.logged.len(),
         )?;
         for shown in &planned.shapes {
             let mean = shown.mean_seconds.map_or_else(String::new, |mean| format!(", {} each", Span(mean)));
@@ -328,6 +327,15 @@ fn plans(out: &mut String, report: &Report, now: &When, many: bool) -> fmt::Resu
                 "<p class=\"soft\">since {age} ago, {:.0} runs{mean}</p><pre>{}</pre>",
                 shown.calls,
                 Plain(&shown.steps)
+            )?;
+        }
+        for run in &planned.logged {
+            let age = Span((now.wall - run.at).max(0.0));
+            writeln!(
+                out,
+                "<p class=\"soft\">a run of {}, logged {age} ago</p><pre>{}</pre>",
+                Span(run.seconds),
+                Plain(&run.steps)
             )?;
         }
         out.write_str("</details>\n")?;

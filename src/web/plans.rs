@@ -3,8 +3,11 @@
 use crate::board::Report;
 use crate::model::Digest;
 use crate::model::plan::PlanNode;
+use crate::plans::logged::Run;
 use crate::plans::{History, Ran, Shape};
+use crate::workload::Key;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// The plans of one statement.
 #[derive(Debug, Serialize)]
@@ -14,10 +17,12 @@ pub struct Planned {
     pub digest: Digest,
     pub fingerprint: Option<String>,
     /// When the server was asked last, in unix seconds, and why it did not plan it then.
-    asked_at: f64,
+    asked_at: Option<f64>,
     pub refused: Option<String>,
     /// The present one first.
     pub shapes: Vec<Shown>,
+    /// What single runs did, as the log shows it; the newest first.
+    pub logged: Vec<Logged>,
 }
 
 #[derive(Debug, Serialize)]
@@ -35,29 +40,55 @@ pub struct Shown {
     plan: PlanNode,
 }
 
-/// The statements whose plans are known or were refused, the most recently asked about first.
+/// The slowest run of some seconds.
+#[derive(Debug, Serialize)]
+pub struct Logged {
+    pub at: f64,
+    /// Runs that the log has shown in these seconds.
+    runs: f64,
+    pub seconds: f64,
+    pub steps: String,
+    plan: PlanNode,
+}
+
+/// The statements whose plans are known, logged or were refused, the latest first.
 pub fn planned(report: &Report) -> Vec<Planned> {
-    let mut all: Vec<Planned> = report
-        .plans
-        .each()
-        .map(|(key, history)| Planned {
-            target: report.target.to_string(),
-            database: key.database.to_string(),
-            digest: key.digest,
-            fingerprint: report.texts.fingerprint(key.digest).map(str::to_owned),
-            asked_at: history.asked_at,
-            refused: history.refused.clone(),
-            shapes: history
-                .shapes
-                .iter()
-                .enumerate()
-                .rev()
-                .map(|(nth, shape)| shown(history, nth, shape))
-                .collect(),
-        })
-        .collect();
-    all.sort_by(|a, b| b.asked_at.total_cmp(&a.asked_at).then_with(|| a.digest.cmp(&b.digest)));
+    let mut all: BTreeMap<&Key, Planned> = BTreeMap::new();
+    let of = |key: &Key| Planned {
+        target: report.target.to_string(),
+        database: key.database.to_string(),
+        digest: key.digest,
+        fingerprint: report.texts.fingerprint(key.digest).map(str::to_owned),
+        asked_at: None,
+        refused: None,
+        shapes: Vec::new(),
+        logged: Vec::new(),
+    };
+    for (key, history) in report.plans.each() {
+        let planned = all.entry(key).or_insert_with(|| of(key));
+        planned.asked_at = Some(history.asked_at);
+        planned.refused.clone_from(&history.refused);
+        let shapes = history.shapes.iter().enumerate().rev();
+        planned.shapes = shapes.map(|(nth, shape)| shown(history, nth, shape)).collect();
+    }
+    for (key, runs) in report.plans.logged.each() {
+        all.entry(key).or_insert_with(|| of(key)).logged = runs.iter().rev().map(logged).collect();
+    }
+    let mut all: Vec<Planned> = all.into_values().collect();
+    all.sort_by(|a, b| b.last().total_cmp(&a.last()).then_with(|| a.digest.cmp(&b.digest)));
     all
+}
+
+impl Planned {
+    pub fn is_known(&self) -> bool {
+        !(self.shapes.is_empty() && self.logged.is_empty())
+    }
+
+    /// When something was learned of it.
+    fn last(&self) -> f64 {
+        let logged = self.logged.first().map(|run| run.at);
+        self.asked_at.into_iter().chain(logged).fold(f64::NEG_INFINITY, f64::max)
+    }
 }
 
 fn shown(history: &History, nth: usize, shape: &Shape) -> Shown {
@@ -72,5 +103,15 @@ fn shown(history: &History, nth: usize, shape: &Shape) -> Shown {
         mean_seconds: (ran.calls > 0.0).then(|| ran.mean_seconds()),
         steps: shape.plan.shape(),
         plan: (*shape.plan).clone(),
+    }
+}
+
+fn logged(run: &Run) -> Logged {
+    Logged {
+        at: run.at,
+        runs: run.runs,
+        seconds: run.seconds,
+        steps: run.plan.shape(),
+        plan: (*run.plan).clone(),
     }
 }

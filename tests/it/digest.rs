@@ -8,7 +8,7 @@ use std::process::Command;
 const ZOO_PREFIX: &str = "%m [%p] %q%u@%d/%a %h ";
 
 /// The corpora lie beside the project; without them the test says so and ends.
-fn corpora() -> Option<PathBuf> {
+pub fn corpora() -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora");
     let there = path.is_dir().then_some(path).or_else(|| std::env::var_os("DBSONDE_CORPORA").map(Into::into));
     if there.is_none() {
@@ -29,20 +29,20 @@ fn run(file: &Path, more: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn digest(file: &Path, more: &[&str]) -> Value {
+pub fn digest(file: &Path, more: &[&str]) -> Value {
     let args: Vec<&str> = more.iter().copied().chain(["--format", "json"]).collect();
     serde_json::from_str(&run(file, &args)).unwrap()
 }
 
 /// Everything that does not depend on the spelling of the log.
-fn meaning(mut report: Value) -> Value {
+pub fn meaning(mut report: Value) -> Value {
     for of_the_file in ["bytes", "lines"] {
         report.as_object_mut().unwrap().remove(of_the_file).unwrap();
     }
     report
 }
 
-fn entries(report: &Value) -> u64 {
+pub fn entries(report: &Value) -> u64 {
     let events: u64 = report["events"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
     let entries = report["entries"].as_u64().unwrap();
     assert_eq!(events + report["unclassified"].as_u64().unwrap(), entries, "the classes do not add up");
@@ -119,7 +119,9 @@ fn planted_truth_is_found() {
     let Some(corpora) = corpora() else { return };
     let directory = std::env::temp_dir().join(format!("dbsonde-digest-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
-    for seed in 1..=3 {
+    // `SEEDS=10` for more of them.
+    let seeds = std::env::var("SEEDS").map_or(3, |seeds| seeds.parse().unwrap());
+    for seed in 1..=seeds {
         for kind in ["mysql8", "percona", "mariadb", "pgstderr", "pgcsv", "pgjson"] {
             let log = directory.join(format!("{kind}.{seed}.log"));
             let made = Command::new("python3")

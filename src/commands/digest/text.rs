@@ -67,6 +67,7 @@ fn head(report: &Report) -> String {
         (report.unclassified, "entries of no known class"),
         (report.noise, "pieces that are no entries"),
         (report.left_out, "entries left out by a filter"),
+        (report.ours, "entries about dbsonde itself, left out"),
         (report.durations_without_statement, "durations without their statement"),
     ] {
         if number > 0 {

@@ -4,6 +4,8 @@ use super::answer::{Column, Named, TextRow};
 use super::door::{Door, Refusal};
 use super::handshake::{Login, Session, shake};
 use super::wire::{Fields, ServerError, absurd, unreachable};
+#[cfg(any(test, fuzzing))]
+use crate::config::Secret;
 use crate::config::Target;
 use crate::engine::presence;
 use crate::engine::reading::Failure;
@@ -53,6 +55,34 @@ pub trait Sink: Send {
 impl Sink for Vec<Named> {
     fn row(&mut self, row: &TextRow<'_>) {
         self.push(Named::of(row));
+    }
+}
+
+/// What somebody says whom we have knocked at, up to an answer to what we ask.
+#[cfg(any(test, fuzzing))]
+pub fn hear(said: &[u8]) {
+    let login = Login {
+        user: "u".into(),
+        password: Some(Secret::new("p".to_owned())),
+        database: None,
+        application: "dbsonde".into(),
+        tls: None,
+        tls_needed: false,
+        host: "h".into(),
+        is_local: true,
+        is_verified: false,
+    };
+    let stream = tokio::io::join(std::io::Cursor::new(said.to_vec()), tokio::io::sink());
+    let talk = async {
+        if let Ok(session) = shake(stream, &login).await {
+            let limit = Duration::from_secs(1);
+            let mut connection =
+                Connection { session, id: 0, limit, most: 1 << 20, expires: None, is_spoilt: false };
+            while connection.run(&mut Vec::<Named>::new(), "select 1").await.is_ok() {}
+        }
+    };
+    if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_time().build() {
+        runtime.block_on(talk);
     }
 }
 

@@ -38,6 +38,9 @@ mod shapes;
 mod survey;
 mod wire;
 
+#[cfg(any(test, fuzzing))]
+pub use connect::hear;
+
 use crate::clock::Clock;
 use crate::config::Target;
 use crate::engine::collector::topics;

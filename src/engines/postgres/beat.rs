@@ -8,7 +8,8 @@ use super::visit::ask_identity;
 use crate::engine::errand::{Errand, Fetched};
 use crate::engine::reading::{Failure, collect, gap};
 use crate::engine::shared::{learn_text, strangers, tell_splits};
-use crate::engine::{Async, Due, EngineError, Lane, Pace, Probe, ServerFacts, Visit};
+use crate::engine::{Async, Due, EngineError, Lack, Lane, Pace, Probe, ServerFacts, Visit};
+use crate::follow::Wanted;
 use crate::model::{Name, Rows, Scope, Topic};
 use crate::sql::Dialect;
 use std::collections::HashSet;
@@ -62,6 +63,15 @@ impl Beat {
             self.names(true).await?;
         }
         self.texts(&mut visit).await?;
+        let source = &self.link.server.target.log;
+        // Whoever names files knows better.
+        if source.path.all().is_empty()
+            && Wanted::of(source, known.logs.told.as_ref(), Dialect::Postgres).is_none()
+            && let Some(Lack { what, disables, mend }) =
+                known.logs.lack.as_ref().filter(|_| source.is_wanted())
+        {
+            gap(&mut visit, Topic::Logs, &Scope::Server, format!("{disables}; {what} is missing: {mend}"));
+        }
         tell_splits(&mut visit);
         visit.texts = Some(self.link.server.texts());
         Ok(visit)

@@ -231,6 +231,18 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     }
 }
 
+/// What somebody says whom we have taken for a server.
+#[cfg(any(test, fuzzing))]
+pub fn hear(said: &[u8]) {
+    let Ok(url) = "postgres://u@h/db".parse() else { return };
+    let target = crate::config::Target::new(url);
+    for (negotiates, piece) in [(false, 1), (false, 4_096), (true, 7)] {
+        let demand = Demand::of(&target, demand::Way::Exposed);
+        let mut guard = Guarded::outside((), negotiates, demand);
+        let _ = said.chunks(piece).try_for_each(|piece| guard.inspect(piece));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,13 +3,12 @@
 
 use super::collectors::{COLLECTORS, TOOLS};
 use super::connect::Connection;
-use super::logs;
+use super::logs::{self, Logs};
 use super::rights::{NO_ADVICE, RIGHTS, absent_statements, facts};
 use crate::engine::ServerFacts;
 use crate::engine::collector::{Library, Repertoire};
 use crate::engine::reading::Failure;
 use crate::engine::template::Catalogue;
-use crate::follow::Told;
 use tokio_postgres::Row;
 
 /// One row, no locks beyond the catalogue's own, ~1 ms.
@@ -54,8 +53,7 @@ pub struct Known {
     /// Where we reached it: two servers may share an identifier, a clone and its origin.
     pub address: String,
     pub repertoire: Repertoire,
-    /// The logs that lie on this machine.
-    pub logs: Option<Told>,
+    pub logs: Logs,
 }
 
 impl Known {
@@ -78,11 +76,13 @@ impl Known {
                 repertoire.refuse(file, absent.clone());
             }
         }
-        let facts = facts(&server, &rights, statements.as_ref(), &catalogue);
+        let mut facts = facts(&server, &rights, statements.as_ref(), &catalogue);
         if matches!(facts.tier, "none" | "stats") {
             repertoire.refuse("column_statistics", NO_ADVICE.to_owned());
         }
         let logs = logs::ask(connection).await?;
+        // What is followed without it needs no right.
+        facts.lacks.extend(logs.lack.clone().filter(|_| logs.told.is_none()));
         Ok(Known {
             logs,
             activity_size: server

@@ -4,6 +4,7 @@
 use super::connect::Connection;
 use super::known::text;
 use super::link::Link;
+use crate::engine::Lack;
 use crate::engine::errand::{Errand, Fetched, LogFile, Piece};
 use crate::engine::reading::Failure;
 use crate::follow::{Through, Told, file};
@@ -17,6 +18,7 @@ const SETTINGS: &str = "select /* dbsonde beat */ s.name as name
      , has_function_privilege('pg_catalog.pg_ls_logdir()', 'execute')
        and has_function_privilege('pg_catalog.pg_current_logfile()', 'execute') as may_list
      , has_function_privilege('pg_catalog.pg_read_binary_file(text,bigint,bigint,boolean)', 'execute') as may_read
+     , quote_ident(current_user) as login
   from pg_show_all_settings() s
  where s.name in ('data_directory', 'log_directory', 'log_filename', 'log_destination', 'logging_collector', 'log_line_prefix')";
 
@@ -26,24 +28,39 @@ const CURRENT: &str = "select /* dbsonde beat */ l.name as name
   from pg_ls_logdir() l
  where l.name = regexp_replace(pg_current_logfile(), '^.*/', '')";
 
-/// `None` where it writes to no file of its own, does not tell, or does so elsewhere and we may not read it there.
-pub async fn ask(connection: &Connection) -> Result<Option<Told>, Failure> {
+/// What is known of the log, and what we are not allowed that we would need.
+#[derive(Debug, Clone, Default)]
+pub struct Logs {
+    /// `None` where it writes to no file of its own, does not tell, or does so elsewhere and we may not read it there.
+    pub told: Option<Told>,
+    pub lack: Option<Lack>,
+}
+
+pub async fn ask(connection: &Connection) -> Result<Logs, Failure> {
     let rows = connection.rows(SETTINGS, &[]).await?;
     let settings: BTreeMap<String, String> =
         rows.iter().map(|row| (text(row, "name"), text(row, "setting"))).collect();
     let may = |what: &str| rows.first().is_some_and(|row| row.try_get(what).unwrap_or_default());
-    let is_on = settings.get("logging_collector").is_some_and(|value| value == "on");
-    if !is_on || !may("may_list") {
-        return Ok(None);
+    let login = rows.first().map(|row| text(row, "login")).unwrap_or_default();
+    if settings.get("logging_collector").is_none_or(|value| value != "on") {
+        return Ok(Logs::default());
     }
-    let Some(directory) = directory(&settings) else { return Ok(None) };
+    let directory = directory(&settings).filter(|_| may("may_list"));
+    let Some(directory) = directory else {
+        let lack = Lack {
+            what: "EXECUTE on pg_ls_logdir() and pg_current_logfile()".into(),
+            disables: "where the server writes its log cannot be asked".into(),
+            mend: format!("GRANT pg_monitor TO {login}"),
+        };
+        return Ok(Logs { told: None, lack: Some(lack) });
+    };
     let current = match connection.limited(connection.client.query_opt(CURRENT, &[])).await {
         Ok(current) => current,
         // There is no file yet, or the directory is not as it was.
-        Err(Failure::Refused { .. }) => return Ok(None),
+        Err(Failure::Refused { .. }) => return Ok(Logs::default()),
         Err(lost) => return Err(lost),
     };
-    let Some(current) = current else { return Ok(None) };
+    let Some(current) = current else { return Ok(Logs::default()) };
     let size = current.try_get::<_, i64>("size").ok().and_then(|size| u64::try_from(size).ok());
     // What it sees is here too: no other server's log has grown just as far.
     let here = file::see(&directory.join(text(&current, "name")));
@@ -53,9 +70,17 @@ pub async fn ask(connection: &Connection) -> Result<Option<Told>, Failure> {
     let pattern = pattern(&settings);
     let home = settings.get("log_directory").map(Path::new);
     let through = home.filter(|_| may("may_read")).map(|home| Through::Files(home.join(&pattern)));
+    let lack = through.is_none().then(|| Lack {
+        what: "EXECUTE on pg_read_binary_file()".into(),
+        disables: "the server's log is not followed: we cannot read it here, nor may we have the server read it for \
+                   us, a right that opens every file of its data directory"
+            .into(),
+        mend: format!("GRANT EXECUTE ON FUNCTION pg_read_binary_file(text, bigint, bigint, boolean) TO {login}"),
+    });
     let patterns = if is_here { vec![directory.join(pattern)] } else { Vec::new() };
     let is_known = is_here || through.is_some();
-    Ok(is_known.then_some(Told { patterns, through, needs_through: !is_here, line_prefix }))
+    let told = is_known.then_some(Told { patterns, through, needs_through: !is_here, line_prefix });
+    Ok(Logs { told, lack })
 }
 
 /// Reads for the follower what it cannot read itself.

@@ -23,6 +23,9 @@ mod texts;
 mod tls;
 mod visit;
 
+#[cfg(any(test, fuzzing))]
+pub use guard::hear;
+
 use crate::clock::Clock;
 use crate::config::Target;
 use crate::engine::collector::topics;
@@ -61,7 +64,7 @@ impl Engine for Postgres {
 
     fn logs(&self) -> Option<Wanted> {
         let known = self.server.known();
-        let told = known.as_ref().and_then(|known| known.logs.as_ref());
+        let told = known.as_ref().and_then(|known| known.logs.told.as_ref());
         Wanted::of(&self.server.target.log, told, Dialect::Postgres)
     }
 

@@ -2,7 +2,7 @@
 
 use super::made_up::*;
 use super::statements::spills;
-use crate::model::{InTopic, LogDeadlock, LogError, LogEvent, LogStatement, Scope, Setting, Window};
+use crate::model::{Flavour, InTopic, LogDeadlock, LogError, LogEvent, LogStatement, Scope, Setting, Window};
 use serde_json::json;
 
 /// A log that has been followed for a day, and what came in the last seconds.
@@ -86,6 +86,58 @@ fn a_log_that_was_followed_for_a_moment_tells_of_no_rise() {
     let world = World { now, latest, ..World::default() };
     assert_eq!(world.said("server-errors"), NOTHING);
     assert!(!world.could_speak().contains(&"server-errors"));
+}
+
+/// A log that would not tell keeps silent, and so is its silence no health.
+#[test]
+fn silence_means_something_where_the_log_would_tell() {
+    let told = |world: World, flavour: Flavour, settings: &[(&str, &str)]| {
+        let setting = |(name, value): &(&str, &str)| {
+            row::<Setting>(
+                json!({"setting": name, "value": value, "context": "", "source": "", "value_type": ""}),
+            )
+        };
+        let settings = snapshot(86_400.0, Scope::Server, settings.iter().map(setting).collect());
+        let now = together([world.now.clone(), settings]);
+        World { now, flavour, ..world }.could_speak()
+    };
+    let none = || deadlocked(0);
+    let quiet = || World { now: together([none().now, quiet_log::<LogDeadlock>()]), ..none() };
+    for (flavour, settings, expected) in [
+        (Flavour::Postgres, &[][..], true),
+        (Flavour::Mysql, &[("innodb_print_all_deadlocks", "ON"), ("log_error_verbosity", "3")], true),
+        (Flavour::Mysql, &[("innodb_print_all_deadlocks", "ON"), ("log_error_verbosity", "2")], false),
+        (Flavour::Mariadb, &[("innodb_print_all_deadlocks", "ON")], true),
+        (Flavour::Mariadb, &[("innodb_print_all_deadlocks", "OFF")], false),
+    ] {
+        assert_eq!(
+            told(quiet(), flavour, settings).contains(&"server-deadlocks"),
+            expected,
+            "{flavour:?} {settings:?}"
+        );
+    }
+    let still = || events("checkpoint_complete", 300.0, 1);
+    for (value, expected) in
+        [("on", true), ("off", false), ("", false), ("receipt,authorization", true), ("authorization", false)]
+    {
+        let could = told(still(), Flavour::Postgres, &[("log_connections", value)]);
+        assert_eq!(could.contains(&"session-connect-storm"), expected, "{value:?}");
+    }
+    let calm = || cancelled(0);
+    for (flavour, value, expected) in [
+        (Flavour::Postgres, "OFF", true),
+        (Flavour::Mysql, "ON", true),
+        (Flavour::Mysql, "OFF", false),
+        (Flavour::Mariadb, "ON", false),
+    ] {
+        let could = told(calm(), flavour, &[("log_slow_extra", value)]);
+        assert_eq!(could.contains(&"statement-cancelled"), expected, "{flavour:?} {value}");
+    }
+}
+
+/// Nothing of this was ever in the log.
+fn quiet_log<N: InTopic>() -> Snapshot {
+    snapshot::<N>(86_400.0 + 1_800.0, Scope::Server, Vec::new())
 }
 
 #[test]

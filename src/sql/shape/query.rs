@@ -8,8 +8,8 @@ impl<'a> Parser<'a> {
     /// Reads something in a scope of its own, inside of the present one.
     pub fn inside(&mut self, read: impl FnOnce(&mut Self)) {
         if self.depth >= MAX_DEPTH {
-            self.lost = true;
-            return;
+            // Whoever reads on as long as queries begin must get on.
+            return self.skip();
         }
         let (outer, filtering) = (self.scope, std::mem::replace(&mut self.filtering, false));
         self.scopes.push(Scope { outer: Some(outer), ..Scope::default() });

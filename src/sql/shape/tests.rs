@@ -301,3 +301,17 @@ fn nothing_makes_it_panic_or_take_long() {
         }
     }
 }
+
+/// What is nested deeper than we follow is passed over, and the end is reached.
+#[test]
+fn no_depth_holds_it_up() {
+    for piece in
+        ["exists (select 1 from t where ", "f((select g(", "(select (", "a in (select ", "with x as (select "]
+    {
+        for end in ["", "1", ")"] {
+            let text = format!("select * from t where {}{end}", piece.repeat(300));
+            assert!(!pg(&text).understood, "{piece}");
+            assert!(!read(Dialect::MYSQL, &text).understood, "{piece}");
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Pages about what a log tells, on a server that writes one; it is found by itself.
 
 use super::Story;
+use crate::rig::mysql::{self, Server, Version};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -93,4 +94,99 @@ async fn what_a_log_tells() {
     story.resolves("+").await;
     story.turn_to("server-checkpoint-storm");
     story.resolves("checkpoints").await;
+}
+
+/// Two sessions that take the rows of a table in each other's order, again and again.
+async fn rings(server: &Server) {
+    let (mut one, mut other) = (server.connect("test").await, server.connect("test").await);
+    loop {
+        mysql::run(&mut one, "begin; update rung set n = n + 1 where id = 1").await.unwrap();
+        mysql::run(&mut other, "begin; update rung set n = n + 1 where id = 2").await.unwrap();
+        let (_, _) = tokio::join!(
+            mysql::run(&mut one, "update rung set n = n + 1 where id = 2"),
+            mysql::run(&mut other, "update rung set n = n + 1 where id = 1"),
+        );
+        for session in [&mut one, &mut other] {
+            mysql::run(session, "rollback").await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// A slow log and an error log that are found by themselves, and put aside as logrotate does it.
+async fn what_the_logs_tell(version: Version) {
+    let is_mysql = !version.is_mariadb();
+    let settings = [
+        ("innodb_print_all_deadlocks", "ON"),
+        // MySQL tells of deadlocks in notes, which it leaves out by itself.
+        (if is_mysql { "log_error_verbosity" } else { "log_warnings" }, "3"),
+        ("event_scheduler", "ON"),
+        ("slow_query_log", "ON"),
+        ("long_query_time", "0"),
+        ("log_output", "FILE"),
+        // A name relative to the data, as most have it.
+        ("slow_query_log_file", "slow.log"),
+        ("log_error", "error.log"),
+        (
+            if is_mysql { "log_slow_extra" } else { "log_slow_verbosity" },
+            if is_mysql { "ON" } else { "innodb" },
+        ),
+    ];
+    let prepare = ["create table rung (id int primary key, n int) engine = innodb;
+         insert into rung values (1, 0), (2, 0)"];
+    let server = Server::start(version, &settings).await;
+    let mut story = Story::of(server, "server-deadlocks", &prepare, RULES).await;
+    for aside in ["", "1", "2"] {
+        if !aside.is_empty() {
+            for log in ["slow.log", "error.log"] {
+                let log = story.server.data().join(log);
+                std::fs::rename(&log, log.with_extension(format!("log.{aside}"))).unwrap();
+            }
+            story.server.sql("", "flush slow logs; flush error logs").await;
+        }
+        let deadlock = tokio::select! {
+            finding = story.is_said("+") => finding,
+            () = rings(&story.server) => unreachable!(),
+        };
+        let statements = deadlock["evidence"]["statements"].to_string().to_lowercase();
+        assert!(statements.contains("update rung set"), "{version}: {deadlock:#}");
+        assert!(deadlock["because"].as_str().unwrap().contains("rung"), "{version}: {deadlock:#}");
+        story.resolves("+").await;
+    }
+
+    story.turn_to("server-errors");
+    // What fails in an event has nobody to tell it to but the log.
+    story.server.sql("test", "create event lost on schedule every 1 second do select * from nowhere").await;
+    story.is_said("error").await;
+    story.server.sql("test", "drop event lost").await;
+    story.resolves("error").await;
+
+    if is_mysql {
+        story.turn_to("statement-cancelled");
+        let slow = "select /*+ max_execution_time(20) */ count(*) from information_schema.columns a, information_schema.columns b \
+                    where a.column_name <> b.column_name";
+        let hurried = async {
+            loop {
+                let mut session = story.server.connect("test").await;
+                mysql::run(&mut session, slow).await.expect_err("it took longer than 20 ms");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        };
+        let cancelled = tokio::select! {
+            finding = story.is_said("") => finding,
+            () = hurried => unreachable!(),
+        };
+        assert!(cancelled["because"].to_string().to_lowercase().contains("select"), "{cancelled:#}");
+        story.resolves("").await;
+    }
+    let logs = story.daemon.get("/api/v1/logs").await.json();
+    let whole = &logs[0]["logs"][0];
+    assert_eq!((&whole["lost_bytes"], &whole["noise"]), (&0.0.into(), &0.0.into()), "{version}: {logs:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_logs_of_mysql_and_mariadb_tell() {
+    for version in mysql::flavours() {
+        what_the_logs_tell(version).await;
+    }
 }

@@ -8,6 +8,7 @@ mod indexes;
 mod indexes_mysql;
 mod logs;
 mod plans;
+mod plans_of_a_log;
 mod programs;
 mod reads;
 mod replication;

@@ -1,0 +1,40 @@
+//! The numbers of a slow log, those with a place of their own and all others.
+
+use super::statements::{MAX_FIELDS, Row};
+use crate::log::Slow;
+
+/// Interrupted by somebody, by MariaDB's limit of time, by MySQL's.
+const CANCELLED: [u32; 3] = [1317, 1969, 3024];
+
+pub fn slow_fields(row: &mut Row, slow: &Slow, times: u64, fields: &mut Vec<String>, dropped: &mut u64) {
+    let sums = [
+        (&mut row.lock_time, slow.lock_time),
+        (&mut row.rows_sent, slow.rows_sent),
+        (&mut row.rows_examined, slow.rows_examined),
+        (&mut row.rows_affected, slow.rows_affected),
+        (&mut row.bytes_sent, slow.bytes_sent),
+    ];
+    for (sum, more) in sums {
+        *sum = sum.saturating_add(more.saturating_mul(times));
+    }
+    row.errors += u64::from(slow.errno != 0);
+    row.cancels += u64::from(CANCELLED.contains(&slow.errno));
+    for (name, value) in slow.others.iter().filter(|(_, value)| *value != 0.0) {
+        match place(fields, name) {
+            at if at < MAX_FIELDS => row.field(at, value * times as f64),
+            _ => *dropped += 1,
+        }
+    }
+}
+
+/// The number of a field.
+pub fn place(fields: &mut Vec<String>, name: &[u8]) -> usize {
+    if let Some(at) = fields.iter().position(|field| field.as_bytes() == name) {
+        return at;
+    }
+    if fields.len() < MAX_FIELDS {
+        fields.push(String::from_utf8_lossy(name).into_owned());
+        return fields.len() - 1;
+    }
+    MAX_FIELDS
+}

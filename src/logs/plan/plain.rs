@@ -1,0 +1,150 @@
+//! The plain spelling of plans, which tells by indentation what belongs to what.
+
+use super::step::{JOINS, KIB, Raw};
+use super::tree;
+use crate::model::plan::PlanNode;
+
+pub fn plain(text: &str) -> Option<PlanNode> {
+    let mut nodes: Vec<(usize, Raw)> = Vec::new();
+    // Above the first step of a subquery stands which it is.
+    let mut place = None;
+    for line in text.lines() {
+        let body = line.trim_start();
+        let depth = line.len() - body.len();
+        let (head, arrow) = match body.strip_prefix("->") {
+            Some(head) => (head.trim_start(), true),
+            None => (body, false),
+        };
+        if let Some((head, costs)) = head.split_once("  (cost=").filter(|_| arrow || nodes.is_empty()) {
+            let mut raw = plain_node(head, costs);
+            raw.node.place = place.take().map(str::to_owned);
+            nodes.push((if nodes.is_empty() { 0 } else { depth + 1 }, raw));
+        } else if let Some(of) = subquery(body) {
+            place = Some(of);
+        } else if let Some((_, raw)) = nodes.last_mut() {
+            detail(body, raw);
+        }
+    }
+    tree(nodes).map(|mut root| {
+        take_places(&mut root);
+        root
+    })
+}
+
+/// `SubPlan 1`, `InitPlan 1 (returns $0)`, `CTE recent`.
+fn subquery(line: &str) -> Option<&'static str> {
+    let (word, _) = line.split_once(' ').filter(|_| !line.contains(": "))?;
+    match word {
+        "SubPlan" => Some("SubPlan"),
+        "InitPlan" | "CTE" => Some("InitPlan"),
+        _ => None,
+    }
+}
+
+/// The plain spelling does not say which side of a join a step is: the outer one comes first.
+fn take_places(node: &mut PlanNode) {
+    let sides = node.children.iter_mut().filter(|child| child.place.is_none());
+    let is_join = node.kind == "Nested Loop" || node.kind.ends_with(" Join");
+    for (side, child) in ["Outer", "Inner"].into_iter().zip(sides).take(if is_join { 2 } else { 0 }) {
+        child.place = Some(side.to_owned());
+    }
+    node.children.iter_mut().for_each(take_places);
+}
+
+/// `Index Scan using orders_pkey on orders o`, `0.00..1.00 rows=1 width=4) (actual time=1.0..2.0 rows=5 loops=1)`.
+fn plain_node(head: &str, costs: &str) -> Raw {
+    let mut raw = Raw::default();
+    let (head, on) = match head.split_once(" on ") {
+        Some((head, on)) => (head, Some(on)),
+        None => (head, None),
+    };
+    let (mut kind, index) = match head.split_once(" using ") {
+        Some((kind, index)) => (kind, Some(index)),
+        None => (head, None),
+    };
+    for word in ["Parallel", "Partial", "Finalize"] {
+        if let Some(rest) = kind.strip_prefix(word).and_then(|rest| rest.strip_prefix(' ')) {
+            raw.parallel = word == "Parallel";
+            raw.partial = word.to_owned();
+            kind = rest;
+        }
+    }
+    for method in ["Nested Loop", "Hash", "Merge"] {
+        let join = kind.strip_prefix(method).and_then(|rest| rest.strip_suffix(" Join")).map(str::trim);
+        if let Some(join) = join.filter(|join| JOINS.contains(join)) {
+            raw.set("Join Type", join);
+            kind = match method {
+                "Hash" => "Hash Join",
+                "Merge" => "Merge Join",
+                other => other,
+            };
+            break;
+        }
+    }
+    raw.set("Node Type", kind);
+    raw.node.index = index.map(str::to_owned);
+    if let Some(name) = on.map(first_name) {
+        match name.split_once('.') {
+            _ if kind == "Bitmap Index Scan" => raw.node.index = Some(name.to_owned()),
+            Some((schema, name)) if !name.starts_with('"') => {
+                raw.node.schema = Some(schema.to_owned());
+                raw.node.relation = Some(name.to_owned());
+            }
+            _ => raw.node.relation = Some(name.trim_matches('"').to_owned()),
+        }
+    }
+    let (planned, actual) = costs.split_once(" (actual ").unwrap_or((costs, ""));
+    raw.node.cost = planned.split_once("..").and_then(|(_, rest)| leading(rest));
+    raw.node.rows_expected = behind(planned, "rows=");
+    raw.per_loop = (behind(actual, "rows="), actual.split_once("..").and_then(|(_, rest)| leading(rest)));
+    raw.node.loops = behind(actual, "loops=");
+    raw
+}
+
+/// The table in `orders o`, `"my table" o`.
+fn first_name(text: &str) -> &str {
+    let quoted = text.strip_prefix('"').and_then(|rest| rest.split_once('"'));
+    match quoted {
+        Some((name, _)) => name,
+        None => text.split(' ').next().unwrap_or(text),
+    }
+}
+
+fn leading(text: &str) -> Option<f64> {
+    let length = text.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
+    text.get(..length)?.parse().ok()
+}
+
+fn behind(text: &str, phrase: &str) -> Option<f64> {
+    text.split_once(phrase).and_then(|(_, rest)| leading(rest))
+}
+
+fn detail(line: &str, raw: &mut Raw) {
+    let Some((key, value)) = line.split_once(": ") else { return };
+    match key {
+        "Buffers" => {
+            let shared = value.split(", ").find(|part| part.starts_with("shared")).unwrap_or_default();
+            let temp = value.split(", ").find(|part| part.starts_with("temp")).unwrap_or_default();
+            raw.node.buffers_hit = behind(shared, "hit=");
+            raw.node.buffers_read = behind(shared, "read=");
+            raw.node.temp_written = behind(temp, "written=");
+        }
+        "Filter" | "Rows Removed by Filter" => raw.set(key, value),
+        // `Sort Method: external merge  Disk: 12345kB`, `Worker 0:  Sort Method: quicksort  Memory: 25kB`
+        _ if line.contains("Sort Method: ") && (key == "Sort Method" || key.starts_with("Worker ")) => {
+            raw.sorted_on_disk(behind(value, "Disk: ").unwrap_or_default() * KIB);
+        }
+        // `Buckets: 65536  Batches: 4  Memory Usage: 1234kB`, `Planned Partitions: 4  Batches: 5 …  Disk Usage: 24kB`
+        "Buckets" | "Batches" | "Planned Partitions" => {
+            let kibibytes = |phrase| behind(line, phrase).map(|kibibytes| kibibytes * KIB);
+            raw.work.batches = behind(line, "Batches: ");
+            raw.work.memory = kibibytes("Memory Usage: ");
+            raw.work.hashed_on_disk = kibibytes("Disk Usage: ");
+        }
+        "Heap Blocks" => {
+            raw.work.exact_pages = behind(value, "exact=");
+            raw.work.lossy_pages = behind(value, "lossy=");
+        }
+        _ => raw.work(key, value),
+    }
+}

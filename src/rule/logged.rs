@@ -1,0 +1,166 @@
+//! What pages about single runs share: the plans that a log shows (`auto_explain`), whose numbers are not the planner's
+//! but those of the run. One run may have met an accident, so a page speaks of what most of the last ones had.
+
+use super::statement::{self, MAX_NAMED};
+use super::{Seen, log};
+use crate::config::Span;
+use crate::model::plan::PlanNode;
+use crate::model::{Confidence, Finding, Fix, Name, Severity, Topic, evidence};
+use crate::plans::logged::Run;
+use crate::script;
+use crate::workload::Key;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Without a log nobody shows plans.
+pub const TOPICS: &[Topic] = &[Topic::LogEvents];
+
+/// When a fault is a habit of what is slow.
+#[derive(Debug, Clone, Copy)]
+pub struct Habit {
+    pub min_seconds: f64,
+    pub min_times: f64,
+    pub max_age: Span,
+}
+
+/// A statement most of whose last slow runs had the same fault.
+#[derive(Debug, Clone)]
+pub struct Fault<'a, W> {
+    pub key: Key,
+    pub text: &'a str,
+    /// The newest that had it.
+    pub run: &'a Run,
+    pub what: W,
+    pub times: usize,
+    pub of: usize,
+}
+
+impl Habit {
+    /// The statements with this fault, the slowest first, as many as a page names.
+    pub fn faults<'a, W>(
+        &self,
+        seen: &Seen<'a>,
+        fault: impl Fn(&'a PlanNode) -> Option<W>,
+    ) -> Vec<Fault<'a, W>> {
+        let mut found: Vec<Fault<'a, W>> =
+            seen.plans.logged.each().filter_map(|(key, runs)| self.of(seen, key, runs, &fault)).collect();
+        found.sort_by(|a, b| b.run.seconds.total_cmp(&a.run.seconds));
+        found.truncate(MAX_NAMED);
+        found
+    }
+
+    fn of<'a, W>(
+        &self,
+        seen: &Seen<'a>,
+        key: &Key,
+        runs: &'a [Run],
+        fault: &impl Fn(&'a PlanNode) -> Option<W>,
+    ) -> Option<Fault<'a, W>> {
+        let is_young = |run: &&Run| seen.at - run.at <= self.max_age.get().as_secs_f64();
+        let slow = runs.iter().filter(is_young).filter(|run| run.seconds >= self.min_seconds);
+        let slow: Vec<&'a Run> = slow.collect();
+        let faulty = slow.iter().filter_map(|run| Some((*run, fault(&run.plan)?)));
+        let mut faulty: Vec<(&'a Run, W)> = faulty.collect();
+        let (times, of) = (faulty.len(), slow.len());
+        if (times as f64) < self.min_times || 2 * times <= of {
+            return None;
+        }
+        let (run, what) = faulty.pop()?;
+        let text = seen.texts.fingerprint(key.digest)?;
+        Some(Fault { key: in_database(seen, key)?, text, run, what, times, of })
+    }
+}
+
+/// A line of the log may not tell the database: then it is the only one where the statement ran.
+fn in_database(seen: &Seen<'_>, key: &Key) -> Option<Key> {
+    if !key.database.is_empty() {
+        return Some(key.clone());
+    }
+    let lately = seen.workload.lately();
+    let mut known = lately.statements.keys().filter(|known| known.digest == key.digest);
+    known.next().filter(|_| known.next().is_none()).cloned()
+}
+
+/// Silence means something once there was a log for long enough, and plans of runs in it, or they would be in it.
+pub fn has_seen_enough(seen: &Seen<'_>, max_age: Span) -> bool {
+    let logged = &seen.plans.logged;
+    let long = logged.since().is_some_and(|since| seen.at - since >= max_age.get().as_secs_f64());
+    long && (logged.each().next().is_some() || shows_runs(seen))
+}
+
+fn shows_runs(seen: &Seen<'_>) -> bool {
+    let is_on = log::setting(seen, "auto_explain.log_analyze").as_deref() == Some("on");
+    let least =
+        log::setting(seen, "auto_explain.log_min_duration").and_then(|value| value.parse::<f64>().ok());
+    is_on && least.is_some_and(|millis| millis >= 0.0)
+}
+
+/// The step that has most of something, and how much.
+pub fn most<'a>(plan: &'a PlanNode, of: impl Fn(&'a PlanNode) -> Option<f64>) -> Option<(&'a PlanNode, f64)> {
+    let mut found: Option<(&PlanNode, f64)> = None;
+    plan.each(&mut |step| {
+        if let Some(amount) = of(step).filter(|amount| found.is_none_or(|(_, most)| *amount > most)) {
+            found = Some((step, amount));
+        }
+    });
+    found
+}
+
+/// More memory for the sessions that send it, as the next power of two so that two statements do not ask for two
+/// settings; none where it is more than a page may offer.
+pub fn more_memory(seen: &Seen<'_>, key: &Key, bytes: f64, most: f64) -> Option<Fix> {
+    const MIB: f64 = 1_048_576.0;
+    let mebibytes = (bytes / MIB).ceil().max(8.0).log2().ceil().exp2();
+    let user = statement::user_of(seen, key).filter(|_| mebibytes * MIB <= most)?;
+    let caution = "Each sort and each hash of each session may take as much: times the connections at work it must fit the \
+                   memory.";
+    Some(statement::setting_of_user(&user, &key.database, "work_mem", &format!("'{mebibytes}MB'"), caution))
+}
+
+impl<W> Fault<'_, W> {
+    /// As a sentence names it.
+    pub fn name(&self) -> String {
+        statement::name_of(&self.key, self.text)
+    }
+
+    /// "in 3 of the last 4 slow runs that the log has shown, the newest of 1.2 s".
+    pub fn when(&self) -> String {
+        format!(
+            "in {} of the last {} slow runs that the log has shown, the newest of {}",
+            self.times,
+            self.of,
+            script::moment(self.run.seconds)
+        )
+    }
+
+    /// About the statement, unless the page says of what else.
+    pub fn finding<const N: usize>(
+        &self,
+        rule: &str,
+        because: String,
+        numbers: [(&str, Value); N],
+        advice: String,
+        fix: Option<Fix>,
+    ) -> Finding {
+        let mut all: BTreeMap<Name, Value> = evidence(numbers);
+        all.extend(evidence([
+            ("run_seconds", json!(self.run.seconds)),
+            ("runs_at_fault", json!(self.times)),
+            ("runs_looked_at", json!(self.of)),
+            ("plan", json!(self.run.plan.shape())),
+            ("statement", json!(statement::shown(self.text))),
+            ("digest", json!(self.key.digest.to_string())),
+        ]));
+        Finding {
+            rule: Name::new(rule),
+            severity: Severity::Note,
+            database: Some(self.key.database.clone()),
+            subject: self.key.digest.to_string(),
+            because,
+            evidence: all,
+            advice,
+            fix,
+            confidence: Confidence::Measured,
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Pages that read the plans of single runs: a server whose `auto_explain` puts them in its log, which is found by itself.
+
+use super::Story;
+use std::time::Duration;
+
+/// A canary: no literal of a plan or its statement may leave.
+const CANARY: &str = "geheimnis-4711";
+
+const SHOP: &str = "
+    create table orders (id int primary key, name text);
+    insert into orders select n, md5(n::text) from generate_series(1, 1000) n;
+    create table notes (id int primary key, order_id int);
+    insert into notes select n, n from generate_series(1, 20000) n";
+
+/// A few seconds make a habit here, and a few more make it past.
+const RULES: &str = "
+    [rules.plan-inner-sequential-scan]
+    min_seconds = 0.0005
+    min_times = 2.0
+    max_age = \"20s\"";
+
+/// In a session of its own each time, again and again.
+async fn keeps_running(story: &Story, statement: &str) {
+    loop {
+        let client = story.server.connect("postgres").await;
+        client.batch_execute(statement).await.unwrap_or_else(|error| panic!("{statement}: {error:?}"));
+        tokio::time::sleep(Duration::from_millis(700)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_read_whole_for_each_row_of_another() {
+    let settings = [
+        ("session_preload_libraries", "auto_explain"),
+        ("auto_explain.log_min_duration", "1ms"),
+        ("auto_explain.log_analyze", "on"),
+        ("auto_explain.log_format", "json"),
+        ("logging_collector", "on"),
+        ("log_destination", "csvlog"),
+        ("jit", "off"),
+        ("max_parallel_workers_per_gather", "0"),
+    ];
+    let prepare = ["create extension pg_stat_statements", SHOP, "vacuum analyze"];
+    let story = Story::of_several("plan-inner-sequential-scan", &settings, &prepare, RULES).await;
+    let counted = format!(
+        "select count(*) from orders o where o.id <= 300 and o.name <> '{CANARY}'
+            and (select count(*) from notes n where n.order_id = o.id) > 0"
+    );
+    let tale = async {
+        let finding = story.appears("public.notes").await;
+        let plan = finding["evidence"]["plan"].as_str().unwrap();
+        assert!(plan.contains("Seq Scan on notes"), "{finding:#}");
+        let shown = story.daemon.get("/api/v1/plans").await.json();
+        let of = |planned: &&serde_json::Value| planned["digest"] == finding["evidence"]["digest"];
+        let planned = shown.as_array().unwrap().iter().find(of).unwrap();
+        assert!(planned["logged"][0]["seconds"].as_f64() > Some(0.0005), "{planned:#}");
+        for path in ["/api/v1/plans", "/api/v1/findings", "/", "/metrics"] {
+            assert!(!story.daemon.get(path).await.text().contains(CANARY), "{path} shows a literal");
+        }
+        story.run(&finding, "sql").await;
+        story.resolves("public.notes").await;
+        story.run(&finding, "rollback").await;
+        // Until the indexes are read again it has no script.
+        story.is_said("public.notes").await;
+    };
+    tokio::select! {
+        () = tale => {}
+        () = keeps_running(&story, &counted) => unreachable!(),
+    }
+}
