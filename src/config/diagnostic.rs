@@ -234,8 +234,15 @@ fn unknown(what: &str, said: &str) -> String {
     format!("unknown {what} `{found}`\n{hint}")
 }
 
+/// Bytes of a word that is compared with those that we know.
+const MAX_SLIP: usize = 128;
+
 /// What was probably meant, if anything.
 pub fn nearest<'k>(found: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    // Nobody's slip is as long, and to compare it with every word takes as long as it is.
+    if found.len() > MAX_SLIP {
+        return None;
+    }
     let settled = |text: &str| text.to_lowercase().replace('_', "-");
     let found = settled(found);
     let score = |known: &str| {
