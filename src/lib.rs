@@ -21,10 +21,8 @@ pub mod digest;
 pub mod engine;
 pub mod engines;
 pub mod follow;
-#[cfg(test)]
-mod fuzz;
 #[cfg(any(test, fuzzing))]
-pub mod fuzzed;
+pub mod fuzz;
 mod http;
 pub mod inspect;
 pub mod lane;

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| dbsonde::fuzzed::envelopes(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| dbsonde::fuzz::envelopes(bytes));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| dbsonde::fuzzed::logs_of_all_formats(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| dbsonde::fuzz::logs_of_all_formats(bytes));

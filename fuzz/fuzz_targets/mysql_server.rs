@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| dbsonde::fuzzed::mysql_server(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| dbsonde::fuzz::mysql_server(bytes));

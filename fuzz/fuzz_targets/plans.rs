@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| dbsonde::fuzzed::plans(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| dbsonde::fuzz::plans(bytes));

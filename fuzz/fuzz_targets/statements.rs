@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| dbsonde::fuzzed::statements(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| dbsonde::fuzz::statements(bytes));
