@@ -106,12 +106,17 @@ pub fn most<'a>(plan: &'a PlanNode, of: impl Fn(&'a PlanNode) -> Option<f64>) ->
     found
 }
 
-/// More memory for the sessions that send it, as the next power of two so that two statements do not ask for two
+/// What `work_mem` must be, in MiB, for so many bytes: the next power of two, so that two statements do not ask for two
 /// settings; none where it is more than a page may offer.
-pub fn more_memory(seen: &Seen<'_>, key: &Key, bytes: f64, most: f64) -> Option<Fix> {
+pub fn enough_memory(bytes: f64, most: f64) -> Option<f64> {
     const MIB: f64 = 1_048_576.0;
     let mebibytes = (bytes / MIB).ceil().max(8.0).log2().ceil().exp2();
-    let user = statement::user_of(seen, key).filter(|_| mebibytes * MIB <= most)?;
+    (mebibytes * MIB <= most).then_some(mebibytes)
+}
+
+/// So much memory for the sessions that send it, where it is known who does.
+pub fn more_memory(seen: &Seen<'_>, key: &Key, mebibytes: f64) -> Option<Fix> {
+    let user = statement::user_of(seen, key)?;
     let caution = "Each sort and each hash of each session may take as much: times the connections at work it must fit the \
                    memory.";
     Some(statement::setting_of_user(&user, &key.database, "work_mem", &format!("'{mebibytes}MB'"), caution))

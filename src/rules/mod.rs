@@ -13,6 +13,8 @@ crate::rules! {
     index_missing_on_foreign_key::IndexMissingOnForeignKey,
     index_redundant_prefix::IndexRedundantPrefix,
     index_unused::IndexUnused,
+    plan_disk_sort::PlanDiskSort,
+    plan_hash_batches::PlanHashBatches,
     plan_inner_sequential_scan::PlanInnerSequentialScan,
     replication_lagging::ReplicationLagging,
     replication_slot_retains::ReplicationSlotRetains,

@@ -40,7 +40,7 @@ use index_invalid::broken;
 use index_missing_on_foreign_key::deleting;
 use index_redundant_prefix::longer;
 use index_unused::unused;
-use logged::{rereads, shows};
+use logged::{batches, rereads, shows, sorts};
 use logs::{cancelled, complaining, connecting, deadlocked, failing};
 use made_up::*;
 use plans::{flipped, with_index, without_index};
@@ -100,6 +100,8 @@ fn worlds(id: &str) -> (World, World) {
             (longer(json!({}), json!({})), longer(json!({}), json!({"columns": "3 2"})))
         }
         "index-unused" => (unused(30.0, json!({})), unused(30.0, json!({"size_bytes": 1000}))),
+        "plan-disk-sort" => (shows(sorts(4_096)), shows(sorts(4_095))),
+        "plan-hash-batches" => (shows(batches(2)), shows(batches(1))),
         "plan-inner-sequential-scan" => (shows(rereads(100)), shows(rereads(99))),
         "replication-lagging" => (lagging(60.0), lagging(59.0)),
         "replication-stopped" => (stopped(json!({"applying": 0})), stopped(json!({}))),

@@ -45,6 +45,23 @@ pub fn shows(plan: Value) -> World {
     shows_of(LOOKUP, json!({}), thrice(&plan))
 }
 
+pub fn sorts(kibibytes: u64) -> Value {
+    json!({
+        "Node Type": "Limit", "Actual Rows": 10, "Actual Loops": 1, "Plans": [{
+            "Node Type": "Sort", "Actual Rows": 50_000, "Actual Loops": 1, "Sort Method": "external merge",
+            "Sort Space Used": kibibytes, "Sort Space Type": "Disk", "Plans": [scan("(customer = 1)")],
+        }],
+    })
+}
+
+pub fn batches(batches: u64) -> Value {
+    let hash = json!({
+        "Node Type": "Hash", "Parent Relationship": "Inner", "Actual Rows": 90_000, "Actual Loops": 1, "Hash Batches": batches,
+        "Original Hash Batches": 1, "Peak Memory Usage": 4_096, "Plans": [scan("(customer = 1)")],
+    });
+    json!({"Node Type": "Hash Join", "Actual Rows": 9, "Actual Loops": 1, "Plans": [scan("(customer = 1)"), hash]})
+}
+
 /// Orders, read whole for each of so many rows of something else.
 pub fn rereads(loops: u64) -> Value {
     let scan = json!({"Node Type": "Seq Scan", "Relation Name": "orders", "Parent Relationship": "Inner", "Actual Rows": 1,
@@ -56,7 +73,30 @@ fn scan_of(table: &str) -> Value {
     json!({"Node Type": "Seq Scan", "Relation Name": table, "Parent Relationship": "Outer", "Actual Rows": 9, "Actual Loops": 1})
 }
 
+const NAME: &str = "statement 00000000000000aa (select * from orders where customer = ?)";
 const WHEN: &str = "in 3 of the last 3 slow runs that the log has shown, the newest of 2.0 s";
+
+#[test]
+fn what_goes_through_files_asks_for_memory() {
+    let sort = shows(sorts(8_192));
+    let said =
+        format!("Note 00000000000000aa: {NAME} sorts through files, 8.0 MiB of them for 50,000 rows, {WHEN}");
+    assert_eq!(sort.said("plan-disk-sort"), [said]);
+    let set = |memory: &str| format!("ALTER ROLE \"app\" IN DATABASE \"shop\" SET work_mem = '{memory}';");
+    assert_eq!(sort.fix("plan-disk-sort").unwrap().sql, [set("32MB")]);
+    assert_eq!(shows(sorts(80_000)).fix("plan-disk-sort"), None, "too much for each of many sessions");
+
+    let hash = shows(batches(4));
+    let said = format!(
+        "Note 00000000000000aa: {NAME} hashes about 16 MiB in 4 parts because there is no room for all of it in memory, {WHEN}"
+    );
+    assert_eq!(hash.said("plan-hash-batches"), [said]);
+    assert_eq!(hash.fix("plan-hash-batches").unwrap().sql, [set("32MB")]);
+    let aggregate = json!({"Node Type": "Aggregate", "Strategy": "Hashed", "Actual Rows": 9, "Actual Loops": 1, "HashAgg Batches": 5,
+        "Peak Memory Usage": 4_096, "Disk Usage": 6_144});
+    let said = &shows(aggregate).said("plan-hash-batches")[0];
+    assert!(said.contains("hashes about 10 MiB in 5 parts"), "{said}");
+}
 
 #[test]
 fn one_slow_run_is_an_accident_and_an_old_one_is_past() {

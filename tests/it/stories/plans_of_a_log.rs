@@ -13,11 +13,23 @@ const SHOP: &str = "
     insert into notes select n, n from generate_series(1, 20000) n";
 
 /// A few seconds make a habit here, and a few more make it past.
-const RULES: &str = "
-    [rules.plan-inner-sequential-scan]
-    min_seconds = 0.0005
-    min_times = 2.0
-    max_age = \"20s\"";
+fn rules(pages: &[&str], own: &str) -> String {
+    let one = |page: &&str| {
+        format!("[rules.{page}]\nmin_seconds = 0.0005\nmin_times = 2.0\nmax_age = \"20s\"\n{own}\n")
+    };
+    pages.iter().map(one).collect()
+}
+
+const SETTINGS: [(&str, &str); 8] = [
+    ("session_preload_libraries", "auto_explain"),
+    ("auto_explain.log_min_duration", "1ms"),
+    ("auto_explain.log_analyze", "on"),
+    ("auto_explain.log_format", "json"),
+    ("logging_collector", "on"),
+    ("log_destination", "csvlog"),
+    ("jit", "off"),
+    ("max_parallel_workers_per_gather", "0"),
+];
 
 /// In a session of its own each time, again and again.
 async fn keeps_running(story: &Story, statement: &str) {
@@ -30,18 +42,9 @@ async fn keeps_running(story: &Story, statement: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_is_read_whole_for_each_row_of_another() {
-    let settings = [
-        ("session_preload_libraries", "auto_explain"),
-        ("auto_explain.log_min_duration", "1ms"),
-        ("auto_explain.log_analyze", "on"),
-        ("auto_explain.log_format", "json"),
-        ("logging_collector", "on"),
-        ("log_destination", "csvlog"),
-        ("jit", "off"),
-        ("max_parallel_workers_per_gather", "0"),
-    ];
     let prepare = ["create extension pg_stat_statements", SHOP, "vacuum analyze"];
-    let story = Story::of_several("plan-inner-sequential-scan", &settings, &prepare, RULES).await;
+    let page = "plan-inner-sequential-scan";
+    let story = Story::of_several(page, &SETTINGS, &prepare, &rules(&[page], "")).await;
     let counted = format!(
         "select count(*) from orders o where o.id <= 300 and o.name <> '{CANARY}'
             and (select count(*) from notes n where n.order_id = o.id) > 0"
@@ -66,5 +69,35 @@ async fn a_table_that_is_read_whole_for_each_row_of_another() {
     tokio::select! {
         () = tale => {}
         () = keeps_running(&story, &counted) => unreachable!(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_through_files_for_want_of_memory() {
+    let fill = "create table orders (id int primary key, town int, note text);
+        insert into orders select n, n % 200, md5(n::text) from generate_series(1, 100000) n";
+    let prepare = ["create extension pg_stat_statements", fill, "vacuum analyze"];
+    let pages = ["plan-disk-sort", "plan-hash-batches"];
+    let rules = rules(&pages, "min_bytes = \"1MiB\"");
+    let small = SETTINGS.into_iter().chain([("work_mem", "1MB")]).collect::<Vec<_>>();
+    let mut story = Story::of_several(pages[0], &small, &prepare, &rules).await;
+    let statements = [
+        "select count(*) from (select note, id from orders order by note offset 0) as sorted",
+        "select count(*) from orders a join orders b on b.note = a.note and b.town >= 0",
+    ];
+    for (page, statement) in pages.into_iter().zip(statements) {
+        story.turn_to(page);
+        let tale = async {
+            // Who sends it is known when the statements have been read once more.
+            let finding = story.is_said_where(|finding| finding["fix"]["sql"].is_array()).await;
+            story.run(&finding, "sql").await;
+            story.resolves("").await;
+            story.run(&finding, "rollback").await;
+            story.appears("").await;
+        };
+        tokio::select! {
+            () = tale => {}
+            () = keeps_running(&story, statement) => unreachable!(),
+        }
     }
 }
