@@ -294,14 +294,14 @@ impl Simulation {
         let was_failing = !matches!(*life.keeper.health().borrow(), Health::Ok);
         self.ears.iter().for_each(|ear| open(ear).mood = Mood::Listens);
         life.rules.send_replace(rules());
-        let was_stuck = {
+        {
             let mut world = open(&self.world);
-            let network = std::mem::replace(&mut world.network, Network::Fine);
+            world.network = Network::Fine;
             world.hide(false);
-            network != Network::Fine
-        };
+        }
         let began = open(&self.world).at();
-        let limit = BACK_WITHIN + if was_stuck { VISIT } else { 0.0 } + 25.0;
+        // A visit may have been stuck since before the network was well.
+        let limit = BACK_WITHIN + VISIT + 25.0;
         life = self.wait(Duration::from_secs_f64(limit), life).await;
         let report = life.reports.borrow().clone();
         if !report.up {

@@ -107,7 +107,7 @@ impl Life {
             }
         });
         let seen = Arc::new(Mutex::new(seen));
-        tasks.spawn(look(reports.clone(), seen.clone(), world.clone()));
+        tasks.spawn(look(reports.clone(), seen.clone(), world.clone(), give_rules.subscribe()));
         Life { tasks, keeper, rules: give_rules, reports, queues, seen }
     }
 
@@ -166,7 +166,7 @@ impl Seen {
         }
     }
 
-    fn look(&mut self, report: &Report, world: &World) {
+    fn look(&mut self, report: &Report, world: &World, rules: &Rules) {
         for (series, calls) in calls(report) {
             let known = self.calls.entry(series).or_default();
             if calls < *known {
@@ -186,7 +186,10 @@ impl Seen {
             if is_open && !was_open && !world.held_within(trouble, SEEN_WITHIN) {
                 self.wrong.push(format!("{trouble:?} was found and does not hold"));
             }
-            if !is_open && self.open.contains(&id) && !world.absent_within(trouble, SEEN_WITHIN) {
+            // Of a page that is left out from now on nothing is open any more, whatever holds.
+            let is_left_out = rules.handbook.skip.iter().any(|page| page == trouble.page());
+            let is_over = !is_open && self.open.contains(&id);
+            if is_over && !is_left_out && !world.absent_within(trouble, SEEN_WITHIN) {
                 self.wrong.push(format!("{trouble:?} is over for us and holds"));
             }
         }
@@ -219,9 +222,10 @@ async fn look(
     mut reports: tokio::sync::watch::Receiver<Arc<Report>>,
     seen: Arc<Mutex<Seen>>,
     world: Arc<Mutex<World>>,
+    rules: tokio::sync::watch::Receiver<Rules>,
 ) {
     while reports.changed().await.is_ok() {
         let report = reports.borrow_and_update().clone();
-        open(&seen).look(&report, &open(&world));
+        open(&seen).look(&report, &open(&world), &rules.borrow());
     }
 }

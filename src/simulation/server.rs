@@ -63,16 +63,25 @@ impl Trouble {
         Trouble::BrokenIndex,
     ];
 
+    /// The page that speaks of it.
+    pub fn page(self) -> &'static str {
+        match self {
+            Trouble::Idle(_) => "session-idle-in-transaction",
+            Trouble::Blocking(_) => "session-blocking",
+            Trouble::Crowded => "server-connections-exhausting",
+            Trouble::BrokenIndex => "index-invalid",
+        }
+    }
+
     /// Of the finding that it makes.
     pub fn id(self) -> String {
         let pid = |pid| format!("app (web) pid {pid}");
-        let (rule, database, subject) = match self {
-            Trouble::Idle(of) => ("session-idle-in-transaction", Some("shop"), pid(of)),
-            Trouble::Blocking(of) => ("session-blocking", Some("shop"), pid(of)),
-            Trouble::Crowded => ("server-connections-exhausting", None, "connections".to_owned()),
-            Trouble::BrokenIndex => ("index-invalid", Some("shop"), "public.note_idx".to_owned()),
+        let (database, subject) = match self {
+            Trouble::Idle(of) | Trouble::Blocking(of) => (Some("shop"), pid(of)),
+            Trouble::Crowded => (None, "connections".to_owned()),
+            Trouble::BrokenIndex => (Some("shop"), "public.note_idx".to_owned()),
         };
-        finding_id(rule, TARGET, database, &subject)
+        finding_id(self.page(), TARGET, database, &subject)
     }
 
     fn after(self) -> f64 {
