@@ -63,32 +63,29 @@ impl Trouble {
         Trouble::BrokenIndex,
     ];
 
-    /// The page that speaks of it.
-    pub fn page(self) -> &'static str {
+    fn finding(self) -> (&'static str, Option<&'static str>, String) {
         match self {
-            Trouble::Idle(_) => "session-idle-in-transaction",
-            Trouble::Blocking(_) => "session-blocking",
-            Trouble::Crowded => "server-connections-exhausting",
-            Trouble::BrokenIndex => "index-invalid",
+            Trouble::Idle(of) => ("session-idle-in-transaction", Some("shop"), format!("app (web) pid {of}")),
+            Trouble::Blocking(of) => ("session-blocking", Some("shop"), format!("app (web) pid {of}")),
+            Trouble::Crowded => ("server-connections-exhausting", None, "connections".to_owned()),
+            Trouble::BrokenIndex => ("index-invalid", Some("shop"), "public.note_idx".to_owned()),
         }
     }
 
-    /// Of the finding that it makes.
+    pub fn page(self) -> &'static str {
+        self.finding().0
+    }
+
     pub fn id(self) -> String {
-        let pid = |pid| format!("app (web) pid {pid}");
-        let (database, subject) = match self {
-            Trouble::Idle(of) | Trouble::Blocking(of) => (Some("shop"), pid(of)),
-            Trouble::Crowded => (None, "connections".to_owned()),
-            Trouble::BrokenIndex => (Some("shop"), "public.note_idx".to_owned()),
-        };
-        finding_id(self.page(), TARGET, database, &subject)
+        let (page, database, subject) = self.finding();
+        finding_id(page, TARGET, database, &subject)
     }
 
     fn after(self) -> f64 {
         match self {
             Trouble::Idle(_) => IDLE_AFTER,
             Trouble::Blocking(_) => BLOCKING_AFTER,
-            Trouble::Crowded | Trouble::BrokenIndex => 0.0,
+            _ => 0.0,
         }
     }
 
