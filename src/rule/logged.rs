@@ -3,24 +3,36 @@
 
 use super::statement::{self, MAX_NAMED};
 use super::{Seen, log};
-use crate::config::Span;
+use crate::config::{ByteSize, Span};
 use crate::model::plan::PlanNode;
 use crate::model::{Confidence, Finding, Fix, Name, Severity, Topic, evidence};
 use crate::plans::logged::Run;
 use crate::script;
 use crate::workload::Key;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Without a log nobody shows plans.
 pub const TOPICS: &[Topic] = &[Topic::LogEvents];
 
-/// When a fault is a habit of what is slow.
-#[derive(Debug, Clone, Copy)]
+/// When a fault is a habit of what is slow: one run may have met an accident.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct Habit {
-    pub min_seconds: f64,
-    pub min_times: f64,
-    pub max_age: Span,
+    /// Runs that are faster are nobody's worry. Calibrated by us.
+    min_seconds: f64,
+    /// In how many of the last four slow runs that were shown some seconds apart. Three are no accident.
+    min_times: f64,
+    /// Older runs are no longer believed: it may have been mended, and what is fast is not shown any more.
+    max_age: Span,
+}
+
+impl Default for Habit {
+    fn default() -> Self {
+        Self { min_seconds: 0.1, min_times: 3.0, max_age: Span::secs(3_600) }
+    }
 }
 
 /// A statement most of whose last slow runs had the same fault.
@@ -37,11 +49,7 @@ pub struct Fault<'a, W> {
 
 impl Habit {
     /// The statements with this fault, the slowest first, as many as a page names.
-    pub fn faults<'a, W>(
-        &self,
-        seen: &Seen<'a>,
-        fault: impl Fn(&'a PlanNode) -> Option<W>,
-    ) -> Vec<Fault<'a, W>> {
+    pub fn faults<'a, W>(&self, seen: &Seen<'a>, fault: impl Fn(&'a Run) -> Option<W>) -> Vec<Fault<'a, W>> {
         let mut found: Vec<Fault<'a, W>> =
             seen.plans.logged.each().filter_map(|(key, runs)| self.of(seen, key, runs, &fault)).collect();
         found.sort_by(|a, b| b.run.seconds.total_cmp(&a.run.seconds));
@@ -54,12 +62,12 @@ impl Habit {
         seen: &Seen<'a>,
         key: &Key,
         runs: &'a [Run],
-        fault: &impl Fn(&'a PlanNode) -> Option<W>,
+        fault: &impl Fn(&'a Run) -> Option<W>,
     ) -> Option<Fault<'a, W>> {
         let is_young = |run: &&Run| seen.at - run.at <= self.max_age.get().as_secs_f64();
         let slow = runs.iter().filter(is_young).filter(|run| run.seconds >= self.min_seconds);
         let slow: Vec<&'a Run> = slow.collect();
-        let faulty = slow.iter().filter_map(|run| Some((*run, fault(&run.plan)?)));
+        let faulty = slow.iter().filter_map(|run| Some((*run, fault(run)?)));
         let mut faulty: Vec<(&'a Run, W)> = faulty.collect();
         let (times, of) = (faulty.len(), slow.len());
         if (times as f64) < self.min_times || 2 * times <= of {
@@ -68,6 +76,13 @@ impl Habit {
         let (run, what) = faulty.pop()?;
         let text = seen.texts.fingerprint(key.digest)?;
         Some(Fault { key: in_database(seen, key)?, text, run, what, times, of })
+    }
+
+    /// Silence means something once there was a log for long enough, and plans of runs in it, or they would be in it.
+    pub fn has_seen_enough(&self, seen: &Seen<'_>) -> bool {
+        let logged = &seen.plans.logged;
+        let long = logged.since().is_some_and(|since| seen.at - since >= self.max_age.get().as_secs_f64());
+        long && (logged.each().next().is_some() || shows_runs(seen))
     }
 }
 
@@ -79,13 +94,6 @@ fn in_database(seen: &Seen<'_>, key: &Key) -> Option<Key> {
     let lately = seen.workload.lately();
     let mut known = lately.statements.keys().filter(|known| known.digest == key.digest);
     known.next().filter(|_| known.next().is_none()).cloned()
-}
-
-/// Silence means something once there was a log for long enough, and plans of runs in it, or they would be in it.
-pub fn has_seen_enough(seen: &Seen<'_>, max_age: Span) -> bool {
-    let logged = &seen.plans.logged;
-    let long = logged.since().is_some_and(|since| seen.at - since >= max_age.get().as_secs_f64());
-    long && (logged.each().next().is_some() || shows_runs(seen))
 }
 
 fn shows_runs(seen: &Seen<'_>) -> bool {
@@ -106,20 +114,27 @@ pub fn most<'a>(plan: &'a PlanNode, of: impl Fn(&'a PlanNode) -> Option<f64>) ->
     found
 }
 
-/// What `work_mem` must be, in MiB, for so many bytes: the next power of two, so that two statements do not ask for two
-/// settings; none where it is more than a page may offer.
-pub fn enough_memory(bytes: f64, most: f64) -> Option<f64> {
-    const MIB: f64 = 1_048_576.0;
-    let mebibytes = (bytes / MIB).ceil().max(8.0).log2().ceil().exp2();
-    (mebibytes * MIB <= most).then_some(mebibytes)
+/// So much memory that a step keeps what it works at in it.
+#[derive(Debug)]
+pub struct Memory {
+    pub mebibytes: f64,
+    /// For the sessions that send the statement, where it is known who does.
+    pub fix: Option<Fix>,
 }
 
-/// So much memory for the sessions that send it, where it is known who does.
-pub fn more_memory(seen: &Seen<'_>, key: &Key, mebibytes: f64) -> Option<Fix> {
-    let user = statement::user_of(seen, key)?;
-    let caution = "Each sort and each hash of each session may take as much: times the connections at work it must fit the \
-                   memory.";
-    Some(statement::setting_of_user(&user, &key.database, "work_mem", &format!("'{mebibytes}MB'"), caution))
+impl Memory {
+    /// What `work_mem` must be for so many bytes: the next power of two, so that two statements do not ask for two
+    /// settings. None where it is more than a page may offer.
+    pub fn for_bytes(bytes: f64, most: ByteSize, seen: &Seen<'_>, key: &Key) -> Option<Memory> {
+        const MIB: f64 = 1_048_576.0;
+        let mebibytes = (bytes / MIB).ceil().max(8.0).log2().ceil().exp2();
+        let caution = "Each sort and each hash of each session may take as much: times the connections at work it must fit \
+                       the memory.";
+        let value = format!("'{mebibytes}MB'");
+        let set = |user: Name| statement::setting_of_user(&user, &key.database, "work_mem", &value, caution);
+        (mebibytes * MIB <= most.get() as f64)
+            .then(|| Memory { mebibytes, fix: statement::user_of(seen, key).map(set) })
+    }
 }
 
 impl<W> Fault<'_, W> {

@@ -87,21 +87,39 @@ pub fn pages() -> Vec<Page> {
 fn page(id: &'static str, schema: &Value, defaults: &Value) -> Page {
     let name: String = id.split('-').map(capitalised).collect();
     let rule = schema.get("$defs").and_then(|defs| defs.get(&name)).unwrap_or(&Value::Null);
-    let text = |of: &Value, key: &str| of.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let body = text(rule, "description");
-    let thresholds = rule.get("properties").and_then(Value::as_object).into_iter().flatten();
     Page {
         id,
         title: text(rule, "title"),
         summary: body.split("\n\n").next().unwrap_or_default().replace('\n', " "),
         body,
-        thresholds: thresholds
-            .map(|(knob, about)| {
-                let default = defaults.get(knob).map(Value::to_string).unwrap_or_default();
-                (knob.clone(), default, text(about, "description").replace('\n', " "))
-            })
-            .collect(),
+        thresholds: thresholds(schema, rule, defaults),
     }
+}
+
+/// Name, default and meaning of each; those of a group bear its name as well, as dotted keys of TOML do.
+fn thresholds(schema: &Value, of: &Value, defaults: &Value) -> Vec<(String, String, String)> {
+    let mut all = Vec::new();
+    for (knob, about) in of.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        let default = defaults.get(knob).unwrap_or(&Value::Null);
+        if default.is_object() {
+            let group = about
+                .get("$ref")
+                .and_then(Value::as_str)
+                .and_then(|name| schema.pointer(name.trim_start_matches('#')));
+            let group = thresholds(schema, group.unwrap_or(&Value::Null), default);
+            all.extend(
+                group.into_iter().map(|(name, default, about)| (format!("{knob}.{name}"), default, about)),
+            );
+        } else {
+            all.push((knob.clone(), default.to_string(), text(about, "description").replace('\n', " ")));
+        }
+    }
+    all
+}
+
+fn text(of: &Value, key: &str) -> String {
+    of.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 fn capitalised(word: &str) -> String {

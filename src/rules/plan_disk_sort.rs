@@ -1,7 +1,8 @@
-use crate::config::{ByteSize, Span};
+use crate::config::ByteSize;
 use crate::model::plan::PlanNode;
 use crate::model::{Flavour, Topic};
-use crate::rule::logged::{self, Habit};
+use crate::plans::logged::Run;
+use crate::rule::logged::{self, Habit, Memory};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use schemars::JsonSchema;
@@ -34,23 +35,12 @@ pub struct PlanDiskSort {
     min_bytes: ByteSize,
     /// No script for more memory than this: sessions may use it several times each.
     max_work_mem: ByteSize,
-    /// Runs that are faster are nobody's worry. Calibrated by us.
-    min_seconds: f64,
-    /// In how many of the last four slow runs that were shown some seconds apart. Three are no accident.
-    min_times: f64,
-    /// Older runs are no longer believed: it may have been mended, and what is fast is not shown any more.
-    max_age: Span,
+    habit: Habit,
 }
 
 impl Default for PlanDiskSort {
     fn default() -> Self {
-        Self {
-            min_bytes: ByteSize::mib(4),
-            max_work_mem: ByteSize::mib(256),
-            min_seconds: 0.1,
-            min_times: 3.0,
-            max_age: Span::secs(3_600),
-        }
+        Self { min_bytes: ByteSize::mib(4), max_work_mem: ByteSize::mib(256), habit: Habit::default() }
     }
 }
 
@@ -63,23 +53,21 @@ impl Rule for PlanDiskSort {
     const NEEDS: &'static [Topic] = logged::TOPICS;
 
     fn has_seen_enough(&self, seen: &Seen<'_>) -> bool {
-        logged::has_seen_enough(seen, self.max_age)
+        self.habit.has_seen_enough(seen)
     }
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
-        let Self { min_seconds, min_times, max_age, .. } = *self;
-        let sorts = |plan: &'a PlanNode| {
+        let sorts = |run: &'a Run| {
             let on_disk = |step: &PlanNode| step.worked(|work| work.sorted_on_disk);
-            logged::most(plan, on_disk).filter(|(_, bytes)| *bytes >= self.min_bytes.get() as f64)
+            logged::most(&run.plan, on_disk).filter(|(_, bytes)| *bytes >= self.min_bytes.get() as f64)
         };
-        let faults = Habit { min_seconds, min_times, max_age }.faults(seen, sorts);
+        let faults = self.habit.faults(seen, sorts);
         faults.into_iter().map(move |fault| {
             let (step, bytes) = fault.what;
-            let memory = logged::enough_memory(bytes * IN_MEMORY, self.max_work_mem.get() as f64);
-            let fix = memory.and_then(|enough| logged::more_memory(seen, &fault.key, enough));
-            let advice = match memory {
-                Some(_) => "Look for an index in the wanted order; else give its sessions more memory.",
-                None => "Look for an index in the wanted order, or have it sort less: it needs more memory than is reasonable.",
+            let memory = Memory::for_bytes(bytes * IN_MEMORY, self.max_work_mem, seen, &fault.key);
+            let advice = match &memory {
+                Some(Memory { mebibytes, .. }) => format!("Look for an index in the wanted order; else give its sessions {mebibytes} MiB of memory."),
+                None => "Look for an index in the wanted order, or have it sort less: it needs more memory than is reasonable.".into(),
             };
             let rows = step.rows.map_or(String::new(), |rows| format!(" for {} rows", script::count(rows)));
             let because = format!(
@@ -88,7 +76,8 @@ impl Rule for PlanDiskSort {
                 script::bytes(bytes),
                 fault.when()
             );
-            fault.finding(Self::ID, because, [("sorted_bytes", json!(bytes)), ("rows", json!(step.rows))], advice.into(), fix).into()
+            let numbers = [("sorted_bytes", json!(bytes)), ("rows", json!(step.rows))];
+            fault.finding(Self::ID, because, numbers, advice, memory.and_then(|memory| memory.fix)).into()
         })
     }
 }

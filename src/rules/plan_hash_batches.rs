@@ -1,7 +1,8 @@
-use crate::config::{ByteSize, Span};
+use crate::config::ByteSize;
 use crate::model::plan::PlanNode;
 use crate::model::{Flavour, Topic};
-use crate::rule::logged::{self, Habit};
+use crate::plans::logged::Run;
+use crate::rule::logged::{self, Habit, Memory};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use schemars::JsonSchema;
@@ -35,23 +36,12 @@ pub struct PlanHashBatches {
     min_bytes: ByteSize,
     /// No script for more memory than this: sessions may use it several times each.
     max_work_mem: ByteSize,
-    /// Runs that are faster are nobody's worry. Calibrated by us.
-    min_seconds: f64,
-    /// In how many of the last four slow runs that were shown some seconds apart. Three are no accident.
-    min_times: f64,
-    /// Older runs are no longer believed: it may have been mended, and what is fast is not shown any more.
-    max_age: Span,
+    habit: Habit,
 }
 
 impl Default for PlanHashBatches {
     fn default() -> Self {
-        Self {
-            min_bytes: ByteSize::mib(4),
-            max_work_mem: ByteSize::mib(256),
-            min_seconds: 0.1,
-            min_times: 3.0,
-            max_age: Span::secs(3_600),
-        }
+        Self { min_bytes: ByteSize::mib(4), max_work_mem: ByteSize::mib(256), habit: Habit::default() }
     }
 }
 
@@ -64,24 +54,24 @@ impl Rule for PlanHashBatches {
     const NEEDS: &'static [Topic] = logged::TOPICS;
 
     fn has_seen_enough(&self, seen: &Seen<'_>) -> bool {
-        logged::has_seen_enough(seen, self.max_age)
+        self.habit.has_seen_enough(seen)
     }
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
-        let Self { min_seconds, min_times, max_age, .. } = *self;
-        let in_parts = |plan: &'a PlanNode| {
-            logged::most(plan, |step| Some(needs(step)).filter(|_| batches(step) > 1.0))
+        let in_parts = |run: &'a Run| {
+            logged::most(&run.plan, |step| Some(needs(step)).filter(|_| batches(step) > 1.0))
                 .filter(|(_, bytes)| *bytes >= self.min_bytes.get() as f64)
         };
-        let faults = Habit { min_seconds, min_times, max_age }.faults(seen, in_parts);
+        let faults = self.habit.faults(seen, in_parts);
         faults.into_iter().map(move |fault| {
             let (step, bytes) = fault.what;
             let parts = batches(step);
-            let memory = logged::enough_memory(bytes * ROOM, self.max_work_mem.get() as f64);
-            let fix = memory.and_then(|enough| logged::more_memory(seen, &fault.key, enough));
-            let advice = match memory {
-                Some(_) => "Give its sessions more memory; if the planner expected far fewer rows, mend its statistics first.",
-                None => "It needs more memory than is reasonable: have it hash less, or mend what the planner expects.",
+            let memory = Memory::for_bytes(bytes * ROOM, self.max_work_mem, seen, &fault.key);
+            let advice = match &memory {
+                Some(Memory { mebibytes, .. }) => {
+                    format!("Give its sessions {mebibytes} MiB of memory; if the planner expected far fewer rows, mend its statistics first.")
+                }
+                None => "It needs more memory than is reasonable: have it hash less, or mend what the planner expects.".into(),
             };
             let because = format!(
                 "{} hashes about {} in {} parts because there is no room for all of it in memory, {}",
@@ -91,7 +81,7 @@ impl Rule for PlanHashBatches {
                 fault.when()
             );
             let numbers = [("batches", json!(parts)), ("hashed_bytes", json!(bytes)), ("rows", json!(step.rows))];
-            fault.finding(Self::ID, because, numbers, advice.into(), fix).into()
+            fault.finding(Self::ID, because, numbers, advice, memory.and_then(|memory| memory.fix)).into()
         })
     }
 }

@@ -1,7 +1,7 @@
-use crate::config::Span;
 use crate::model::plan::PlanNode;
 use crate::model::{Fix, Flavour, Severity, Table, Topic};
 use crate::rule::catalogue::{self, Catalogue};
+use crate::plans::logged::Run;
 use crate::rule::logged::{self, Fault, Habit};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
@@ -39,17 +39,12 @@ pub struct PlanInnerSequentialScan {
     min_loops: f64,
     /// Rows looked at by all of that together. Calibrated by us: a million take a tenth of a second.
     min_rows: f64,
-    /// Runs that are faster are nobody's worry. Calibrated by us.
-    min_seconds: f64,
-    /// In how many of the last four slow runs that were shown some seconds apart. Three are no accident.
-    min_times: f64,
-    /// Older runs are no longer believed: it may have been mended, and what is fast is not shown any more.
-    max_age: Span,
+    habit: Habit,
 }
 
 impl Default for PlanInnerSequentialScan {
     fn default() -> Self {
-        Self { min_loops: 100.0, min_rows: 1e6, min_seconds: 0.1, min_times: 3.0, max_age: Span::secs(3_600) }
+        Self { min_loops: 100.0, min_rows: 1e6, habit: Habit::default() }
     }
 }
 
@@ -63,13 +58,12 @@ impl Rule for PlanInnerSequentialScan {
     const LOOKS_BACK_AT: &'static [Topic] = &[];
 
     fn has_seen_enough(&self, seen: &Seen<'_>) -> bool {
-        logged::has_seen_enough(seen, self.max_age)
+        self.habit.has_seen_enough(seen)
     }
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
-        let Self { min_seconds, min_times, max_age, .. } = *self;
-        let reads = |plan: &'a PlanNode| logged::most(plan, |step| self.rows(step));
-        let faults = Habit { min_seconds, min_times, max_age }.faults(seen, reads);
+        let reads = |run: &'a Run| logged::most(&run.plan, |step| self.rows(step));
+        let faults = self.habit.faults(seen, reads);
         // One index serves all statements that look rows up in the same way; the slowest speaks for the table.
         let mut told = BTreeMap::new();
         for fault in faults {

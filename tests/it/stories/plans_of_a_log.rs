@@ -15,7 +15,8 @@ const SHOP: &str = "
 /// A few seconds make a habit here, and a few more make it past.
 fn rules(pages: &[&str], own: &str) -> String {
     let one = |page: &&str| {
-        format!("[rules.{page}]\nmin_seconds = 0.0005\nmin_times = 2.0\nmax_age = \"20s\"\n{own}\n")
+        let habit = "habit = { min_seconds = 0.0005, min_times = 2.0, max_age = \"20s\" }";
+        format!("[rules.{page}]\n{habit}\n{own}\n")
     };
     pages.iter().map(one).collect()
 }
