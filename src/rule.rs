@@ -2,6 +2,7 @@
 
 pub mod autovacuum;
 pub mod catalogue;
+pub mod estimate;
 pub mod log;
 pub mod logged;
 pub mod plan;

@@ -128,6 +128,18 @@ pub fn create_index_on(
     }
 }
 
+/// Has a table's statistics made anew.
+pub fn analyze(schema: &str, table: &str) -> Fix {
+    Fix {
+        sql: vec![patience(2), format!("ANALYZE {};", qualified(schema, table))],
+        rollback: Vec::new(),
+        lock: "SHARE UPDATE EXCLUSIVE on the table".into(),
+        blocks: "vacuum and schema changes of this table; no reads, no writes".into(),
+        transactional: true,
+        caution: "Reads a sample of the table. Plans may change, mostly for the better. There is nothing to take back.".into(),
+    }
+}
+
 /// Extended statistics of every kind on some columns, and the way back.
 pub fn statistics(schema: &str, table: &str, columns: &[String]) -> (String, String) {
     let name = qualified(schema, &cut(&format!("{table}_{}", columns.join("_")), "_stat"));

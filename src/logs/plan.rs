@@ -6,7 +6,7 @@
 mod plain;
 mod step;
 
-use crate::model::plan::{MAX_DEPTH, MAX_NODES, PlanNode, Terms};
+use crate::model::plan::{MAX_DEPTH, MAX_NODES, MAX_TRIGGERS, PlanNode, Terms, Trigger};
 use crate::sql;
 use plain::plain;
 use serde_json::Value;
@@ -52,7 +52,44 @@ fn json(text: &[u8]) -> Option<Explained<'_>> {
     let value: Value = serde_json::from_slice(text).ok()?;
     let query = value.get("Query Text")?.as_str()?.as_bytes().to_vec();
     let plan = value.get("Plan").and_then(|plan| Tree { room: MAX_NODES, terms: false }.node(plan, 0));
-    Some(Explained { query: Cow::Owned(query), plan })
+    let triggers = value.get("Triggers").and_then(Value::as_array).into_iter().flatten().map(|told| {
+        let mut trigger = Trigger::default();
+        for (key, value) in told.as_object().into_iter().flatten() {
+            trigger.set(key, value.as_str().unwrap_or(&value.to_string()));
+        }
+        trigger
+    });
+    Some(Explained { query: Cow::Owned(query), plan: plan.map(|plan| setting_off(plan, triggers)) })
+}
+
+/// The first step tells what the statement has set off.
+fn setting_off(mut plan: PlanNode, triggers: impl IntoIterator<Item = Trigger>) -> PlanNode {
+    let mut triggers: Vec<Trigger> = triggers.into_iter().take(MAX_TRIGGERS).collect();
+    if !triggers.is_empty() {
+        let mut written = None;
+        plan.each(&mut |step| written = written.or(step.relation.as_ref().filter(|_| step.writes())));
+        // The plain spelling names the table where there are several.
+        triggers
+            .iter_mut()
+            .for_each(|trigger| trigger.relation = trigger.relation.take().or(written.cloned()));
+        plan.work.get_or_insert_default().triggers = triggers;
+    }
+    plan
+}
+
+/// What is told of triggers, key by key; each begins with its name.
+#[derive(Debug, Default)]
+struct Triggers(Vec<Trigger>);
+
+impl Triggers {
+    fn set(&mut self, key: &str, value: &str) {
+        if key == "Trigger Name" {
+            self.0.push(Trigger::default());
+        }
+        if let Some(trigger) = self.0.last_mut() {
+            trigger.set(key, value);
+        }
+    }
 }
 
 /// The answer to an `EXPLAIN (FORMAT JSON)` of our own, with the terms of its steps.
@@ -146,23 +183,30 @@ fn yaml(rest: &[u8]) -> Option<Explained<'_>> {
     let mut nodes: Vec<(usize, Raw)> = Vec::new();
     // Where the keys of the step stand; those of its workers stand further to the right.
     let mut column = 0;
+    let mut triggers: Option<Triggers> = None;
     for line in plan.lines() {
         let body = line.trim_start();
         let depth = line.len() - body.len();
         let item = body.strip_prefix("- ").unwrap_or(body);
+        if line.trim_end() == "Triggers:" {
+            triggers = Some(Triggers::default());
+        }
         let Some((key, value)) = item.split_once(": ") else { continue };
         let value = value.trim().trim_matches('"');
         if key == "Node Type" {
             nodes.push((depth, Raw::default()));
             column = line.len() - item.len();
         }
-        match nodes.last_mut() {
-            Some((_, raw)) if line.len() - item.len() == column => raw.set(key, value),
-            Some((_, raw)) => raw.worker(key, value),
-            None => {}
+        match (&mut triggers, nodes.last_mut()) {
+            (Some(triggers), _) => triggers.set(key, value),
+            (None, Some((_, raw))) if line.len() - item.len() == column => raw.set(key, value),
+            (None, Some((_, raw))) => raw.worker(key, value),
+            (None, None) => {}
         }
     }
-    Some(Explained { query: Cow::Owned(query.into_bytes()), plan: tree(nodes) })
+    let triggers = triggers.unwrap_or_default().0;
+    let plan = tree(nodes).map(|plan| setting_off(plan, triggers));
+    Some(Explained { query: Cow::Owned(query.into_bytes()), plan })
 }
 
 fn xml(text: &[u8]) -> Option<Explained<'_>> {
@@ -171,6 +215,7 @@ fn xml(text: &[u8]) -> Option<Explained<'_>> {
     let (query, rest) = rest.split_once("</Query-Text>")?;
     let mut nodes: Vec<(usize, Raw)> = Vec::new();
     let (mut depth, mut of_workers) = (0usize, false);
+    let mut triggers: Option<Triggers> = None;
     for piece in rest.split('<').skip(1) {
         let Some((tag, value)) = piece.split_once('>') else { continue };
         match tag {
@@ -180,18 +225,22 @@ fn xml(text: &[u8]) -> Option<Explained<'_>> {
             }
             "/Plan" => depth = depth.saturating_sub(1),
             "Workers" | "/Workers" => of_workers = tag == "Workers",
+            "Triggers" => triggers = Some(Triggers::default()),
             _ if !tag.starts_with('/') && !value.trim().is_empty() => {
                 let (key, value) = (tag.replace('-', " "), unescape(value));
-                match nodes.last_mut() {
-                    Some((_, raw)) if of_workers => raw.worker(&key, &value),
-                    Some((_, raw)) => raw.set(&key, &value),
-                    None => {}
+                match (&mut triggers, nodes.last_mut()) {
+                    (Some(triggers), _) => triggers.set(&key, &value),
+                    (None, Some((_, raw))) if of_workers => raw.worker(&key, &value),
+                    (None, Some((_, raw))) => raw.set(&key, &value),
+                    (None, None) => {}
                 }
             }
             _ => {}
         }
     }
-    Some(Explained { query: Cow::Owned(unescape(query).into_bytes()), plan: tree(nodes) })
+    let triggers = triggers.unwrap_or_default().0;
+    let plan = tree(nodes).map(|plan| setting_off(plan, triggers));
+    Some(Explained { query: Cow::Owned(unescape(query).into_bytes()), plan })
 }
 
 fn unescape(text: &str) -> String {
@@ -303,5 +352,48 @@ mod tests {
             assert_eq!((sort.is_inner(), hash.is_inner()), (false, true), "{text}");
             assert!(sort.rows.is_none_or(|rows| rows == 5.0), "a worker's rows are not the step's: {text}");
         }
+    }
+
+    /// What a statement has set off, in the four spellings; and a condition with a place for a value.
+    #[test]
+    fn four_spellings_of_triggers() {
+        let plain = "Query Text: delete from a\nDelete on a  (cost=1.0..2.0 rows=2 width=4) (actual time=1.0..2.0 rows=0 loops=1)\n  \
+            ->  Index Scan using i on a  (cost=0.0..1.0 rows=1 width=1)\n        Index Cond: (x = $1)\n\
+            Trigger for constraint b_fk: time=1250.500 calls=30\nTrigger keep_sums on a: time=0.5 calls=2";
+        let json = r#"{"Query Text":"delete from a","Plan":{"Node Type":"ModifyTable","Operation":"Delete","Plans":[
+            {"Node Type":"Index Scan","Index Name":"i","Relation Name":"a","Index Cond":"(x = $1)"}]},"Triggers":[
+            {"Trigger Name":"RI_ConstraintTrigger_a_1","Constraint Name":"b_fk","Relation":"a","Time":1250.500,"Calls":30},
+            {"Trigger Name":"keep_sums","Relation":"a","Time":0.5,"Calls":2}]}"#;
+        let yaml = "Query Text: \"delete from a\"\nPlan: \n  Node Type: \"ModifyTable\"\n  Operation: \"Delete\"\n  Plans: \n    \
+            - Node Type: \"Index Scan\"\n      Index Name: \"i\"\n      Relation Name: \"a\"\n      Index Cond: \"(x = $1)\"\nTriggers: \n  \
+            - Trigger Name: \"RI_ConstraintTrigger_a_1\"\n    Constraint Name: \"b_fk\"\n    Relation: \"a\"\n    Time: 1250.500\n    Calls: 30\n  \
+            - Trigger Name: \"keep_sums\"\n    Relation: \"a\"\n    Time: 0.5\n    Calls: 2";
+        let xml = "<explain xmlns=\"http://x\"><Query-Text>delete from a</Query-Text><Plan><Node-Type>ModifyTable</Node-Type>\
+            <Operation>Delete</Operation><Plans><Plan><Node-Type>Index Scan</Node-Type><Index-Name>i</Index-Name>\
+            <Relation-Name>a</Relation-Name><Index-Cond>(x = $1)</Index-Cond></Plan></Plans></Plan><Triggers><Trigger>\
+            <Trigger-Name>RI_ConstraintTrigger_a_1</Trigger-Name><Constraint-Name>b_fk</Constraint-Name><Relation>a</Relation>\
+            <Time>1250.500</Time><Calls>30</Calls></Trigger><Trigger><Trigger-Name>keep_sums</Trigger-Name><Relation>a</Relation>\
+            <Time>0.5</Time><Calls>2</Calls></Trigger></Triggers></explain>";
+        let trigger = |name: &str, constraint: Option<&str>, seconds, calls| Trigger {
+            name: Some(name.into()),
+            constraint: constraint.map(str::to_owned),
+            relation: Some("a".into()),
+            calls,
+            seconds,
+        };
+        let both = [
+            trigger("RI_ConstraintTrigger_a_1", Some("b_fk"), 1.2505, 30.0),
+            trigger("keep_sums", None, 0.0005, 2.0),
+        ];
+        for text in [plain, json, yaml, xml] {
+            let plan = read(text.as_bytes(), |_| true).unwrap().plan.unwrap();
+            let mut triggers = plan.work.unwrap().triggers;
+            // The plain spelling does not tell what the server calls it.
+            triggers[0].name.get_or_insert("RI_ConstraintTrigger_a_1".into());
+            assert_eq!(triggers, both, "{text}");
+            assert_eq!((plan.takes_values, plan.children[0].takes_values), (false, true), "{text}");
+        }
+        let quoted = json.replace("(x = $1)", "((x = '$1') AND (\\\"$1\\\" = 2))");
+        assert!(!read(quoted.as_bytes(), |_| true).unwrap().plan.unwrap().children[0].takes_values);
     }
 }

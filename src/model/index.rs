@@ -133,4 +133,12 @@ impl Index {
         let keys = self.key_columns.and_then(|keys| usize::try_from(keys).ok()).unwrap_or(usize::MAX);
         all.take(keys).collect()
     }
+
+    /// Could a search by these columns, in whatever order, use it? One with a condition is taken to fit: the search for what
+    /// a foreign key points at never looks for nulls, which is what most of them leave out.
+    pub fn finds_by(&self, columns: &[i64]) -> bool {
+        let first: Vec<i64> = self.searched_columns().into_iter().take(columns.len()).collect();
+        // An invalid one is on its way, or has a page of its own.
+        first.len() == columns.len() && columns.iter().all(|column| first.contains(column))
+    }
 }

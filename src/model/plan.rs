@@ -31,6 +31,9 @@ pub struct PlanNode {
     pub temp_written: Option<f64>,
     /// It looks at rows that it then throws away.
     pub filters: bool,
+    /// Its conditions have places for values that were not known when it was planned.
+    #[serde(default)]
+    pub takes_values: bool,
     /// What the step above takes it for: `Outer`, `Inner`, `SubPlan`, `InitPlan`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
@@ -81,12 +84,28 @@ pub struct Work {
     pub heap_fetches: Option<f64>,
     pub workers_planned: Option<f64>,
     pub workers_launched: Option<f64>,
+    /// Of the first step: what the statement has set off.
+    pub triggers: Vec<Trigger>,
+}
+
+/// What a statement has set off, in all its calls.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Trigger {
+    pub name: Option<String>,
+    /// The key that it keeps.
+    pub constraint: Option<String>,
+    pub relation: Option<String>,
+    pub calls: f64,
+    pub seconds: f64,
 }
 
 /// Steps of a plan; a larger one is cut, and its fingerprint is that of what is left.
 pub const MAX_NODES: usize = 2000;
 /// Steps below each other.
 pub const MAX_DEPTH: usize = 100;
+/// Triggers of one statement: there are rarely more on a table.
+pub const MAX_TRIGGERS: usize = 100;
 
 impl PlanNode {
     /// The shape on lines of their own, as deep as they lie: what the fingerprint is made of.
@@ -133,6 +152,11 @@ impl PlanNode {
         self.work.as_deref().and_then(of)
     }
 
+    /// Is it the step that inserts, updates or deletes?
+    pub fn writes(&self) -> bool {
+        ["Insert", "Update", "Delete", "Merge"].contains(&self.kind.as_str())
+    }
+
     pub fn is_inner(&self) -> bool {
         self.place.as_deref() == Some("Inner")
     }
@@ -148,6 +172,18 @@ impl PlanNode {
 
     pub fn steps(&self) -> usize {
         1 + self.children.iter().map(PlanNode::steps).sum::<usize>()
+    }
+
+    /// This step and all below it, each with how many processes do it beside each other.
+    pub fn each_beside<'a>(&'a self, processes: f64, see: &mut impl FnMut(&'a Self, f64)) {
+        see(self, processes);
+        let beside = processes * self.processes_below();
+        self.children.iter().for_each(|child| child.each_beside(beside, see));
+    }
+
+    /// Workers, and whoever gathers what they bring.
+    pub fn processes_below(&self) -> f64 {
+        self.worked(|work| work.workers_launched).map_or(1.0, |workers| workers + 1.0)
     }
 
     /// This step and all below it.

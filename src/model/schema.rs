@@ -148,6 +148,27 @@ noun! {
 }
 
 noun! {
+    /// What the planner knows of several columns of a table together, or of expressions. PostgreSQL.
+    ExtendedStatistics as "statistics", topic "extended_statistics" {
+        id { oid: i64 }
+        // engine: database
+        label {
+            database: Option<Name>,
+            schema: Name,
+            statistics: Name,
+            table: Name,
+        }
+        about {
+            table_oid: i64,
+            /// Column numbers, `1 2`.
+            columns: Name,
+            /// Letters as the server writes an array: `d` distinct values, `f` dependencies, `m` common values, `e` expressions.
+            kinds: Name,
+        }
+    }
+}
+
+noun! {
     /// A key or check of a table.
     Constraint as "constraint", topic "constraints" {
         id { oid: i64 }
@@ -232,5 +253,12 @@ noun! {
             /// Row security is on for its table.
             is_enabled: bool,
         }
+    }
+}
+
+impl Constraint {
+    pub fn column_numbers(&self) -> Vec<i64> {
+        let columns = self.columns.as_deref().unwrap_or_default().trim_matches(['{', '}']);
+        columns.split(',').filter_map(|number| number.parse().ok()).collect()
     }
 }

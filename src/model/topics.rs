@@ -97,6 +97,7 @@ topics! {
     ScheduledEvents(ScheduledEvent),
     Columns(Column),
     ColumnStatistics(ColumnStatistics),
+    ExtendedStatistics(ExtendedStatistics),
     Constraints(Constraint),
     Partitions(Partitioning),
     Policies(Policy),

@@ -68,8 +68,8 @@ impl Rule for IndexMissingOnForeignKey {
         let mut databases = HashMap::new();
         keys.filter_map(move |(scope, key)| {
             let known = databases.entry(scope).or_insert_with(|| Known::of(scope, seen));
-            let columns = numbers(key.columns.as_deref()?);
-            if known.is_served(key.table_oid, &columns) {
+            let columns = key.column_numbers();
+            if columns.is_empty() || known.is_served(key.table_oid, &columns) {
                 return None;
             }
             let harmful = |deleted: &Deleted<'_>| {
@@ -88,11 +88,6 @@ impl Rule for IndexMissingOnForeignKey {
 /// no script of three lines.
 fn is_own_foreign_key(key: &Constraint) -> bool {
     &*key.kind == "f" && key.parent_oid.unwrap_or_default() == 0 && key.is_enforced != Some(false)
-}
-
-/// `{1,2}` as the server writes an array.
-fn numbers(array: &str) -> Vec<i64> {
-    array.trim_matches(['{', '}']).split(',').filter_map(|number| number.parse().ok()).collect()
 }
 
 fn size(table: &Table) -> f64 {
@@ -138,14 +133,8 @@ impl<'a> Known<'a> {
         }
     }
 
-    /// Is there an index that a search by these columns could use? One with a condition is taken to fit: the search
-    /// never looks for nulls, which is what most of them leave out.
     fn is_served(&self, table: i64, columns: &[i64]) -> bool {
-        self.indexes.get(&table).into_iter().flatten().any(|index| {
-            let first: Vec<i64> = index.searched_columns().into_iter().take(columns.len()).collect();
-            // An invalid one is on its way, or has a page of its own.
-            first.len() == columns.len() && columns.iter().all(|column| first.contains(column))
-        })
+        self.indexes.get(&table).into_iter().flatten().any(|index| index.finds_by(columns))
     }
 
     /// In each stretch, the longest first.

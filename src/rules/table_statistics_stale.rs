@@ -1,5 +1,5 @@
 use crate::config::Span;
-use crate::model::{Confidence, Finding, Fix, Flavour, Name, Severity, Stretch, Table, Topic, Unit, evidence};
+use crate::model::{Confidence, Finding, Flavour, Name, Severity, Stretch, Table, Topic, Unit, evidence};
 use crate::rule::autovacuum::{self, Limits, Work};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
@@ -108,17 +108,7 @@ fn finding(stretch: &Stretch, table: &Table, limit: f64, at: f64) -> Finding {
             ("window_seconds", json!(stretch.seconds.round())),
         ]),
         advice: "Analyse the table, then find out why nobody did.".into(),
-        fix: Some(Fix {
-            sql: vec![
-                script::patience(2),
-                format!("ANALYZE {};", script::qualified(&table.schema, &table.table)),
-            ],
-            rollback: Vec::new(),
-            lock: "SHARE UPDATE EXCLUSIVE on the table".into(),
-            blocks: "vacuum and schema changes of this table; no reads, no writes".into(),
-            transactional: true,
-            caution: "Reads a sample of the table. Plans may change, mostly for the better. There is nothing to take back.".into(),
-        }),
+        fix: Some(script::analyze(&table.schema, &table.table)),
         confidence: Confidence::Estimated,
     }
 }

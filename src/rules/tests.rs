@@ -2,6 +2,7 @@
 //! The servers are in `made_up`; nothing here asks a real one.
 
 mod collations;
+mod estimates;
 mod index_bloated;
 mod index_duplicate;
 mod index_invalid;
@@ -34,6 +35,7 @@ use crate::model::{Fix, Flavour};
 use crate::rule::Word;
 use crate::script;
 use collations::{JOIN, joined};
+use estimates::{cascades, changed, generic, pairs, rereads_kept, unforeseen};
 use index_bloated::bloated;
 use index_duplicate::twins;
 use index_invalid::broken;
@@ -100,9 +102,15 @@ fn worlds(id: &str) -> (World, World) {
             (longer(json!({}), json!({})), longer(json!({}), json!({"columns": "3 2"})))
         }
         "index-unused" => (unused(30.0, json!({})), unused(30.0, json!({"size_bytes": 1000}))),
+        "plan-correlated-columns" => (pairs(100), pairs(1_000)),
         "plan-disk-sort" => (shows(sorts(4_096)), shows(sorts(4_095))),
+        "plan-generic-worse" => (generic("(customer = $1)"), generic("(customer = 1)")),
         "plan-hash-batches" => (shows(batches(2)), shows(batches(1))),
         "plan-inner-sequential-scan" => (shows(rereads(100)), shows(rereads(99))),
+        "plan-materialise-reread" => (rereads_kept(100), rereads_kept(99)),
+        "plan-misestimate" => (changed(200_000), changed(199_999)),
+        "plan-nested-loop" => (unforeseen(15_000), unforeseen(9_999)),
+        "plan-trigger-time" => (cascades(1_000.0), cascades(999.0)),
         "replication-lagging" => (lagging(60.0), lagging(59.0)),
         "replication-stopped" => (stopped(json!({"applying": 0})), stopped(json!({}))),
         "replication-slot-retains" => (slot(json!({})), slot(json!({"active": 1}))),

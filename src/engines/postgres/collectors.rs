@@ -32,6 +32,7 @@ collectors! {
     HostRules            Rare  Server   Rows       "host_rules"            ["host_rules"];
     Columns              Rare  Database Rows       "columns"               ["columns"];
     ColumnStatistics     Rare  Database Rows       "column_statistics"     ["column_statistics.advise" "column_statistics"];
+    ExtendedStatistics   Rare  Database Rows       "extended_statistics"   ["extended_statistics"];
     Constraints          Rare  Database Rows       "constraints"           ["constraints"];
     Partitions           Rare  Database Rows       "partitions"            ["partitions"];
     Policies             Rare  Database Rows       "policies"              ["policies"];

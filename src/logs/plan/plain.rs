@@ -1,13 +1,14 @@
 //! The plain spelling of plans, which tells by indentation what belongs to what.
 
 use super::step::{JOINS, KIB, Raw};
-use super::tree;
-use crate::model::plan::PlanNode;
+use super::{setting_off, tree};
+use crate::model::plan::{PlanNode, Trigger};
 
 pub fn plain(text: &str) -> Option<PlanNode> {
     let mut nodes: Vec<(usize, Raw)> = Vec::new();
     // Above the first step of a subquery stands which it is.
     let mut place = None;
+    let mut triggers = Vec::new();
     for line in text.lines() {
         let body = line.trim_start();
         let depth = line.len() - body.len();
@@ -19,6 +20,8 @@ pub fn plain(text: &str) -> Option<PlanNode> {
             let mut raw = plain_node(head, costs);
             raw.node.place = place.take().map(str::to_owned);
             nodes.push((if nodes.is_empty() { 0 } else { depth + 1 }, raw));
+        } else if let Some(trigger) = trigger(body) {
+            triggers.push(trigger);
         } else if let Some(of) = subquery(body) {
             place = Some(of);
         } else if let Some((_, raw)) = nodes.last_mut() {
@@ -27,7 +30,28 @@ pub fn plain(text: &str) -> Option<PlanNode> {
     }
     tree(nodes).map(|mut root| {
         take_places(&mut root);
-        root
+        setting_off(root, triggers)
+    })
+}
+
+/// `Trigger for constraint notes_order_fkey on orders: time=1.250 calls=300`, `Trigger keep_sums: time=…`
+fn trigger(line: &str) -> Option<Trigger> {
+    let (named, told) = line.strip_prefix("Trigger ")?.rsplit_once(": time=")?;
+    let (named, relation) = match named.rsplit_once(" on ") {
+        Some((named, relation)) => (named, Some(relation)),
+        None => (named, None),
+    };
+    let (name, constraint) = match named.split_once("for constraint ") {
+        Some((name, constraint)) => (name.trim_end(), Some(constraint)),
+        None => (named, None),
+    };
+    let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    Some(Trigger {
+        name: text(name),
+        constraint: constraint.and_then(text),
+        relation: relation.and_then(text),
+        calls: behind(told, "calls=")?,
+        seconds: leading(told)? / 1e3,
     })
 }
 

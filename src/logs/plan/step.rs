@@ -1,6 +1,6 @@
 //! One step of a plan as it is read, word by word, whatever the spelling.
 
-use crate::model::plan::{PlanNode, Work};
+use crate::model::plan::{PlanNode, Trigger, Work};
 
 /// What a node says before it is settled.
 #[derive(Debug, Default)]
@@ -52,7 +52,10 @@ impl Raw {
             "Shared Hit Blocks" => node.buffers_hit = number(),
             "Shared Read Blocks" => node.buffers_read = number(),
             "Temp Written Blocks" => node.temp_written = number(),
-            "Filter" => node.filters = true,
+            "Filter" => {
+                node.filters = true;
+                node.takes_values |= takes_values(value);
+            }
             "Parent Relationship" => node.place = name().filter(|place| PLACES.contains(&place.as_str())),
             _ => self.work(key, value),
         }
@@ -64,6 +67,7 @@ impl Raw {
         let bytes = || number().map(|kibibytes| kibibytes * KIB);
         let work = &mut self.work;
         match key {
+            "Index Cond" | "Recheck Cond" => self.node.takes_values |= takes_values(value),
             "Sort Space Used" => {
                 self.sorted.0 = bytes();
                 self.sort();
@@ -198,6 +202,28 @@ const KINDS: &[&str] = &[
     "Limit",
     "Hash",
 ];
+
+/// Has a condition a place for a value, `$1`? What stands between quotes is a text or a name.
+fn takes_values(condition: &str) -> bool {
+    let bare = condition.split('\'').step_by(2).flat_map(|piece| piece.split('"').step_by(2));
+    let mut places = bare.flat_map(|piece| piece.split('$').skip(1));
+    places.any(|place| place.starts_with(|first: char| first.is_ascii_digit()))
+}
+
+impl Trigger {
+    /// What one of them tells, in the words of all spellings but the plain one.
+    pub fn set(&mut self, key: &str, value: &str) {
+        let number = || value.parse::<f64>().ok().filter(|number| number.is_finite()).unwrap_or_default();
+        match key {
+            "Trigger Name" => self.name = Some(value.to_owned()),
+            "Constraint Name" => self.constraint = Some(value.to_owned()),
+            "Relation" => self.relation = Some(value.to_owned()),
+            "Time" => self.seconds = number() / 1e3,
+            "Calls" => self.calls = number(),
+            _ => {}
+        }
+    }
+}
 
 fn is_known(kind: &str) -> bool {
     KINDS.contains(&kind)

@@ -11,13 +11,13 @@ use std::sync::Arc;
 
 /// A plan as auto_explain writes it, in a run of two seconds.
 fn shown(at: f64, plan: &Value) -> Shown {
-    let text = json!({"Query Text": "select 1", "Plan": plan}).to_string();
+    let text = json!({"Query Text": "select 1", "Plan": plan, "Triggers": plan["Triggers"]}).to_string();
     let plan = plan::read(text.as_bytes(), |_| true).unwrap().plan.unwrap();
     Shown { key: key(), at, runs: 1.0, seconds: 2.0, plan: Arc::new(plan) }
 }
 
 /// The log has been read for two hours, and has shown these in the last minute.
-fn shows_of(text: &str, table: Value, shown: Vec<Shown>) -> World {
+pub fn shows_of(text: &str, table: Value, shown: Vec<Shown>) -> World {
     let mut world = shop_with(text, json!({}), scan("(customer = $1)"), table, Vec::new());
     world.plans = Plans::default();
     world.plans.logged.hear(Vec::new(), -7_200.0);
@@ -28,7 +28,11 @@ fn shows_of(text: &str, table: Value, shown: Vec<Shown>) -> World {
             json!({"setting": name, "value": value, "context": "user", "source": "default", "value_type": "integer"}),
         )
     };
-    let settings = vec![setting("max_parallel_workers", "2"), setting("max_worker_processes", "8")];
+    let settings = vec![
+        setting("max_parallel_workers", "2"),
+        setting("max_worker_processes", "8"),
+        setting("default_statistics_target", "100"),
+    ];
     world.now = together([
         world.now.clone(),
         snapshot::<LogEvent>(100.0, Scope::Server, vec![event]),
@@ -37,7 +41,7 @@ fn shows_of(text: &str, table: Value, shown: Vec<Shown>) -> World {
     world
 }
 
-fn thrice(plan: &Value) -> Vec<Shown> {
+pub fn thrice(plan: &Value) -> Vec<Shown> {
     [-60.0, -40.0, -20.0].map(|at| shown(at, plan)).to_vec()
 }
 
@@ -69,12 +73,12 @@ pub fn rereads(loops: u64) -> Value {
     json!({"Node Type": "Nested Loop", "Actual Rows": loops, "Actual Loops": 1, "Plans": [scan_of("customers"), scan]})
 }
 
-fn scan_of(table: &str) -> Value {
+pub fn scan_of(table: &str) -> Value {
     json!({"Node Type": "Seq Scan", "Relation Name": table, "Parent Relationship": "Outer", "Actual Rows": 9, "Actual Loops": 1})
 }
 
-const NAME: &str = "statement 00000000000000aa (select * from orders where customer = ?)";
-const WHEN: &str = "in 3 of the last 3 slow runs that the log has shown, the newest of 2.0 s";
+pub const NAME: &str = "statement 00000000000000aa (select * from orders where customer = ?)";
+pub const WHEN: &str = "in 3 of the last 3 slow runs that the log has shown, the newest of 2.0 s";
 
 #[test]
 fn what_goes_through_files_asks_for_memory() {

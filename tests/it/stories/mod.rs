@@ -1,6 +1,7 @@
 //! Every page of the handbook on a real server: provoke → the finding appears → run its fix → it resolves →
 //! run its rollback → it returns.
 
+mod estimates;
 mod health;
 mod index_duplicate;
 mod index_unused;

@@ -13,7 +13,7 @@ const SHOP: &str = "
     insert into notes select n, n from generate_series(1, 20000) n";
 
 /// A few seconds make a habit here, and a few more make it past.
-fn rules(pages: &[&str], own: &str) -> String {
+pub fn rules(pages: &[&str], own: &str) -> String {
     let one = |page: &&str| {
         let habit = "habit = { min_seconds = 0.0005, min_times = 2.0, max_age = \"20s\" }";
         format!("[rules.{page}]\n{habit}\n{own}\n")
@@ -21,7 +21,7 @@ fn rules(pages: &[&str], own: &str) -> String {
     pages.iter().map(one).collect()
 }
 
-const SETTINGS: [(&str, &str); 8] = [
+pub const SETTINGS: [(&str, &str); 8] = [
     ("session_preload_libraries", "auto_explain"),
     ("auto_explain.log_min_duration", "1ms"),
     ("auto_explain.log_analyze", "on"),
