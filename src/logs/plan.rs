@@ -13,6 +13,10 @@ use serde_json::Value;
 use std::borrow::Cow;
 use step::Raw;
 
+/// Lines that may be the first of a plan, of which the text before them is no statement after all. A plan has as many
+/// such lines as it has steps, and each time all before it is read.
+const MAX_GUESSES: usize = 20;
+
 /// A plan, and the statement that it is for.
 #[derive(Debug)]
 pub struct Explained<'a> {
@@ -35,17 +39,22 @@ pub fn read<'a>(text: &'a [u8], mut is_whole: impl FnMut(&[u8]) -> bool) -> Opti
     if rest.starts_with(b"\"") && memchr::memmem::find(rest, b"\nPlan: ").is_some() {
         return yaml(rest);
     }
-    let mut at = 0;
-    loop {
+    let (mut at, mut guesses) = (0, 0);
+    while guesses < MAX_GUESSES {
         let newline = memchr::memchr(b'\n', rest.get(at..)?)?;
         at += newline + 1;
         let line = rest.get(at..)?.split(|b| *b == b'\n').next()?;
         let query = rest.get(..at - 1)?;
-        if memchr::memmem::find(line, b"  (cost=").is_some() && is_whole(query) {
+        if memchr::memmem::find(line, b"  (cost=").is_none() {
+            continue;
+        }
+        guesses += 1;
+        if is_whole(query) {
             let plan = plain(&String::from_utf8_lossy(rest.get(at..)?));
             return Some(Explained { query: Cow::Borrowed(query), plan });
         }
     }
+    None
 }
 
 fn json(text: &[u8]) -> Option<Explained<'_>> {
@@ -288,6 +297,19 @@ mod tests {
             (Some(30.0), Some(3.0), Some(7722.0), true)
         );
         assert_eq!(plan.seconds, Some(0.0512));
+    }
+
+    /// Of a statement that cannot be read each step of its plan could be the first.
+    #[test]
+    fn the_end_of_a_statement_is_not_looked_for_without_end() {
+        let step = "  ->  Seq Scan on orders  (cost=0.00..1.00 rows=1 width=4)\n";
+        let text = format!("Query Text: select '\n{}", step.repeat(10_000));
+        let mut looked_at = 0;
+        let read = read(text.as_bytes(), |query| {
+            looked_at += query.len();
+            false
+        });
+        assert!(read.is_none() && looked_at < text.len(), "{looked_at} of {}", text.len());
     }
 
     #[test]

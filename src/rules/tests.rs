@@ -9,7 +9,7 @@ mod index_invalid;
 mod index_missing_on_foreign_key;
 mod index_redundant_prefix;
 mod index_unused;
-mod logged;
+pub(crate) mod logged;
 mod logs;
 pub(crate) mod made_up;
 pub(crate) mod plans;

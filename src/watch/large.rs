@@ -1,15 +1,21 @@
 //! The largest server that we promise to watch, read whole: how long all pages take, told and not asserted.
 //! `cargo test --release --lib -- watch::large --nocapture`
 
-use crate::model::{Column, Index, Scope, Statement, Table, Topic, Window};
+use crate::logs::plan;
+use crate::model::plan::{MAX_DEPTH, MAX_NODES};
+use crate::model::{Column, Index, Scope, Session, Statement, Table, Topic, Window};
+use crate::plans::logged::Shown;
+use crate::rule::Word;
 use crate::rules::Handbook;
+use crate::rules::tests::logged::shows_of;
 use crate::rules::tests::made_up::*;
-use crate::rules::tests::plans::{orders, scan, steps};
+use crate::rules::tests::plans::{LOOKUP, key, orders, scan, steps};
 use crate::sql::Digest;
 use crate::texts::Known;
 use crate::workload::Key;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::cmp::Reverse;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const STATEMENTS: i64 = 20_000;
@@ -78,14 +84,15 @@ fn all_pages_over_a_large_server() {
     let reading = world.read();
     eprintln!("20,000 statements, 10,000 tables, 30,000 indexes, 200 plans: {:?}", began.elapsed());
     assert!(reading.words.len() > 5, "{}", reading.words.len());
-    // Unoptimised they say little, and take a while.
-    if !cfg!(debug_assertions) {
-        each_page(&world);
-    }
+    each_page(&world);
 }
 
 /// The dearest of them, each read alone, without what is asked in any case.
 fn each_page(world: &World) {
+    // Unoptimised they say little, and take a while.
+    if cfg!(debug_assertions) {
+        return;
+    }
     let alone = |id: &str| {
         let others = Handbook::IDS.iter().filter(|other| **other != id).map(ToString::to_string);
         let handbook = Handbook { skip: others.collect(), ..Handbook::default() };
@@ -101,15 +108,79 @@ fn each_page(world: &World) {
     pages.iter().take(8).for_each(|(took, id)| eprintln!("  {id}: {took:?}"));
 }
 
+const STEPS: usize = 10_000;
+
+fn timed<T>(what: &str, of: impl FnOnce() -> T) -> T {
+    let began = Instant::now();
+    let made = of();
+    eprintln!("{what}: {:?}", began.elapsed());
+    made
+}
+
+/// Every kind of step that a page has something to say of, over as many tables.
+fn step(nth: usize) -> Value {
+    let of_run = json!({"Actual Rows": 1_000, "Actual Loops": 10, "Actual Total Time": 1.0, "Relation Name": format!("t{}", nth % 1_000)});
+    let own = match nth % 6 {
+        0 => json!({"Node Type": "Sort", "Sort Space Used": 8_192, "Sort Space Type": "Disk"}),
+        1 => json!({"Node Type": "Hash", "Hash Batches": 8, "Peak Memory Usage": 4_096}),
+        2 => json!({"Node Type": "Index Only Scan", "Index Name": "i1", "Heap Fetches": 90_000}),
+        3 => {
+            json!({"Node Type": "Bitmap Heap Scan", "Lossy Heap Blocks": 90_000, "Rows Removed by Index Recheck": 90_000,
+            "Plans": [{"Node Type": "Bitmap Index Scan", "Index Name": "i1"}]})
+        }
+        4 => {
+            json!({"Node Type": "Foreign Scan", "Filter": "(f(note) = 1)", "Rows Removed by Filter": 90_000})
+        }
+        _ => with(scan("(lower(note) = $1)"), json!({"Relation Name": format!("t{}", nth % 1_000)})),
+    };
+    with(of_run, own)
+}
+
 #[test]
 fn a_plan_of_ten_thousand_steps() {
-    let steps: Vec<_> = (0..9_999)
-        .map(|nth| with(scan("(customer = $1)"), json!({"Relation Name": format!("p{nth}")})))
-        .collect();
-    let text = json!([{"Plan": {"Node Type": "Append", "Plans": steps}}]).to_string();
-    let began = Instant::now();
-    let plan = crate::logs::plan::asked(text.as_bytes()).unwrap();
-    let fingerprint = plan.fingerprint();
-    eprintln!("10,000 steps, {} bytes: {:?}", text.len(), began.elapsed());
-    assert_eq!((plan.steps(), plan.fingerprint()), (crate::model::plan::MAX_NODES, fingerprint));
+    let root = json!({"Node Type": "Append", "Actual Rows": 1, "Actual Loops": 1, "Plans": (1..STEPS).map(step).collect::<Vec<_>>()});
+    let asked = json!([{"Plan": root}]).to_string();
+    let plan = timed(&format!("10,000 steps, {} bytes, read", asked.len()), || {
+        plan::asked(asked.as_bytes()).unwrap()
+    });
+    let fingerprint = timed("  its fingerprint", || plan.fingerprint());
+    assert_eq!((plan.steps(), plan.fingerprint()), (MAX_NODES, fingerprint));
+
+    let logged = json!({"Query Text": "select 1", "Plan": root}).to_string();
+    let read = || plan::read(logged.as_bytes(), |_| true).unwrap().plan.unwrap();
+    let run = Arc::new(timed("  read as a log shows it", read));
+    let shown = |at: f64| Shown { key: key(), at, runs: 1.0, seconds: 2.0, plan: run.clone() };
+    let mut world = shows_of(LOOKUP, json!({}), [-60.0, -40.0, -20.0].map(shown).to_vec());
+    let sessions = snapshot::<Session>(600.0, Scope::Server, Vec::new());
+    world.now = together([world.now.clone(), catalogue(), sessions]);
+    world.plans.learn(key(), Ok(plan), 0.0);
+    let reading = timed("  all pages", || world.read());
+    each_page(&world);
+    let about_plans =
+        |word: &&Word| matches!(word, Word::Finding(finding) if finding.rule.starts_with("plan-"));
+    assert!(reading.words.iter().filter(about_plans).count() > 1, "{:?}", reading.words);
+}
+
+/// However deep the steps lie, nothing goes down after them without end.
+#[test]
+fn a_plan_of_steps_below_each_other() {
+    let line =
+        |nth: usize| format!("{}->  Sort  (cost=1.00..2.00 rows=5 width=4)\n", " ".repeat(2 + 6 * nth));
+    let lines: String = (0..1_000).map(line).collect();
+    let plain = format!("Query Text: select 1\nLimit  (cost=1.00..2.00 rows=5 width=4)\n{lines}");
+    let (open, close) = ("<Plan><Node-Type>Sort</Node-Type><Plans>", "</Plans></Plan>");
+    let xml = format!(
+        "<explain><Query-Text>select 1</Query-Text>{}{}</explain>",
+        open.repeat(STEPS),
+        close.repeat(STEPS)
+    );
+    for text in [plain, xml] {
+        let read = || plan::read(text.as_bytes(), |_| true).unwrap().plan.unwrap();
+        let plan = timed(&format!("one below the other, {} bytes", text.len()), read);
+        assert_eq!(plan.steps(), MAX_DEPTH);
+        assert_ne!(plan.fingerprint(), plan.children[0].fingerprint());
+    }
+    let json =
+        format!("{}{{}}{}", r#"{"Query Text": "", "Plan": {"Plans": ["#.repeat(STEPS), "]}}".repeat(STEPS));
+    assert!(plan::read(json.as_bytes(), |_| true).is_none());
 }

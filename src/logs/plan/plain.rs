@@ -86,7 +86,7 @@ fn plain_node(head: &str, costs: &str) -> Raw {
         Some((kind, index)) => (kind, Some(index)),
         None => (head, None),
     };
-    for word in ["Parallel", "Partial", "Finalize"] {
+    for word in ["Parallel", "Async", "Partial", "Finalize"] {
         if let Some(rest) = kind.strip_prefix(word).and_then(|rest| rest.strip_prefix(' ')) {
             raw.parallel = word == "Parallel";
             raw.partial = word.to_owned();
