@@ -68,6 +68,7 @@ cost! {
     tmp_tables = |row| known(row.tmp_tables);
     tmp_disk_tables = |row| known(row.tmp_disk_tables);
     full_joins = |row| known(row.full_joins);
+    range_checks = |row| known(row.range_checks);
     spilled_bytes = |row| known(row.temp_written_bytes);
     wal_bytes = |row| known(row.wal_bytes);
     wal_full_images = |row| known(row.wal_full_images);

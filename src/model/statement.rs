@@ -57,6 +57,8 @@ noun! {
             tmp_disk_tables: Option<Total<Count>>,
             /// Joins that read a whole table for each row, for want of an index. MySQL and MariaDB only.
             full_joins: Option<Total<Count>>,
+            /// Joins that look for a usable index anew for each row. MySQL and MariaDB only.
+            range_checks: Option<Total<Count>>,
             /// Times it read its first table from end to end. MySQL and MariaDB only.
             full_scans: Option<Total<Count>>,
             /// Rows it sorted. MySQL and MariaDB only.

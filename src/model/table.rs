@@ -26,6 +26,9 @@ noun! {
             last_written: Option<Timestamp>,
             is_partition: bool,
             parent_oid: Option<i64>,
+            /// Of a partitioned table: the numbers of the columns that tell where a row belongs, 0 for an expression. PostgreSQL
+            /// only.
+            partition_key: Option<Name>,
             /// Storage parameters, `name=value`, comma-joined.
             options: Option<Name>,
             row_security: Option<bool>,

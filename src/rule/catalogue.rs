@@ -40,7 +40,7 @@ impl<'a> Catalogue<'a> {
         let mut oids = HashSet::new();
         for table in known.all_tables.iter().filter(|table| names.contains(&*table.table)) {
             known.tables.entry(&table.table).or_default().push(table);
-            oids.insert(table.oid);
+            oids.extend([Some(table.oid), table.parent_oid].into_iter().flatten());
         }
         if oids.is_empty() {
             return known;
@@ -83,6 +83,16 @@ impl<'a> Catalogue<'a> {
             [table] => Some(table),
             _ => None,
         }
+    }
+
+    /// The table whose partition this one is.
+    pub fn parent(&self, partition: &Table) -> Option<&'a Table> {
+        self.all_tables.iter().find(|table| Some(table.oid) == partition.parent_oid)
+    }
+
+    pub fn partitions(&self, parent: &Table) -> impl Iterator<Item = &'a Table> {
+        let parent = parent.oid;
+        self.all_tables.iter().filter(move |table| table.parent_oid == Some(parent))
     }
 
     pub fn column(&self, table: &Table, name: &str) -> Option<&'a Column> {

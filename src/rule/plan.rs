@@ -9,10 +9,10 @@ use super::statement::{self, Ran};
 use crate::config::{ByteSize, Span};
 use crate::model::plan::PlanNode;
 use crate::model::question::Question;
-use crate::model::{Finding, Flavour, InTopic, Name, Scope, Table, Topic};
+use crate::model::{Column, Finding, Flavour, InTopic, Name, Scope, Table, Topic};
 use crate::plans::History;
 use crate::rule::Word;
-use crate::sql::shape::{self, Shape};
+use crate::sql::shape::{self, Shape, Wrap};
 use crate::sql::{self, Dialect};
 use crate::workload::{Cost, Sum};
 use std::collections::{BTreeSet, HashMap};
@@ -182,9 +182,7 @@ impl Wasteful {
             let table = known
                 .table(node.relation.as_deref()?)
                 .filter(|table| !table.is_partition && &*table.kind == "r")?;
-            // Of one worker, and there are rarely more than three.
-            let workers = if node.strategy.as_deref() == Some("Parallel") { 3.0 } else { 1.0 };
-            let expected = node.rows_expected? * workers;
+            let expected = node.rows_expected? * sharing(node);
             let is_large = size(table) >= self.min_bytes.get() as f64;
             let is_selective = expected <= self.max_share * live_rows(table)?;
             let is_read = touched >= self.min_read * size(table);
@@ -194,6 +192,11 @@ impl Wasteful {
         planned.plan.each(&mut |node| found.extend(waste(node)));
         found
     }
+}
+
+/// How many share a step of a plan, at most: what the planner expects is of one worker, and there are rarely more than three.
+pub fn sharing(step: &PlanNode) -> f64 {
+    if step.strategy.as_deref() == Some("Parallel") { 3.0 } else { 1.0 }
 }
 
 /// A read of a whole large table for few of its rows.
@@ -212,6 +215,21 @@ pub fn tests_of(node: &PlanNode, condition: &str) -> Shape {
     let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     let text = format!("select * from {} {} where {condition}", quoted(table), quoted(alias));
     shape::read(Dialect::Postgres, &text)
+}
+
+/// What hides a column from whoever looks for its values; none for a cast between types whose values are stored alike.
+pub fn hiding(column: &Column, wrapped: &[Wrap]) -> Option<String> {
+    wrapped.iter().find_map(|wrap| match wrap {
+        Wrap::Function(name) => Some(format!("the function {name}")),
+        Wrap::Cast(to) if !(is_text(&column.data_type) && is_text(to)) => Some(format!("a cast to {to}")),
+        Wrap::Operator(operator) => Some(format!("the operator {operator}")),
+        Wrap::Cast(_) | Wrap::Collation(_) => None,
+    })
+}
+
+pub fn is_text(data_type: &str) -> bool {
+    let texts = ["text", "varchar", "character", "bpchar", "char", "name", "citext"];
+    texts.iter().any(|name| data_type.starts_with(name))
 }
 
 /// As a sentence names a step.

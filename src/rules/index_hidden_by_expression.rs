@@ -94,23 +94,9 @@ fn hidden(known: &Catalogue<'_>, planned: &Planned<'_>, waste: &Waste<'_>) -> Op
     }
     tests.uses.iter().filter(narrows).find_map(|used| {
         let (column, index) = served(used)?;
-        let what = hiding(column, &used.wrapped)?;
+        let what = plan::hiding(column, &used.wrapped)?;
         Some(finding(known, planned, waste, column, &index.full_name(), &what, &used.wrapped))
     })
-}
-
-/// What hides the column; none for a cast between types that are one to an index.
-fn hiding(column: &Column, wrapped: &[Wrap]) -> Option<String> {
-    wrapped.iter().find_map(|wrap| match wrap {
-        Wrap::Function(name) => Some(format!("the function {name}")),
-        Wrap::Cast(to) if !(is_text(&column.data_type) && is_text(to)) => Some(format!("a cast to {to}")),
-        Wrap::Operator(operator) => Some(format!("the operator {operator}")),
-        Wrap::Cast(_) | Wrap::Collation(_) => None,
-    })
-}
-
-fn is_text(data_type: &str) -> bool {
-    ["text", "varchar", "character", "bpchar", "char", "name", "citext"].iter().any(|name| data_type.starts_with(name))
 }
 
 fn finding(
@@ -165,7 +151,7 @@ fn on_function(known: &Catalogue<'_>, waste: &Waste<'_>, column: &Column, wrappe
     let [function] = functions.as_slice() else { return None };
     let is_plain = wrapped.iter().all(|wrap| match wrap {
         Wrap::Function(_) => true,
-        Wrap::Cast(to) => is_text(to) && is_text(&column.data_type),
+        Wrap::Cast(to) => plan::is_text(to) && plan::is_text(&column.data_type),
         _ => false,
     });
     (is_plain && INDEXABLE.contains(function)).then(|| {

@@ -45,7 +45,7 @@ use index_unused::unused;
 use logged::{batches, rereads, shows, sorts};
 use logs::{cancelled, complaining, connecting, deadlocked, failing};
 use made_up::*;
-use plans::{flipped, with_index, without_index};
+use plans::{flipped, partitioned, with_index, without_index};
 use programs::{called, kept_by, scheduled};
 use reads::{
     BY_CODE, COUNT, LIST, POLL, alternatives, converted, counting, hidden, lists, paging, polls, walks,
@@ -62,7 +62,8 @@ use session_blocking::blocked;
 use session_idle_in_transaction::idle;
 use session_metadata_lock::queued;
 use statements::{
-    compiled, dominant, examines, fails, joins, logs, planned, regressed, returns, spills, tables_on_disk,
+    chooses, compiled, dominant, examines, fails, joins, logs, planned, regressed, returns, spills,
+    tables_on_disk,
 };
 use table_key_exhaustion::used;
 use table_wraparound::aged;
@@ -111,6 +112,9 @@ fn worlds(id: &str) -> (World, World) {
         "plan-misestimate" => (changed(200_000), changed(199_999)),
         "plan-nested-loop" => (unforeseen(15_000), unforeseen(9_999)),
         "plan-trigger-time" => (cascades(1_000.0), cascades(999.0)),
+        "plan-partitions-not-pruned" => {
+            (partitioned("(date(placed) = $1)", json!({})), partitioned("(placed = $1)", json!({})))
+        }
         "replication-lagging" => (lagging(60.0), lagging(59.0)),
         "replication-stopped" => (stopped(json!({"applying": 0})), stopped(json!({}))),
         "replication-slot-retains" => (slot(json!({})), slot(json!({"active": 1}))),
@@ -138,6 +142,7 @@ fn worlds(id: &str) -> (World, World) {
         "statement-dominant" => (dominant(90.0), dominant(9.0)),
         "statement-errors" => (fails(100), fails(99)),
         "statement-full-join" => (joins(1_000), joins(499)),
+        "statement-range-checked" => (chooses(1_000), chooses(499)),
         "statement-jit-overhead" => (compiled(10.0), compiled(7.0)),
         "statement-plan-flipped" => (flipped(100.0, 0.001), flipped(29.0, 0.001)),
         "statement-planning-dominates" => (planned(15.0), planned(4.0)),

@@ -9,12 +9,20 @@ const SHOP: &str = "
     create table people (id int primary key, email text, phone text, sort text);
     insert into people select n, 'User' || n || '@example.com', '+49' || n, case when n <= 600 then 'old' else 'new' end
       from generate_series(1, 60000) n;
-    create index people_email on people (email)";
+    create index people_email on people (email);
+    create table visits (at timestamp not null, who int) partition by range (at);
+    create table visits_1 partition of visits for values from ('2026-01-01') to ('2026-02-01');
+    create table visits_2 partition of visits for values from ('2026-02-01') to ('2026-03-01');
+    create table visits_3 partition of visits for values from ('2026-03-01') to ('2026-04-01');
+    create table visits_4 partition of visits for values from ('2026-04-01') to ('2026-05-01');
+    insert into visits select timestamp '2026-01-01' + n * interval '2 min', n from generate_series(1, 80000) n";
 
 /// Spans that fit a test, and amounts that fit a small machine.
 const PAGES: &str = "
     [rules.index-hidden-by-expression]
     min_window = \"10s\"
+    min_bytes = \"1MiB\"
+    [rules.plan-partitions-not-pruned]
     min_bytes = \"1MiB\"
     [rules.statement-or-across-columns]
     min_window = \"10s\"
@@ -77,6 +85,7 @@ async fn questions_that_only_other_words_can_mend() {
     let asked = [
         keeps_asking(&story, "select id, email from people order by id limit 10 offset 50000", 100),
         keeps_asking(&story, "select count(*) from people", 100),
+        keeps_asking(&story, "select count(*) from visits where date(at) = '2026-02-03'", 100),
         keeps_asking(
             &story,
             "select id from people where phone = 'none' limit 1 for update skip locked",
@@ -86,6 +95,7 @@ async fn questions_that_only_other_words_can_mend() {
     for (rule, words) in [
         ("statement-deep-offset", "offset ?"),
         ("statement-counts-everything", "count(*)"),
+        ("plan-partitions-not-pruned", "date(at) = ?"),
         ("statement-queue-polling", "skip locked"),
     ] {
         story.turn_to(rule);
@@ -93,10 +103,19 @@ async fn questions_that_only_other_words_can_mend() {
         assert!(finding["advice"].as_str().unwrap().contains("no script"), "{finding:#}");
     }
     asked.iter().for_each(JoinHandle::abort);
-    for rule in ["statement-deep-offset", "statement-counts-everything", "statement-queue-polling"] {
+    // The same days without the function: three of four partitions are left alone.
+    let days = "select count(*) from visits where at >= '2026-02-03' and at < '2026-02-04'";
+    let asked = keeps_asking(&story, days, 100);
+    for rule in [
+        "statement-deep-offset",
+        "statement-counts-everything",
+        "plan-partitions-not-pruned",
+        "statement-queue-polling",
+    ] {
         story.turn_to(rule);
         story.resolves("").await;
     }
+    asked.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]

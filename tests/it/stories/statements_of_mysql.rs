@@ -40,6 +40,9 @@ const PAGES: &str = "
     min_window = \"10s\"
     min_examined = 400.0
     min_load = 0.0001
+    [rules.statement-range-checked]
+    min_window = \"10s\"
+    min_load = 0.0001
     [rules.statement-errors]
     min_window = \"10s\"
     [rules.statement-spills]
@@ -63,11 +66,12 @@ const PAGES: &str = "
     min_before = \"10s\"
     min_errors = 3.0";
 
-const ALL: [&str; 5] = [
+const ALL: [&str; 6] = [
     "statement-rows-examined",
     "statement-dominant",
     "statement-temp-disk-tables",
     "statement-full-join",
+    "statement-range-checked",
     "statement-errors",
 ];
 
@@ -116,9 +120,22 @@ async fn ask_too_much(version: Version) {
             100,
         )
         .await,
+        keeps_asking(
+            &story,
+            "select count(*) from parts p join orders o on o.customer between p.n and p.n + p.m where p.n % 50 = 0",
+            100,
+        )
+        .await,
         keeps_asking(&story, "insert into orders (id, note) values (1, 'y')", 100).await,
     ];
-    let words = ["where note = ?", "where note = ?", "group by note", "join parts", "insert into orders"];
+    let words = [
+        "where note = ?",
+        "where note = ?",
+        "group by note",
+        "join parts",
+        "between p",
+        "insert into orders",
+    ];
     let mut found = Vec::new();
     for (rule, words) in ALL.into_iter().zip(words) {
         story.turn_to(rule);

@@ -22,6 +22,7 @@ select /* dbsonde */
      , s.sum_created_tmp_tables as tmp_tables
      , s.sum_created_tmp_disk_tables as tmp_disk_tables
      , s.sum_select_full_join as full_joins
+     , s.sum_select_range_check as range_checks
      , s.sum_select_scan as full_scans
      , s.sum_sort_rows as sorted_rows
      , s.sum_sort_merge_passes as sort_merge_passes
