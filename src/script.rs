@@ -52,6 +52,18 @@ pub fn drop_index(flavour: Flavour, index: &Index, definition: &str, caution: &s
     }
 }
 
+/// Vacuums a table and counts its statistics anew, beside whoever reads and writes it.
+pub fn vacuum(schema: &str, table: &str, caution: &str) -> Fix {
+    Fix {
+        sql: vec![patience(2), format!("VACUUM (ANALYZE) {};", qualified(schema, table))],
+        rollback: Vec::new(),
+        lock: "SHARE UPDATE EXCLUSIVE on the table".into(),
+        blocks: "other schema changes of this table; no reads, no writes".into(),
+        transactional: false,
+        caution: format!("{caution} There is nothing to take back."),
+    }
+}
+
 /// Ends a session; what its transaction did is rolled back.
 pub fn end_session(flavour: Flavour, pid: i64) -> String {
     match flavour {

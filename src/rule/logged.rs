@@ -114,6 +114,14 @@ pub fn most<'a>(plan: &'a PlanNode, of: impl Fn(&'a PlanNode) -> Option<f64>) ->
     found
 }
 
+/// Of the time of a run, what a step takes at least if it is worth mending: where a known reader of plans begins to look.
+const MIN_WEIGHT: f64 = 0.1;
+
+/// Does a step take its part of the run? Where the log shows no times nobody knows, and it may.
+pub fn weighs(step: &PlanNode, plan: &PlanNode) -> bool {
+    step.seconds.zip(plan.seconds).is_none_or(|(step, run)| step >= MIN_WEIGHT * run)
+}
+
 /// So much memory that a step keeps what it works at in it.
 #[derive(Debug)]
 pub struct Memory {

@@ -1,5 +1,5 @@
 use crate::config::Span;
-use crate::model::{Confidence, Finding, Fix, Flavour, Name, Severity, Stretch, Table, Topic, Unit, evidence};
+use crate::model::{Confidence, Finding, Flavour, Name, Severity, Stretch, Table, Topic, Unit, evidence};
 use crate::rule::autovacuum::{self, Limits, Work};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
@@ -102,19 +102,11 @@ fn finding(stretch: &Stretch, table: &Table, limit: f64) -> Finding {
             ("window_seconds", json!(stretch.seconds.round())),
         ]),
         advice: "Find out what holds vacuum back, then vacuum the table.".into(),
-        fix: Some(Fix {
-            sql: vec![
-                script::patience(2),
-                format!("VACUUM (ANALYZE) {};", script::qualified(&table.schema, &table.table)),
-            ],
-            rollback: Vec::new(),
-            lock: "SHARE UPDATE EXCLUSIVE on the table".into(),
-            blocks: "other schema changes of this table; no reads, no writes".into(),
-            transactional: false,
-            caution: "Reads the table and its indexes. While an old transaction is open it removes nothing. There is nothing \
-                      to take back."
-                .into(),
-        }),
+        fix: Some(script::vacuum(
+            &table.schema,
+            &table.table,
+            "Reads the table and its indexes. While an old transaction is open it removes nothing.",
+        )),
         confidence: Confidence::Estimated,
     }
 }

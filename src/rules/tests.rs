@@ -16,6 +16,7 @@ pub(crate) mod plans;
 mod programs;
 mod reads;
 mod replication;
+mod runs;
 mod server_digests_lost;
 mod server_history_list_long;
 mod server_instruments_off;
@@ -51,6 +52,7 @@ use reads::{
     BY_CODE, COUNT, LIST, POLL, alternatives, converted, counting, hidden, lists, paging, polls, walks,
 };
 use replication::{lagging, stopped};
+use runs::{discards, fetches, forgets, short};
 use serde_json::json;
 use server_digests_lost::losing;
 use server_history_list_long::kept;
@@ -106,6 +108,12 @@ fn worlds(id: &str) -> (World, World) {
         "plan-correlated-columns" => (pairs(100), pairs(1_000)),
         "plan-disk-sort" => (shows(sorts(4_096)), shows(sorts(4_095))),
         "plan-generic-worse" => (generic("(customer = $1)"), generic("(customer = 1)")),
+        "plan-foreign-filter" => (discards(json!({})), discards(json!({"Rows Removed by Filter": 9_999}))),
+        "plan-heap-fetches" => {
+            (fetches(json!({}), json!({}), &[]), fetches(json!({"Heap Fetches": 9_999}), json!({}), &[]))
+        }
+        "plan-lossy-bitmap" => (forgets(json!({})), forgets(json!({"Lossy Heap Blocks": 99_999}))),
+        "plan-parallel-shortfall" => (short(4, 2), short(4, 3)),
         "plan-hash-batches" => (shows(batches(2)), shows(batches(1))),
         "plan-inner-sequential-scan" => (shows(rereads(100)), shows(rereads(99))),
         "plan-materialise-reread" => (rereads_kept(100), rereads_kept(99)),

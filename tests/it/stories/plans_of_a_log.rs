@@ -102,3 +102,92 @@ async fn what_goes_through_files_for_want_of_memory() {
         }
     }
 }
+
+/// A table that everybody may read from its index alone, one that is found by a bitmap of all its pages, one that is worth
+/// two workers, and one that the server asks itself for as if it lay elsewhere.
+const LACKING: &str = "
+    create table marked (id int primary key, pad text) with (autovacuum_enabled = off, parallel_workers = 0);
+    insert into marked select n, repeat('x', 400) from generate_series(1, 30000) n;
+    create table spread (id int, town int, pad text) with (parallel_workers = 0);
+    insert into spread select n, n % 40, repeat('x', 100) from generate_series(1, 200000) n;
+    create index spread_town on spread (town);
+    create table shared (n int) with (parallel_workers = 2);
+    insert into shared select generate_series(1, 100000);
+    create table near (id int) with (parallel_workers = 0);
+    insert into near select generate_series(1, 20000);
+    create extension postgres_fdw;
+    do $$ begin execute format('create server elsewhere foreign data wrapper postgres_fdw options (host %L, port %L, dbname %L)',
+        '127.0.0.1', current_setting('port'), current_database()); end $$;
+    create user mapping for postgres server elsewhere options (user 'postgres');
+    create foreign table far (id int) server elsewhere options (table_name 'near')";
+
+/// What vacuum marks is unmarked by who writes.
+const UNMARK: &str = "update marked set pad = pad";
+
+const SELECTIVE: &str = "create or replace function is_wanted(int) returns bool language plpgsql immutable as
+    'begin return $1 % 1000 = 0; end'";
+const GENEROUS: &str = "create or replace function is_wanted(int) returns bool language plpgsql immutable as
+    'begin return true; end'";
+
+async fn while_they_run<T>(story: &Story, tale: impl Future<Output = T>) -> T {
+    tokio::select! {
+        told = tale => told,
+        () = keeps_running(story, "select count(*) from marked where id > 0") => unreachable!(),
+        () = keeps_running(story, "select count(pad) from spread where town = 7") => unreachable!(),
+        () = keeps_running(story, "select count(*) from shared where n % 7 = 1") => unreachable!(),
+        () = keeps_running(story, "select count(*) from far where is_wanted(id)") => unreachable!(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_runs_lack() {
+    let prepare = [
+        "create extension pg_stat_statements",
+        LACKING,
+        SELECTIVE,
+        "alter system set max_parallel_workers = 1",
+        "select pg_reload_conf()",
+        "vacuum analyze",
+        UNMARK,
+    ];
+    let with_script = ["plan-heap-fetches", "plan-lossy-bitmap", "plan-parallel-shortfall"];
+    let without = "plan-foreign-filter";
+    let rules = rules(&[with_script[0], with_script[2], without], "")
+        + &rules(&[with_script[1]], "min_rows = 20000.0");
+    let more = [
+        ("work_mem", "64kB"),
+        ("random_page_cost", "2"),
+        ("max_parallel_workers_per_gather", "2"),
+        ("parallel_setup_cost", "0"),
+        ("parallel_tuple_cost", "0"),
+    ];
+    let settings: Vec<(&str, &str)> = SETTINGS.into_iter().chain(more).collect();
+    let mut story = Story::of_several(without, &settings, &prepare, &rules).await;
+    let thrown_away = while_they_run(&story, story.is_said("")).await;
+    assert!(thrown_away["advice"].as_str().unwrap().contains("no script"), "{thrown_away:#}");
+    let mut findings = Vec::new();
+    for page in with_script {
+        story.turn_to(page);
+        // Who sends it is known when the statements have been read once more.
+        let has_script = |finding: &serde_json::Value| finding["fix"]["sql"].is_array();
+        findings.push(while_they_run(&story, story.is_said_where(has_script)).await);
+    }
+    for finding in &findings {
+        story.run(finding, "sql").await;
+    }
+    story.server.sql("postgres", GENEROUS).await;
+    for page in with_script.into_iter().chain([without]) {
+        story.turn_to(page);
+        while_they_run(&story, story.resolves("")).await;
+    }
+    for finding in &findings {
+        story.run(finding, "rollback").await;
+    }
+    for back in [UNMARK, SELECTIVE] {
+        story.server.sql("postgres", back).await;
+    }
+    for page in with_script.into_iter().chain([without]) {
+        story.turn_to(page);
+        while_they_run(&story, story.is_said("")).await;
+    }
+}
