@@ -25,6 +25,8 @@ pub enum Mode {
     Stall,
     /// Open connections are reset, new ones are accepted and reset.
     Cut,
+    /// New connections are reset when so many bytes of the server have passed: in the middle of what it says first.
+    Breaks(u64),
     /// What either side sends, its FIN included, is read and lost. Both sockets stay open, and a connection that was
     /// open or opened in this mode stays dead for good: the peer behind a dropped route.
     HalfOpen,
@@ -151,6 +153,18 @@ async fn connection(client: TcpStream, mut mode: watch::Receiver<Mode>, shared: 
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let (mut up, mut down) = (mode.clone(), mode.clone());
+    if let Mode::Breaks(bytes) = now {
+        let mut first = from_server.take(bytes);
+        tokio::select! {
+            _ = tokio::io::copy(&mut first, &mut to_client) => {}
+            _ = pump(&mut from_client, &mut to_server, &mut up) => {}
+        }
+        for half in [to_client, to_server] {
+            let _ = half.as_ref().set_zero_linger();
+            half.forget();
+        }
+        return;
+    }
     let end = tokio::select! {
         end = until(&mut mode, |m| matches!(m, Mode::Cut | Mode::HalfOpen)) => Some(end),
         _ = both(
@@ -194,7 +208,7 @@ async fn pump(
             Mode::Cut | Mode::HalfOpen => std::future::pending().await,
             Mode::Delay(pause) => tokio::time::sleep(pause).await,
             Mode::Thin(rate) => tokio::time::sleep(Duration::from_secs_f64(n as f64 / rate as f64)).await,
-            Mode::Pass | Mode::Stall => {}
+            Mode::Pass | Mode::Stall | Mode::Breaks(_) => {}
         }
         if n == 0 {
             return to.shutdown().await;
