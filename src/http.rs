@@ -1,6 +1,7 @@
 //! A request over HTTP to somebody else. One connection for each, since they are rare; redirects are not followed, so
 //! that nobody sends a login of ours on to where the operator did not.
 
+use crate::disk;
 use crate::engine::trust;
 use axum::body::{Body, to_bytes};
 use hyper::client::conn::http1;
@@ -9,9 +10,11 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use std::io;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -26,37 +29,91 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// Whom to trust: an authority of the operator's or those of the system, and what to show if we are asked who we are.
-/// Files are read each time, because certificates are replaced while we run.
-pub async fn trust(
-    authority: Option<&Path>,
-    own: Option<(&Path, &Path)>,
-) -> Result<Arc<ClientConfig>, String> {
-    let failed = |why: &dyn std::fmt::Display| format!("cannot prepare TLS: {why}");
+/// Certificates of the system are read again after so long: it replaces them a few times a year, and reading them costs
+/// some ten milliseconds of computing.
+const SYSTEM_EVERY: Duration = Duration::from_secs(60);
+
+/// Whom to trust, an authority of the operator's or those of the system, and what to show if we are asked who we are:
+/// as it was prepared last, as long as the files are the same. They are replaced while we run.
+#[derive(Debug, Default)]
+pub struct Tls(Mutex<Option<Prepared>>);
+
+#[derive(Debug, Clone)]
+struct Prepared {
+    at: Instant,
+    files: Vec<Option<FileState>>,
+    config: Arc<ClientConfig>,
+}
+
+/// What tells whether a file is still the same one.
+type FileState = (u64, u64, SystemTime);
+
+impl Tls {
+    pub async fn prepared(
+        &self,
+        authority: Option<&Path>,
+        own: Option<(&Path, &Path)>,
+    ) -> Result<Arc<ClientConfig>, String> {
+        let paths: Vec<PathBuf> = [authority, own.map(|own| own.0), own.map(|own| own.1)]
+            .into_iter()
+            .flatten()
+            .map(Path::to_owned)
+            .collect();
+        let known = self.known().clone();
+        let own = own.map(|(certificate, key)| (certificate.to_owned(), key.to_owned()));
+        let authority = authority.map(Path::to_owned);
+        let name = format!("certificates: {paths:?}");
+        let read = disk::read(&name, move || {
+            let files: Vec<_> = paths.iter().map(|path| state(path)).collect();
+            let is_old = |known: &Prepared| authority.is_none() && known.at.elapsed() >= SYSTEM_EVERY;
+            match known.filter(|known| known.files == files && !is_old(known)) {
+                Some(known) => Ok(known),
+                None => prepare(authority.as_deref(), own).map(|config| Prepared {
+                    at: Instant::now(),
+                    files,
+                    config,
+                }),
+            }
+        });
+        let prepared = read.await.unwrap_or_else(|hangs| Err(hangs.to_string()));
+        let prepared = prepared.map_err(|why| format!("cannot prepare TLS: {why}"))?;
+        *self.known() = Some(prepared.clone());
+        Ok(prepared.config)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Option<Prepared>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn state(path: &Path) -> Option<FileState> {
+    let about = std::fs::metadata(path).ok()?;
+    Some((about.ino(), about.len(), about.modified().ok()?))
+}
+
+fn prepare(authority: Option<&Path>, own: Option<(PathBuf, PathBuf)>) -> Result<Arc<ClientConfig>, String> {
+    let said = |error: &dyn std::fmt::Display| error.to_string();
     let found = match authority {
         Some(path) => {
-            trust::certificates("ca_file", &path.to_string_lossy()).map_err(|error| failed(&error))?
+            trust::certificates("ca_file", &path.to_string_lossy()).map_err(|error| said(&error))?
         }
-        None => {
-            let found = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs).await;
-            found.map_err(|error| failed(&error))?.certs
-        }
+        None => rustls_native_certs::load_native_certs().certs,
     };
     let mut roots = RootCertStore::empty();
     let (known, _) = roots.add_parsable_certificates(found);
     if known == 0 {
-        return Err(failed(&"there are no certificates of authorities"));
+        return Err("there are no certificates of authorities".to_owned());
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| failed(&error))?
+        .map_err(|error| said(&error))?
         .with_root_certificates(roots);
     let Some((certificate, key)) = own else { return Ok(Arc::new(config.with_no_client_auth())) };
     let shown =
-        trust::certificates("cert_file", &certificate.to_string_lossy()).map_err(|error| failed(&error))?;
-    let key = trust::private_key("key_file", &key.to_string_lossy()).map_err(|error| failed(&error))?;
-    config.with_client_auth_cert(shown, key).map(Arc::new).map_err(|error| failed(&error))
+        trust::certificates("cert_file", &certificate.to_string_lossy()).map_err(|error| said(&error))?;
+    let key = trust::private_key("key_file", &key.to_string_lossy()).map_err(|error| said(&error))?;
+    config.with_client_auth_cert(shown, key).map(Arc::new).map_err(|error| said(&error))
 }
 
 pub fn is_tls(uri: &Uri) -> bool {
@@ -139,4 +196,40 @@ fn odd(error: hyper::Error) -> io::Error {
 fn too_long(limit: usize) -> io::Error {
     let said = format!("the answer was cut off, or is longer than {limit} bytes");
     io::Error::new(io::ErrorKind::InvalidData, said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `cargo test --release --lib -- http::tests --nocapture` says what it costs.
+    #[tokio::test]
+    async fn certificates_are_read_again_when_a_file_has_changed_and_not_before() {
+        let tls = Tls::default();
+        let took = async |tls: &Tls| {
+            let began = Instant::now();
+            (tls.prepared(None, None).await, began.elapsed())
+        };
+        let (first, read) = took(&tls).await;
+        let (second, known) = took(&tls).await;
+        if let (Ok(first), Ok(second)) = (first, second) {
+            eprintln!("the system's certificates take {read:?}, known ones {known:?}");
+            assert!(Arc::ptr_eq(&first, &second));
+            // As if a minute had gone by.
+            tls.known().as_mut().unwrap().at -= SYSTEM_EVERY;
+            assert!(!Arc::ptr_eq(&first, &took(&tls).await.0.unwrap()));
+        }
+        let authority = std::env::temp_dir().join(format!("dbsonde-authority-{}", std::process::id()));
+        let made = || rcgen::generate_simple_self_signed(["h".to_owned()]).unwrap().cert.pem();
+        std::fs::write(&authority, made()).unwrap();
+        let first = tls.prepared(Some(&authority), None).await.unwrap();
+        assert!(Arc::ptr_eq(&first, &tls.prepared(Some(&authority), None).await.unwrap()));
+        // As it is replaced by whoever renews it.
+        let new = authority.with_extension("new");
+        std::fs::write(&new, made()).unwrap();
+        std::fs::rename(&new, &authority).unwrap();
+        assert!(!Arc::ptr_eq(&first, &tls.prepared(Some(&authority), None).await.unwrap()));
+        std::fs::remove_file(&authority).unwrap();
+        assert!(tls.prepared(Some(&authority), None).await.is_err(), "a file that is gone is not believed");
+    }
 }

@@ -18,6 +18,7 @@ mod commands;
 pub mod config;
 pub mod daemon;
 pub mod digest;
+mod disk;
 pub mod engine;
 pub mod engines;
 pub mod follow;

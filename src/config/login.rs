@@ -1,7 +1,7 @@
 //! Who we are to a server of the operator's that we ask or tell something over HTTP, and whom we take it for.
 
 use super::password::{self, NoPassword, Secret};
-use crate::http;
+use crate::http::Tls;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use rustls::ClientConfig;
@@ -22,19 +22,20 @@ pub struct Login<'a> {
 
 impl Login<'_> {
     /// The value of the header `Authorization`.
-    pub fn authorization(&self) -> Result<Option<String>, NoPassword> {
-        let read = |file: Option<&Path>| file.map(password::read_secret).transpose();
+    pub async fn authorization(&self) -> Result<Option<String>, NoPassword> {
         let show = |secret: &Secret| secret.get().expose_secret().to_owned();
-        if let Some(token) = read(self.token_file)? {
-            return Ok(Some(format!("Bearer {}", show(&token))));
+        if let Some(file) = self.token_file {
+            return Ok(Some(format!("Bearer {}", show(&password::secret(file).await?))));
         }
-        let Some((user, password)) = self.user.zip(read(self.password_file)?) else { return Ok(None) };
+        let Some((user, file)) = self.user.zip(self.password_file) else { return Ok(None) };
+        let password = password::secret(file).await?;
         let both = BASE64_STANDARD.encode(format!("{user}:{}", show(&password)));
         Ok(Some(format!("Basic {both}")))
     }
 
-    pub async fn trust(&self) -> Result<Arc<ClientConfig>, String> {
-        http::trust(self.ca_file, self.cert_file.zip(self.key_file)).await
+    /// TLS as its files say now, of which `known` knows what they said before.
+    pub async fn tls(&self, known: &Tls) -> Result<Arc<ClientConfig>, String> {
+        known.prepared(self.ca_file, self.cert_file.zip(self.key_file)).await
     }
 
     /// Is anything of it said?

@@ -2,6 +2,7 @@
 //! a file of one's own goes before all of them.
 
 use super::{Place, Target, mysql, option_file, password_command, pgpass};
+use crate::disk::{self, Hangs};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 use std::fmt;
@@ -57,11 +58,20 @@ impl Target {
         if let Some(command) = &self.password_command {
             return password_command::run(command).await.map(Some);
         }
+        let given = self.url.password().or(self.url.kept_password());
+        if self.password_file.is_none() && given.is_some() {
+            return Ok(given.cloned());
+        }
+        let (own, place) = (self.clone(), place.clone());
+        let name = format!("the password of {}", self.name);
+        let read = disk::read(&name, move || own.read_password(&place)).await;
+        read.unwrap_or_else(|hangs| Err(unanswered("the password", hangs)))
+    }
+
+    /// May wait for a disk.
+    fn read_password(&self, place: &Place) -> Result<Option<Secret>, NoPassword> {
         if let Some(path) = &self.password_file {
             return read_secret(path).map(Some);
-        }
-        if let Some(given) = self.url.password().or(self.url.kept_password()) {
-            return Ok(Some(given.clone()));
         }
         // The environment and the usual files hold what the operator gives to servers that he has named himself.
         if self.url.is_from_elsewhere() {
@@ -84,7 +94,18 @@ impl Target {
     }
 }
 
-/// The first line of a file, if only its owner may read it.
+/// The first line of a file, if only its owner may read it; nobody waits for its disk for long.
+pub async fn secret(path: &Path) -> Result<Secret, NoPassword> {
+    let own = path.to_owned();
+    let read = disk::read(&path.to_string_lossy(), move || read_secret(&own)).await;
+    read.unwrap_or_else(|hangs| Err(unanswered(&path.display().to_string(), hangs)))
+}
+
+fn unanswered(what: &str, hangs: Hangs) -> NoPassword {
+    NoPassword { what: format!("cannot read {what}: {hangs}"), mend: "see what that waits for".into() }
+}
+
+/// The same for whoever may wait.
 pub fn read_secret(path: &Path) -> Result<Secret, NoPassword> {
     check_file(path)?;
     let text = fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;

@@ -2,6 +2,7 @@
 
 use super::Secret;
 use super::password::{MAX_FILE_BYTES, NoPassword};
+use crate::disk;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
@@ -29,21 +30,19 @@ pub async fn run(command: &[String]) -> Result<Secret, NoPassword> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(wrong("is empty", "give the program and its arguments as a list"));
     };
-    let child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn();
-    let child = child.map_err(|error| {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.process_group(0).kill_on_drop(true);
+    // A program is a file as well.
+    let started = disk::read(program, move || command.spawn().map(Group)).await;
+    let started =
+        started.map_err(|hangs| wrong(&format!("cannot start: {hangs}"), "see what the program lies on"))?;
+    let mut group = started.map_err(|error| {
         wrong(
             &format!("cannot start: {}", super::password::why(&error)),
             "name a program, with its whole path",
         )
     })?;
-    let mut group = Group(child);
     let printed = timeout(PATIENCE, output(&mut group.0)).await;
     printed.map_err(|_| wrong(&format!("took longer than {PATIENCE:?}"), "see what it waits for"))?
 }

@@ -92,16 +92,19 @@ type Wrong = (&'static str, String);
 
 impl SinkConfig {
     /// Where to post; a file is read anew each time, so that it can be rotated.
-    pub fn address(&self) -> Result<Option<Secret>, NoPassword> {
+    pub async fn address(&self) -> Result<Option<Secret>, NoPassword> {
         match &self.url_file {
-            Some(path) => password::read_secret(path).map(Some),
+            Some(path) => password::secret(path).await.map(Some),
             None => Ok(self.url.clone()),
         }
     }
 
     /// What requests are signed with, read anew each time.
-    pub fn signature_key(&self) -> Result<Option<Secret>, NoPassword> {
-        self.signature_key_file.as_deref().map(password::read_secret).transpose()
+    pub async fn signature_key(&self) -> Result<Option<Secret>, NoPassword> {
+        match &self.signature_key_file {
+            Some(path) => password::secret(path).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// What is named from where the configuration lies.

@@ -188,7 +188,7 @@ help: did you mean `listen`?";
 }
 
 fn password(target: &Target) -> secrecy::SecretString {
-    let read = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let read = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let password = read.block_on(target.password(&target.url.places()[0]));
     password.unwrap().unwrap().get().clone()
 }

@@ -6,6 +6,7 @@ mod asking;
 mod kept;
 
 use crate::config::{Config, ConfigError, ConfigSource, DISCOVERY_FAILING, HttpList, Target};
+use crate::http;
 use crate::model::finding::evidence;
 use crate::model::{Confidence, Finding, Name, Severity};
 use crate::telemetry::ListHealth;
@@ -75,7 +76,7 @@ impl State {
 
 /// What an address lists now, for one look.
 pub async fn once(list: &HttpList) -> Result<Vec<Target>, String> {
-    let text = asking::text(list).await?;
+    let text = asking::text(list, &http::Tls::default()).await?;
     list.read(&text).map_err(|error| error.to_string())
 }
 

@@ -3,6 +3,7 @@
 use super::EngineError;
 use super::verify::{Expires, Verifier};
 use crate::config::Target;
+use crate::disk;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -48,7 +49,19 @@ pub struct Client {
 }
 
 /// `None` where TLS is disabled. Files are read at each connect: certificates are replaced while we run.
-pub fn client(target: &Target) -> Result<Option<Client>, EngineError> {
+pub async fn client(target: &Target) -> Result<Option<Client>, EngineError> {
+    let reads = |name| target.url.param(name).is_some();
+    // Nothing has to be read where anybody is believed and we show nothing.
+    if of(target).is_none_or(|trust| trust == Trust::Anybody) && !reads("sslcert") {
+        return prepare(target);
+    }
+    let own = target.clone();
+    let prepared = disk::read(&format!("certificates of {}", target.name), move || prepare(&own)).await;
+    prepared.unwrap_or_else(|hangs| Err(unsupported("certificates", hangs)))
+}
+
+/// May wait for a disk.
+fn prepare(target: &Target) -> Result<Option<Client>, EngineError> {
     let of = |name| target.url.param(name);
     let root = of("sslrootcert");
     let Some(trust) = self::of(target) else { return Ok(None) };

@@ -1,7 +1,7 @@
 //! What sinks post over HTTP, and how the answer is meant: of it only the status counts.
 
 use crate::config::SinkConfig;
-use crate::http;
+use crate::http::{self, Tls};
 use crate::sink::SinkError;
 use axum::body::Body;
 use hyper::{Request, Uri};
@@ -13,23 +13,25 @@ pub struct Post {
     pub config: SinkConfig,
     /// What is added to the path of the address.
     below: &'static str,
+    tls: Tls,
 }
 
 impl Post {
     pub fn new(config: SinkConfig, below: &'static str) -> Self {
-        Self { config, below }
+        Self { config, below, tls: Tls::default() }
     }
 
     /// Posts JSON, with these headers beside the usual ones.
     pub async fn send(&self, headers: &[(&'static str, String)], body: Vec<u8>) -> Result<(), SinkError> {
-        let uri = self.uri()?;
+        let uri = self.uri().await?;
         let host = uri.host().unwrap_or_default().to_owned();
         let login = self.config.login();
         let tls = match http::is_tls(&uri) {
-            true => Some(login.trust().await.map_err(SinkError::Retry)?),
+            true => Some(login.tls(&self.tls).await.map_err(SinkError::Retry)?),
             false => None,
         };
-        let login = login.authorization().map_err(|error| SinkError::Retry(error.to_string()))?;
+        let login = login.authorization().await;
+        let login = login.map_err(|error| SinkError::Retry(error.to_string()))?;
         let mut request = Request::post(below(&uri, self.below)).header("Content-Type", "application/json");
         if let Some(login) = login {
             request = request.header("Authorization", login);
@@ -45,10 +47,10 @@ impl Post {
     }
 
     /// Read anew each time, so that a file can be rotated; what is wrong with it may be mended meanwhile.
-    fn uri(&self) -> Result<Uri, SinkError> {
+    async fn uri(&self) -> Result<Uri, SinkError> {
         let none = || SinkError::GiveUp("there is no address to post to".into());
-        let address =
-            self.config.address().map_err(|error| SinkError::Retry(error.to_string()))?.ok_or_else(none)?;
+        let address = self.config.address().await;
+        let address = address.map_err(|error| SinkError::Retry(error.to_string()))?.ok_or_else(none)?;
         let wrong = |what: &str| SinkError::Retry(format!("the address to post to {what}"));
         let uri: Uri = address.get().expose_secret().trim().parse().map_err(|_| wrong("is not a URL"))?;
         if !matches!(uri.scheme_str(), Some("http" | "https")) {

@@ -31,7 +31,8 @@ impl Webhook {
             Some(template) => filled(template, change),
             None => json!({ "version": 1, "change": change }).to_string(),
         };
-        let key = self.post.config.signature_key().map_err(|error| SinkError::Retry(error.to_string()))?;
+        let key = self.post.config.signature_key().await;
+        let key = key.map_err(|error| SinkError::Retry(error.to_string()))?;
         let headers = key.map(|key| signature(key.get().expose_secret(), &body)).unwrap_or_default();
         self.post.send(&headers, body.into_bytes()).await
     }

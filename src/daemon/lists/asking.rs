@@ -2,7 +2,7 @@
 
 use super::{State, open};
 use crate::config::HttpList;
-use crate::http;
+use crate::http::{self, Tls};
 use axum::body::Body;
 use hyper::{Request, StatusCode};
 use std::sync::{Arc, Mutex};
@@ -17,10 +17,10 @@ pub async fn ask(config: HttpList, state: Arc<Mutex<State>>, offered: watch::Sen
     let mut again = interval(config.refresh.get());
     again.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // Of the answer that was understood last, so that the same one is not read again.
-    let mut last = None;
+    let (mut last, tls) = (None, Tls::default());
     loop {
         again.tick().await;
-        let answer = text(&config).await;
+        let answer = text(&config, &tls).await;
         let mut state = open(&state);
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         match answer {
@@ -47,15 +47,15 @@ pub async fn ask(config: HttpList, state: Arc<Mutex<State>>, offered: watch::Sen
 }
 
 /// The list as text, in time, or why there is none. Nothing of the answer is repeated: it may be anything.
-pub async fn text(config: &HttpList) -> Result<String, String> {
+pub async fn text(config: &HttpList, tls: &Tls) -> Result<String, String> {
     let late = |_| Err(format!("no answer within {}", config.timeout));
-    timeout(config.timeout.get(), answer(config)).await.unwrap_or_else(late)
+    timeout(config.timeout.get(), answer(config, tls)).await.unwrap_or_else(late)
 }
 
-async fn answer(config: &HttpList) -> Result<String, String> {
+async fn answer(config: &HttpList, tls: &Tls) -> Result<String, String> {
     let uri = config.uri()?;
-    let login = config.login().authorization().map_err(|error| error.to_string())?;
-    let tls = if http::is_tls(&uri) { Some(config.login().trust().await?) } else { None };
+    let login = config.login().authorization().await.map_err(|error| error.to_string())?;
+    let tls = if http::is_tls(&uri) { Some(config.login().tls(tls).await?) } else { None };
     let mut request = Request::get(uri)
         .header("Accept", "application/json")
         .header("X-Prometheus-Refresh-Interval-Seconds", config.refresh.get().as_secs_f64().to_string());

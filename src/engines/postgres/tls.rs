@@ -43,8 +43,8 @@ impl std::fmt::Debug for Connector {
 
 impl Connector {
     /// `None` where TLS is disabled.
-    pub fn of(target: &Target) -> Result<Option<Connector>, EngineError> {
-        let Some(mut client) = trust::client(target)? else { return Ok(None) };
+    pub async fn of(target: &Target) -> Result<Option<Connector>, EngineError> {
+        let Some(mut client) = trust::client(target).await? else { return Ok(None) };
         Arc::make_mut(&mut client.config).alpn_protocols = vec![b"postgresql".to_vec()];
         Ok(Some(Connector(client, Demand::of(target, Way::of_tls(target)))))
     }
