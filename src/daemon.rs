@@ -16,7 +16,7 @@ use crate::engine::presence::new_instance;
 use crate::engines;
 use crate::model::Name;
 use crate::sinks::{self, Sinks};
-use crate::store::Keeper;
+use crate::store::{Keeper, Recall};
 use crate::stores::files::Files;
 use crate::telemetry::journal::Journal;
 use crate::telemetry::{SinkHealth, Telemetry};
@@ -320,10 +320,13 @@ impl Daemon {
         };
         let now = self.clock.now();
         let mut state = Watch::new(plan, engine.topics(), now);
-        let ledger = self.keeper.ledger(&target.name).await;
-        let lessons = self.keeper.lessons(&target.name).await;
-        let past = self.keeper.ladder(&target.name, now.wall).await;
-        state.remember(ledger, lessons, past.into_iter().map(|(_, snapshot)| snapshot));
+        let past = match self.keeper.past(&target.name, now.wall).await {
+            Recall::Here(past) => {
+                state.remember(past);
+                None
+            }
+            Recall::Later(past) => Some(past),
+        };
         let (board, report) = watch::channel(Arc::new(state.report(self.clock.now())));
         let (give_rules, take_rules) = watch::channel(rules.clone());
         let outlets = Outlets {
@@ -331,6 +334,7 @@ impl Daemon {
             listeners: self.sinks.listeners(),
             keeper: self.keeper.clone(),
             follows_logs: true,
+            past,
             tap: None,
         };
         let stop = CancellationToken::new();

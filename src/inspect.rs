@@ -74,7 +74,7 @@ pub async fn inspect(
         Watch::new(bare_plan(target.name.clone(), handbook), engine.topics(), clock.now()).at_first_sight();
     let (board, mut reports) = watch::channel(Arc::new(state.report(clock.now())));
     let (listeners, keeper) = (Listeners::default(), Keeper::off());
-    let outlets = Outlets { board, listeners, keeper, follows_logs: false, tap };
+    let outlets = Outlets { board, listeners, keeper, follows_logs: false, past: None, tap };
     let (_keep, rules) = watch::channel(state.rules());
     let task = tokio::spawn(watch(engine, state, clock, rules, outlets));
     tokio::time::sleep(how_long).await;

@@ -135,8 +135,19 @@ pub struct Ledger {
 impl Ledger {
     /// What a former life left. Streaks begin anew: nobody knows what was said in between.
     pub fn restore(entries: Vec<Entry>) -> Self {
-        let lines = entries.into_iter().take(MAX_OPEN + MAX_RESOLVED);
-        Self { lines: lines.map(|entry| (entry.id.clone(), Line::of(entry))).collect(), dropped: 0 }
+        let mut ledger = Self::default();
+        ledger.recall(entries);
+        ledger
+    }
+
+    /// The same heard of later, when this life has found things by itself: what it found before is as old as it was then.
+    pub fn recall(&mut self, entries: Vec<Entry>) {
+        for entry in entries.into_iter().take(MAX_OPEN + MAX_RESOLVED) {
+            match self.lines.get_mut(&entry.id) {
+                Some(line) => line.began_as(entry),
+                None => drop(self.lines.insert(entry.id.clone(), Line::of(entry))),
+            }
+        }
     }
 
     pub fn to_vec(&self) -> Vec<Entry> {
@@ -291,6 +302,16 @@ impl Line {
     fn of(entry: Entry) -> Self {
         let (told, told_at) = (entry.finding.clone(), entry.changed_at);
         Self { entry, silent: 0, calm: 0, calmest: Severity::Note, told, told_at }
+    }
+
+    /// It was known before this life, and is the same trouble if it was not over for long.
+    fn began_as(&mut self, before: Entry) {
+        let entry = &mut self.entry;
+        if before.resolved_at.is_none_or(|end| entry.opened_at - end <= REOPEN_WITHIN) {
+            entry.opened_at = entry.opened_at.min(before.opened_at);
+            entry.worst = entry.worst.max(before.worst);
+            entry.told = entry.told.or(before.told);
+        }
     }
 
     /// Said again. What is worse counts at once, what is milder after a while.

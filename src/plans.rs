@@ -143,6 +143,22 @@ impl History {
         self.shapes.drain(..excess);
     }
 
+    /// Takes in what was learned after all this.
+    fn go_on_with(&mut self, since: History) {
+        if since.asked_at > self.asked_at {
+            (self.asked_at, self.refused) = (since.asked_at, since.refused);
+        }
+        for shape in since.shapes {
+            self.learn(PlanNode::clone(&shape.plan), shape.since);
+            if let Some(present) = self.shapes.last_mut() {
+                present.last_seen = shape.last_seen;
+                present.ran.add(shape.ran);
+            }
+        }
+        self.steady.add(since.steady);
+        self.unsteady.add(since.unsteady);
+    }
+
     fn steps(&self) -> usize {
         self.shapes.iter().map(|shape| shape.plan.steps()).sum()
     }
@@ -208,11 +224,19 @@ impl Plans {
 
     /// What a former life left.
     pub fn restore(kept: Vec<Kept>) -> Plans {
-        let known = kept.into_iter().take(MAX_STATEMENTS);
-        let histories = known.map(|Kept { database, digest, history }| (Key { digest, database }, history));
-        let mut plans = Plans { histories: histories.collect(), logged: Logged::default() };
-        plans.make_room();
+        let mut plans = Plans::default();
+        plans.recall(kept);
         plans
+    }
+
+    /// What a former life left, heard of at any time: what was learned since comes after it.
+    pub fn recall(&mut self, kept: Vec<Kept>) {
+        for Kept { database, digest, history } in kept.into_iter().take(MAX_STATEMENTS) {
+            let known = self.histories.entry(Key { digest, database }).or_default();
+            let since = std::mem::replace(known, history);
+            known.go_on_with(since);
+        }
+        self.make_room();
     }
 
     pub fn to_vec(&self) -> Vec<Kept> {

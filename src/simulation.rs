@@ -12,6 +12,7 @@ mod disk;
 mod ear;
 mod life;
 mod server;
+mod trouble;
 
 use crate::config::Silence;
 use crate::engine::Lane;
@@ -23,12 +24,13 @@ use dice::Dice;
 use disk::{Death, Disk};
 use ear::{Ear, Mood};
 use life::Life;
-use server::{BLOCKING_AFTER, IDLE_AFTER, Network, Trouble, World};
+use server::{Network, World};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
+use trouble::{BLOCKING_AFTER, IDLE_AFTER, Trouble};
 
 const SEEDS: u64 = 80;
 /// Between two things that happen.

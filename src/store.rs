@@ -7,7 +7,7 @@ use crate::plans;
 use crate::verdict::Trials;
 use serde::{Deserialize, Serialize};
 
-pub use crate::stores::keeper::Keeper;
+pub use crate::stores::keeper::{Keeper, Recall};
 
 /// Topics that rules look back on for more than five minutes. The rest of a snapshot is of the moment.
 pub const LADDER_TOPICS: &[&str] = &[
@@ -30,6 +30,15 @@ pub const LEVEL_TOPICS: &[&str] = &["database_sizes", "databases", "sequences", 
 pub struct Lessons {
     pub plans: Vec<plans::Kept>,
     pub trials: Trials,
+}
+
+/// What a former life left of a target.
+#[derive(Debug, Clone, Default)]
+pub struct Past {
+    pub ledger: Vec<Entry>,
+    pub lessons: Lessons,
+    /// Where windows may begin: at most one snapshot for each rung, shortest first.
+    pub ladder: Vec<(Rung, Snapshot)>,
 }
 
 /// How far back a kept snapshot should reach.
@@ -142,6 +151,12 @@ pub trait Store: Send {
     fn keep_logs(&mut self, target: &Name, now: f64, content: &[u8]) -> Result<(), StoreError>;
     fn logs(&mut self, target: &Name) -> Result<Option<Vec<u8>>, StoreError>;
     fn levels(&mut self, target: &Name, topic: Topic) -> Result<Vec<Hourly>, StoreError>;
+
+    /// All that is left of a target, by the wall clock.
+    fn past(&mut self, target: &Name, now: f64) -> Result<Past, StoreError> {
+        let (ledger, lessons) = (self.ledger(target)?, self.lessons(target)?);
+        Ok(Past { ledger, lessons, ladder: self.ladder(target, now)? })
+    }
 }
 
 /// Where stores come from, and where bad ones go. Both are asked again after a failure.

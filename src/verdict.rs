@@ -100,13 +100,25 @@ fn statement(entry: &Entry) -> Option<Key> {
 
 impl Trials {
     /// What a former life left.
-    pub fn restore(mut kept: Trials) -> Trials {
-        while kept.trials.len() > MAX_TRIALS {
-            kept.trials.pop_last();
+    pub fn restore(kept: Trials) -> Trials {
+        let mut trials = Trials::default();
+        trials.recall(kept);
+        trials
+    }
+
+    /// The same heard of at any time: of what was seen since, that counts.
+    pub fn recall(&mut self, kept: Trials) {
+        for (id, trial) in kept.trials {
+            self.trials.entry(id).or_insert(trial);
         }
-        kept.trials.values_mut().for_each(|trial| trial.samples.truncate(MAX_SAMPLES));
-        kept.deeds.truncate(MAX_DEEDS);
-        kept
+        while self.trials.len() > MAX_TRIALS {
+            self.trials.pop_last();
+        }
+        self.trials.values_mut().for_each(|trial| trial.samples.truncate(MAX_SAMPLES));
+        let since = std::mem::replace(&mut self.deeds, kept.deeds);
+        self.deeds.extend(since);
+        let excess = self.deeds.len().saturating_sub(MAX_DEEDS);
+        self.deeds.drain(..excess);
     }
 
     pub fn note(&mut self, deed: Deed) {

@@ -16,12 +16,12 @@ pub use wishes::{Plan, Rules};
 use crate::board::Report;
 use crate::engine::{Due, EngineError, Lane, Pace, Reading, ServerFacts, Visit};
 use crate::lane::{News, Orders};
-use crate::ledger::{Change, Entry, Ledger};
+use crate::ledger::{Change, Ledger};
 use crate::model::question::{Answer, Question};
 use crate::model::{Finding, Flavour, Place, Sample, Scope, Snapshot, Topic, When, Window};
 use crate::plans::Plans;
 use crate::rule::{Seen, Word};
-use crate::store::Lessons;
+use crate::store::{Lessons, Past};
 use crate::tally::Tally;
 use crate::texts::Texts;
 use crate::throttle::Throttle;
@@ -110,19 +110,15 @@ impl Watch {
         self
     }
 
-    /// What a former life left: its findings, what it learned of statements, and the snapshots where windows may begin, shortest back first. Of
-    /// those the oldest word on each place is kept, and only where a page looks so far back.
-    pub fn remember(
-        &mut self,
-        ledger: Vec<Entry>,
-        lessons: Lessons,
-        past: impl IntoIterator<Item = Snapshot>,
-    ) {
-        self.ledger = Ledger::restore(ledger);
-        self.plans = Arc::new(Plans::restore(lessons.plans));
-        self.trials = Trials::restore(lessons.trials);
+    /// What a former life left, at the beginning or whenever it is heard of: its findings, what it learned of statements,
+    /// and the snapshots where windows may begin. Of those the oldest word on each place is kept, and only where a page
+    /// looks so far back.
+    pub fn remember(&mut self, past: Past) {
+        self.ledger.recall(past.ledger);
+        Arc::make_mut(&mut self.plans).recall(past.lessons.plans);
+        self.trials.recall(past.lessons.trials);
         let statements = (Topic::Statements, Scope::Server);
-        let past = past.into_iter().inspect(|snapshot| {
+        let past = past.ladder.into_iter().map(|(_, snapshot)| snapshot).inspect(|snapshot| {
             snapshot.parts.get(&statements).into_iter().for_each(|part| self.workload.remember(part.clone()));
         });
         self.memory.remember(&self.plan.rules.handbook.looks_back(), past);

@@ -166,6 +166,10 @@ impl Workload {
         let young = |past: &Part| now.taken.seconds_since(&past.taken) <= 2.0 * BEFORE.as_secs_f64();
         let oldest = std::mem::take(&mut self.past).into_iter().rfind(young);
         let since = oldest.and_then(|past| Stretch::between(&past, now).ok());
+        if since.is_some() {
+            // It is longer than what was added up so far, and holds that as well.
+            self.before = Moving::default();
+        }
         self.before.add(since.as_ref().unwrap_or(stretch), BEFORE);
         self.lately.add(stretch, span);
     }

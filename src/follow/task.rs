@@ -13,7 +13,7 @@ use crate::log::Format;
 use crate::model::{Digest, Gap, Name, Part, Scope, Topic, When};
 use crate::plans::logged::Shown;
 use crate::sql::Dialect;
-use crate::store::Keeper;
+use crate::store::{Keeper, Recall};
 use crate::workload::Key;
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::time::{Instant, timeout};
 
 /// Between two looks at the files.
@@ -93,6 +94,15 @@ impl Follower {
             is_kept: false,
             taken: None,
             taught: HashSet::new(),
+        }
+    }
+
+    /// From what a former life has kept, which is known only now; where there is nothing it goes on as it is.
+    fn again(mut self, kept: Option<&[u8]>) -> Self {
+        self.is_kept = false;
+        match (kept, self.wanted.take()) {
+            (Some(kept), Some(wanted)) => Self::new(Some(kept), wanted, self.clock),
+            (_, wanted) => Self { wanted, ..self },
         }
     }
 
@@ -254,12 +264,23 @@ pub async fn follow(
             return;
         }
     };
-    let kept = keeper.logs(&target).await;
+    let (kept, mut later) = match keeper.logs(&target).await {
+        Recall::Here(kept) => (kept, None),
+        Recall::Later(later) => (None, Some(later)),
+    };
     let mut follower = Follower::new(kept.as_deref(), wanted, clock);
     let mut rests_until = Instant::now();
     loop {
         if let Some(wanted) = engine.logs() {
             follower.want(wanted);
+        }
+        let told = later.as_mut().map(|later| later.try_recv());
+        if let Some(Ok(_) | Err(TryRecvError::Closed)) = told {
+            later = None;
+        }
+        if let Some(Ok(kept)) = told {
+            // From there everything is read again: what this life has counted is part of it.
+            follower = follower.again(kept.as_deref());
         }
         let mut brought = None;
         if let Some(errand) = follower.errand().filter(|_| rests_until <= Instant::now()) {
@@ -293,7 +314,7 @@ pub async fn follow(
             rests_until = Instant::now() + rest;
         }
         for parcel in parcels.into_iter().flatten() {
-            if let Some(kept) = parcel.kept {
+            if let Some(kept) = parcel.kept.filter(|_| later.is_none()) {
                 // What cannot be kept is told all the same; the store says that it fails.
                 keeper.keep_logs(&target, clock.now().wall, kept).await;
             }

@@ -51,6 +51,21 @@ fn a_finding_opens_at_once_and_resolves_after_a_while() {
 }
 
 #[test]
+fn what_is_recalled_later_lends_its_age_to_what_was_found_meanwhile() {
+    let [a, b, c] = ["a", "b", "c"].map(|subject| finding(subject, Severity::Warning, 1.0));
+    let (mut before, mut now) = (Ledger::default(), Ledger::default());
+    read(&mut before, 0.0, &[a.clone(), b], &[]);
+    let found = [a, c];
+    read(&mut now, 100.0, &found, &[]);
+    now.recall(before.to_vec());
+    let opened: Vec<(&str, f64)> =
+        now.open().map(|entry| (entry.finding.subject.as_str(), entry.opened_at)).collect();
+    assert!([("a", 0.0), ("b", 0.0), ("c", 100.0)].iter().all(|entry| opened.contains(entry)), "{opened:?}");
+    let told: Vec<Kind> = (101..=103).flat_map(|at| read(&mut now, at.into(), &found, &[])).collect();
+    assert_eq!(told, [Kind::Resolved], "only what is over is news");
+}
+
+#[test]
 fn what_comes_back_after_a_day_is_news() {
     let mut ledger = Ledger::default();
     let it = [finding("a", Severity::Note, 1.0)];

@@ -2,13 +2,14 @@
 //! late. In a process of its own, since memory is counted by the process.
 
 use super::dice::Dice;
-use super::server::{Network, Sim, TARGET, World};
+use super::server::{Network, Sim, World};
+use super::trouble::TARGET;
 use super::{Wall, rules};
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::model::Topic;
 use crate::sinks::Listeners;
-use crate::store::Keeper;
+use crate::store::{Keeper, Past};
 use crate::watch::{Outlets, Watch, watch};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -53,7 +54,7 @@ fn crowd() {
             let engine = Arc::new(Sim::new(Arc::new(Mutex::new(world)), clock));
             let plan = super::life::plan(&rules());
             let mut state = Watch::new(plan, engine.topics(), clock.now());
-            state.remember(Vec::new(), Default::default(), []);
+            state.remember(Past::default());
             let (board, report) = tokio::sync::watch::channel(Arc::new(state.report(clock.now())));
             let (keep, take_rules) = tokio::sync::watch::channel(rules());
             let outlets = Outlets {
@@ -61,6 +62,7 @@ fn crowd() {
                 listeners: Listeners::default(),
                 keeper: Keeper::off(),
                 follows_logs: false,
+                past: None,
                 tap: None,
             };
             tasks.spawn(watch(engine, state, clock, take_rules, outlets));

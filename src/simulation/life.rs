@@ -2,7 +2,8 @@
 
 use super::disk::Disk;
 use super::ear::{Ear, Listener};
-use super::server::{Sim, TARGET, Trouble, World};
+use super::server::{Sim, World};
+use super::trouble::{TARGET, Trouble};
 use super::{Wall, open};
 use crate::board::Report;
 use crate::clock::Clock;
@@ -12,7 +13,7 @@ use crate::model::{Noun, Severity, Statement, Topic};
 use crate::sinks::Listeners;
 use crate::sinks::queue::Queue;
 use crate::sinks::spool::Spool;
-use crate::store::Keeper;
+use crate::store::{Keeper, Past, Recall};
 use crate::watch::{Outlets, Plan, Rules, Watch, watch};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -40,6 +41,8 @@ pub struct Seen {
     ran_before: u64,
     /// What the disk knew at the start, of what was open.
     known: BTreeMap<String, f64>,
+    /// What the disk says later was open, until it is again.
+    recalled: BTreeSet<String>,
     open: BTreeSet<String>,
 }
 
@@ -89,15 +92,30 @@ impl Life {
 
         let engine = Arc::new(Sim::new(world.clone(), clock));
         let mut state = Watch::new(plan(rules), engine.topics(), clock.now());
-        let known = keeper.ledger(&TARGET.into()).await;
-        let past = keeper.ladder(&TARGET.into(), clock.now().wall).await;
+        let (past, later) = match keeper.past(&TARGET.into(), clock.now().wall).await {
+            Recall::Here(past) => (past, None),
+            Recall::Later(later) => (Past::default(), Some(later)),
+        };
         let mut seen = Seen { ran_before: open(world).ran, ..Seen::default() };
-        seen.reconcile(&known, ears, &waiting, nth, !wall.has_gone_back());
-        let lessons = keeper.lessons(&TARGET.into()).await;
-        state.remember(known, lessons, past.into_iter().map(|(_, snapshot)| snapshot));
+        seen.reconcile(&past.ledger, ears, &waiting, nth, !wall.has_gone_back());
+        state.remember(past);
+        let seen = Arc::new(Mutex::new(seen));
+        let later = later.map(|later| {
+            let (tell, told) = tokio::sync::oneshot::channel();
+            let seen = seen.clone();
+            tasks.spawn(async move {
+                let Ok(past) = later.await else { return };
+                let was_open = past.ledger.iter().filter(|entry| entry.is_open());
+                open(&seen).recalled.extend(was_open.map(|entry| entry.id.clone()));
+                let _ = tell.send(past);
+            });
+            told
+        });
         let (board, reports) = tokio::sync::watch::channel(Arc::new(state.report(clock.now())));
         let (give_rules, take_rules) = tokio::sync::watch::channel(rules.clone());
-        let outlets = Outlets { board, listeners, keeper: keeper.clone(), follows_logs: false, tap: None };
+        let keeps = keeper.clone();
+        let outlets =
+            Outlets { board, listeners, keeper: keeps, follows_logs: false, past: later, tap: None };
         tasks.spawn(watch(engine, state, clock, take_rules, outlets));
         let ticks = keeper.clone();
         tasks.spawn(async move {
@@ -106,7 +124,6 @@ impl Life {
                 ticks.try_again();
             }
         });
-        let seen = Arc::new(Mutex::new(seen));
         tasks.spawn(look(reports.clone(), seen.clone(), world.clone(), give_rules.subscribe()));
         Life { tasks, keeper, rules: give_rules, reports, queues, seen }
     }
@@ -181,8 +198,10 @@ impl Seen {
         let now: BTreeSet<String> = report.findings.iter().map(|entry| entry.id.clone()).collect();
         for trouble in Trouble::ALL {
             let id = trouble.id();
-            let (is_open, was_open) =
-                (now.contains(&id), self.open.contains(&id) || self.known.contains_key(&id));
+            let (is_open, was_open) = (
+                now.contains(&id),
+                self.open.contains(&id) || self.known.contains_key(&id) || self.recalled.contains(&id),
+            );
             if is_open && !was_open && !world.held_within(trouble, SEEN_WITHIN) {
                 self.wrong.push(format!("{trouble:?} was found and does not hold"));
             }
@@ -205,6 +224,7 @@ impl Seen {
         }
         // Once it is over it may open anew.
         self.known.retain(|id, _| now.contains(id));
+        self.recalled.retain(|id| !now.contains(id));
         self.open = now;
     }
 }

@@ -1,9 +1,9 @@
 //! A server with its books, and ours about what really happened to it: what ran, and when which trouble held.
 
 use super::dice::Dice;
+use super::trouble::Trouble;
 use crate::engine::{Async, Due, Engine, EngineError, Lane, Pace, Probe, ServerFacts, Visit};
 use crate::follow::Wanted;
-use crate::model::finding::finding_id;
 use crate::model::{
     Blocker, Count, Database, Digest, Epoch, Gap, InTopic, Index, Level, Name, Noun, Part, Sample, Scope,
     Seconds, Server as ServerRow, Session, Statement, Timestamp, Topic, Total, When,
@@ -15,10 +15,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-pub const TARGET: &str = "db";
-/// After so many seconds the pages speak; as the simulated operator has set them.
-pub const IDLE_AFTER: f64 = 60.0;
-pub const BLOCKING_AFTER: f64 = 30.0;
 const ADMITS: u64 = 100;
 const CROWDED: u64 = 90;
 /// How long a request waits for an answer at most, as real engines do it.
@@ -42,56 +38,6 @@ pub enum Network {
     Stuck,
     /// Now one, now the other.
     Flapping,
-}
-
-/// What may be wrong with a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Trouble {
-    Idle(i64),
-    Blocking(i64),
-    Crowded,
-    BrokenIndex,
-}
-
-impl Trouble {
-    pub const ALL: [Trouble; 6] = [
-        Trouble::Idle(101),
-        Trouble::Idle(102),
-        Trouble::Idle(103),
-        Trouble::Blocking(201),
-        Trouble::Crowded,
-        Trouble::BrokenIndex,
-    ];
-
-    fn finding(self) -> (&'static str, Option<&'static str>, String) {
-        match self {
-            Trouble::Idle(of) => ("session-idle-in-transaction", Some("shop"), format!("app (web) pid {of}")),
-            Trouble::Blocking(of) => ("session-blocking", Some("shop"), format!("app (web) pid {of}")),
-            Trouble::Crowded => ("server-connections-exhausting", None, "connections".to_owned()),
-            Trouble::BrokenIndex => ("index-invalid", Some("shop"), "public.note_idx".to_owned()),
-        }
-    }
-
-    pub fn page(self) -> &'static str {
-        self.finding().0
-    }
-
-    pub fn id(self) -> String {
-        let (page, database, subject) = self.finding();
-        finding_id(page, TARGET, database, &subject)
-    }
-
-    fn after(self) -> f64 {
-        match self {
-            Trouble::Idle(_) => IDLE_AFTER,
-            Trouble::Blocking(_) => BLOCKING_AFTER,
-            _ => 0.0,
-        }
-    }
-
-    fn dies_with_the_process(self) -> bool {
-        self != Trouble::BrokenIndex
-    }
 }
 
 /// The truth.

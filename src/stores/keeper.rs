@@ -1,11 +1,11 @@
 //! The one thread that owns a store, and the handle that everybody else has. Whatever happens to the disk,
 //! nobody who watches a server waits for it.
 
-use super::postbox::{Ask, MAX_ASKS, Mail, Postbox, put};
+use super::postbox::{Ask, Mail, Postbox, put};
 use crate::clock::Clock;
 use crate::ledger::Entry;
 use crate::model::{Name, Snapshot, Topic, When};
-use crate::store::{Health, Hourly, LADDER_TOPICS, LEVEL_TOPICS, Lessons, Opener, Rung, Store, StoreError};
+use crate::store::{Health, Hourly, LADDER_TOPICS, LEVEL_TOPICS, Lessons, Opener, Past, Store, StoreError};
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -43,6 +43,14 @@ impl Drop for Handle {
         self.postbox.open().closed = true;
         self.postbox.arrived.notify_all();
     }
+}
+
+/// What is left of before, or where that will be told: the disk does not answer, or cannot be read now. Until it is
+/// known nothing may be kept in its place.
+#[derive(Debug)]
+pub enum Recall<T> {
+    Here(T),
+    Later(oneshot::Receiver<T>),
 }
 
 /// Hands state to the thread that keeps it. Never waits, except for answers.
@@ -130,17 +138,9 @@ impl Keeper {
         self.post(|mail| put(&mut mail.lessons, target, lessons));
     }
 
-    /// What windows of the target may begin at: at most one snapshot for each rung, shortest first.
-    pub async fn ladder(&self, target: &Name, now: f64) -> Vec<(Rung, Snapshot)> {
-        self.ask(|reply| Ask::Ladder(target.clone(), now, reply)).await
-    }
-
-    pub async fn ledger(&self, target: &Name) -> Vec<Entry> {
-        self.ask(|reply| Ask::Ledger(target.clone(), reply)).await
-    }
-
-    pub async fn lessons(&self, target: &Name) -> Lessons {
-        self.ask(|reply| Ask::Lessons(target.clone(), reply)).await
+    /// What a former life left of a target.
+    pub async fn past(&self, target: &Name, now: f64) -> Recall<Past> {
+        self.recall(|reply| Ask::Past(target.clone(), now, reply)).await
     }
 
     pub async fn levels(&self, target: &Name, topic: Topic) -> Vec<Hourly> {
@@ -152,8 +152,8 @@ impl Keeper {
         self.ask(|reply| Ask::KeepLogs(target.clone(), now, content, reply)).await
     }
 
-    pub async fn logs(&self, target: &Name) -> Option<Vec<u8>> {
-        self.ask(|reply| Ask::Logs(target.clone(), reply)).await
+    pub async fn logs(&self, target: &Name) -> Recall<Option<Vec<u8>>> {
+        self.recall(|reply| Ask::Logs(target.clone(), reply)).await
     }
 
     /// Returns when everything handed over so far is on disk, or cannot be.
@@ -179,18 +179,35 @@ impl Keeper {
             return T::default();
         };
         let (reply, answer) = oneshot::channel();
-        self.post(|mail| {
-            let room = mail.asks.len() < MAX_ASKS;
-            if room {
-                mail.asks.push_back(ask(reply));
-            }
-            !room
-        });
+        self.post(|mail| !mail.ask(ask(reply)));
         match timeout(PATIENCE, answer).await {
             Ok(answer) => answer.unwrap_or_default(),
             Err(_) => {
                 handle.hangs();
                 T::default()
+            }
+        }
+    }
+
+    /// Asks for what must not be taken for nothing only because nobody answers.
+    async fn recall<T: Default>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Recall<T> {
+        let Some(handle) = &self.handle else { return Recall::Here(T::default()) };
+        let (reply, mut answer) = oneshot::channel();
+        self.post(|mail| !mail.ask(ask(reply)));
+        // What cannot be read now is told later, as what is not answered.
+        let patience = if handle.postbox.hangs() { Duration::ZERO } else { PATIENCE };
+        let cannot_read = async {
+            let mut health = self.health();
+            health.wait_for(|health| matches!(health, Health::Failing { .. })).await.map(drop)
+        };
+        tokio::select! {
+            biased;
+            // Its thread is gone, and with it whoever would write in its place.
+            answer = &mut answer => Recall::Here(answer.unwrap_or_default()),
+            _ = cannot_read => Recall::Later(answer),
+            () = tokio::time::sleep(patience) => {
+                handle.hangs();
+                Recall::Later(answer)
             }
         }
     }
@@ -238,6 +255,8 @@ struct Clerk {
     clock: Clock,
     /// The last of each target, and whether it is on disk: a file that goes bad later takes it along.
     ledgers: BTreeMap<Name, (Vec<Entry>, bool)>,
+    /// Who asked for what could not be read yet.
+    unread: Vec<Ask>,
     retry_at: Option<Instant>,
     retry: Duration,
 }
@@ -253,6 +272,7 @@ impl Clerk {
             health: Published(health, postbox),
             clock,
             ledgers: BTreeMap::new(),
+            unread: Vec::new(),
             retry_at: None,
             retry: FIRST_RETRY,
         };
@@ -263,7 +283,7 @@ impl Clerk {
         // At once, so that everybody knows whether there is state.
         self.with(false, |_| Ok(()));
         loop {
-            let behind = self.ledgers.values().any(|(_, written)| !written);
+            let behind = !self.unread.is_empty() || self.ledgers.values().any(|(_, written)| !written);
             let mail = self.postbox.take(self.retry_at.filter(|_| behind));
             let end = mail.closed && mail.is_empty();
             self.work(mail);
@@ -281,7 +301,8 @@ impl Clerk {
         });
         self.write(mail.lessons, |store, target, lessons| store.keep_lessons(target, lessons));
         self.write_ledgers();
-        mail.asks.into_iter().for_each(|ask| self.answer(ask));
+        let unread = std::mem::take(&mut self.unread);
+        unread.into_iter().chain(mail.asks).for_each(|ask| self.answer(ask));
         // Whatever came of it: the disk answers.
         if self.postbox.answers() && self.retry_at.is_none() && !self.is_off() {
             tracing::info!("state is kept again");
@@ -317,16 +338,17 @@ impl Clerk {
     fn answer(&mut self, ask: Ask) {
         // Who asked may have left.
         match ask {
-            Ask::Ladder(target, now, reply) => {
-                let _ = reply.send(self.with(false, |store| store.ladder(&target, now)).unwrap_or_default());
-            }
-            Ask::Ledger(target, reply) => {
+            Ask::Past(target, now, reply) => {
                 let known = self.ledgers.get(&target).map(|(entries, _)| entries.clone());
-                let read = |clerk: &mut Self| clerk.with(false, |store| store.ledger(&target));
-                let _ = reply.send(known.or_else(|| read(self)).unwrap_or_default());
-            }
-            Ask::Lessons(target, reply) => {
-                let _ = reply.send(self.with(false, |store| store.lessons(&target)).unwrap_or_default());
+                match (self.with(false, |store| store.past(&target, now)), known) {
+                    (Some(past), known) => {
+                        let _ = reply.send(Past { ledger: known.unwrap_or(past.ledger), ..past });
+                    }
+                    // Somebody in this life has read it before, and left this.
+                    (None, Some(ledger)) => drop(reply.send(Past { ledger, ..Past::default() })),
+                    (None, None) if self.is_off() => drop(reply.send(Past::default())),
+                    (None, None) => self.unread.push(Ask::Past(target, now, reply)),
+                }
             }
             Ask::Levels(target, topic, reply) => {
                 let _ =
@@ -336,9 +358,11 @@ impl Clerk {
                 let _ =
                     reply.send(self.with(true, |store| store.keep_logs(&target, now, &content)).is_some());
             }
-            Ask::Logs(target, reply) => {
-                let _ = reply.send(self.with(false, |store| store.logs(&target)).flatten());
-            }
+            Ask::Logs(target, reply) => match self.with(false, |store| store.logs(&target)) {
+                Some(logs) => drop(reply.send(logs)),
+                None if self.is_off() => drop(reply.send(None)),
+                None => self.unread.push(Ask::Logs(target, reply)),
+            },
             Ask::Flush(reply) => {
                 let _ = reply.send(());
             }

@@ -2,7 +2,7 @@
 
 use crate::ledger::Entry;
 use crate::model::{Name, Snapshot, Topic, When};
-use crate::store::{Hourly, Lessons, Rung};
+use crate::store::{Hourly, Lessons, Past};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,16 +13,26 @@ use tokio::time::Instant;
 /// As many as may be configured.
 const MAX_TARGETS: usize = 1_000;
 /// Each target asks for its past once at the start and rarely later.
-pub const MAX_ASKS: usize = 4_000;
+const MAX_ASKS: usize = 4_000;
 
 pub enum Ask {
-    Ladder(Name, f64, oneshot::Sender<Vec<(Rung, Snapshot)>>),
-    Ledger(Name, oneshot::Sender<Vec<Entry>>),
-    Lessons(Name, oneshot::Sender<Lessons>),
+    Past(Name, f64, oneshot::Sender<Past>),
     Levels(Name, Topic, oneshot::Sender<Vec<Hourly>>),
     KeepLogs(Name, f64, Vec<u8>, oneshot::Sender<bool>),
     Logs(Name, oneshot::Sender<Option<Vec<u8>>>),
     Flush(oneshot::Sender<()>),
+}
+
+impl Ask {
+    /// Nobody waits for the answer any more.
+    fn is_given_up(&self) -> bool {
+        match self {
+            Ask::Past(.., reply) => reply.is_closed(),
+            Ask::Levels(.., reply) => reply.is_closed(),
+            Ask::Logs(.., reply) => reply.is_closed(),
+            Ask::KeepLogs(..) | Ask::Flush(..) => false,
+        }
+    }
 }
 
 /// What waits for the thread. Of state only the newest counts: what replaces it makes it superfluous, so this is
@@ -42,6 +52,18 @@ impl Mail {
             && self.ledgers.is_empty()
             && self.lessons.is_empty()
             && self.asks.is_empty()
+    }
+
+    /// False if there was no room.
+    pub fn ask(&mut self, ask: Ask) -> bool {
+        if self.asks.len() >= MAX_ASKS {
+            self.asks.retain(|ask| !ask.is_given_up());
+        }
+        let has_room = self.asks.len() < MAX_ASKS;
+        if has_room {
+            self.asks.push_back(ask);
+        }
+        has_room
     }
 
     pub fn collect(&mut self) -> Mail {

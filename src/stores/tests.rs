@@ -9,7 +9,7 @@ use crate::ledger::{Entry, Ledger};
 use crate::model::plan::PlanNode;
 use crate::model::{Digest, Name, Scope, Severity, Snapshot, Topic, When};
 use crate::plans::Plans;
-use crate::store::{Health, Keeper, Lessons, Opener, Rung, Store, StoreError};
+use crate::store::{Health, Keeper, Lessons, Opener, Past, Recall, Rung, Store, StoreError};
 use crate::workload::Key;
 use rusqlite::Connection;
 use std::os::unix::fs::PermissionsExt;
@@ -79,6 +79,17 @@ fn lessons() -> Lessons {
     let plan = PlanNode { kind: "Seq Scan".into(), ..PlanNode::default() };
     plans.learn(Key { digest: Digest(1), database: "shop".into() }, Ok(plan), T);
     Lessons { plans: plans.to_vec(), ..Lessons::default() }
+}
+
+async fn past_at(keeper: &Keeper, target: &Name, now: f64) -> Past {
+    match keeper.past(target, now).await {
+        Recall::Here(past) => past,
+        Recall::Later(_) => Past::default(),
+    }
+}
+
+async fn past(keeper: &Keeper, target: &Name) -> Past {
+    past_at(keeper, target, T).await
 }
 
 fn wait<T>(future: impl Future<Output = T>) -> T {
@@ -167,7 +178,7 @@ fn a_file_of_the_future_is_set_aside() {
     wait(keeper.flush());
     assert_eq!(*keeper.health().borrow(), Health::Ok);
     assert_eq!((keeper.set_aside(), dir.set_aside("future")), (1, 1));
-    assert_eq!(wait(keeper.ledger(&"db1".into())), entries("a"));
+    assert_eq!(wait(past(&keeper, &"db1".into())).ledger, entries("a"));
 }
 
 #[test]
@@ -236,7 +247,7 @@ fn a_directory_that_cannot_be_is_said_and_survived() {
     keeper.keep_ledger(&"db1".into(), entries("a"));
     wait(keeper.flush());
     assert!(matches!(*keeper.health().borrow(), Health::Failing { .. }));
-    assert_eq!(wait(keeper.ladder(&"db1".into(), T)), []);
+    assert_eq!(wait(past_at(&keeper, &"db1".into(), T)).ladder, []);
     assert_eq!(keeper.health().borrow().is_healthy(), Some(false));
 }
 
@@ -285,23 +296,23 @@ fn damage_anywhere_is_survived() {
             std::fs::write(dir.0.join("state").join(format!("{FILE}{suffix}")), bytes).unwrap();
         }
         let keeper = dir.keeper();
-        for (_, read) in wait(keeper.ladder(&target, T + 5_000.0)) {
+        for (_, read) in wait(past_at(&keeper, &target, T + 5_000.0)).ladder {
             for (place, part) in read.parts {
                 assert_eq!(written.parts.get(&place), Some(&part), "round {round}");
             }
         }
-        let findings = wait(keeper.ledger(&target));
+        let findings = wait(past(&keeper, &target)).ledger;
         assert!(findings.is_empty() || findings == entries("a"), "round {round}");
         keeper.keep_ledger(&target, entries("b"));
         keeper.keep_snapshot(&target, when(T + 9_000.0), written.clone());
         wait(keeper.flush());
         assert_eq!(*keeper.health().borrow(), Health::Ok, "round {round}");
-        assert_eq!(wait(keeper.ledger(&target)), entries("b"), "round {round}");
-        let mut ladder = wait(keeper.ladder(&target, T + 9_001.0));
+        assert_eq!(wait(past(&keeper, &target)).ledger, entries("b"), "round {round}");
+        let mut ladder = wait(past_at(&keeper, &target, T + 9_001.0)).ladder;
         if ladder.is_empty() {
             assert!(keeper.set_aside() > 0, "round {round}: only just found out");
             keeper.keep_snapshot(&target, when(T + 9_001.0), written.clone());
-            ladder = wait(keeper.ladder(&target, T + 9_001.0));
+            ladder = wait(past_at(&keeper, &target, T + 9_001.0)).ladder;
         }
         assert_eq!(ladder[0].1.parts.len(), 4, "round {round}");
         assert_eq!(keeper.set_aside() as usize, dir.set_aside("damaged") + dir.set_aside("future"));
@@ -343,7 +354,7 @@ fn a_store_that_panics_takes_nobody_with_it() {
     let mut health = keeper.health();
     wait(async { health.wait_for(|health| matches!(health, Health::Off { .. })).await.map(drop) }).unwrap();
     keeper.keep_ledger(&"db1".into(), entries("a"));
-    assert_eq!(wait(keeper.ledger(&"db1".into())), []);
+    assert_eq!(wait(past(&keeper, &"db1".into())).ledger, []);
 }
 
 /// A disk that answers when it is told to.
@@ -366,13 +377,13 @@ async fn a_disk_that_hangs_is_waited_for_once_and_said() {
     let (heal, hung) = std::sync::mpsc::channel();
     let keeper = Keeper::start(Box::new(Hung(hung, dir.files())), Clock::start());
     let began = tokio::time::Instant::now();
-    assert_eq!(keeper.ledger(&target).await, []);
+    assert_eq!(past(&keeper, &target).await.ledger, []);
     let once = began.elapsed();
     assert!(once.as_secs() >= 5, "{once:?}");
     assert!(
         matches!(&*keeper.health().borrow(), Health::Failing { why, .. } if why.contains("does not answer"))
     );
-    assert_eq!(keeper.ladder(&target, T).await.len(), 0);
+    assert_eq!(past(&keeper, &target).await.ladder.len(), 0);
     assert!(!keeper.keep_logs(&target, T, vec![1]).await);
     assert_eq!(began.elapsed(), once, "nobody waits again");
     keeper.keep_ledger(&target, entries("a"));
@@ -382,5 +393,57 @@ async fn a_disk_that_hangs_is_waited_for_once_and_said() {
     while *health.borrow_and_update() != Health::Ok {
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
-    assert_eq!(keeper.ledger(&target).await.len(), 1, "what was handed over meanwhile is kept");
+    assert_eq!(past(&keeper, &target).await.ledger.len(), 1, "what was handed over meanwhile is kept");
+}
+
+/// A disk that cannot be read at first, and then can.
+struct Mended(u32, Files);
+
+impl Opener for Mended {
+    fn open(&mut self) -> Result<Box<dyn Store>, StoreError> {
+        self.0 = self.0.saturating_sub(1);
+        if self.0 > 0 { Err(StoreError::Retry("gone".into())) } else { self.1.open() }
+    }
+    fn set_aside(&mut self, label: &str) -> Result<(), StoreError> {
+        self.1.set_aside(label)
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_yet_is_told_later() {
+    let (dir, target) = (Dir::new(), Name::new("db1"));
+    let (heal, hung) = std::sync::mpsc::channel();
+    {
+        let keeper = dir.keeper();
+        keeper.keep_ledger(&target, entries("a"));
+        assert!(keeper.keep_logs(&target, T, vec![7]).await);
+    }
+    // Nobody but the one before has the file, once its thread has ended.
+    while matches!(dir.files().open(), Err(StoreError::GiveUp(_))) {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    // Our clock stands still but for waits; the disk's is real.
+    tokio::time::pause();
+    let keeper = Keeper::start(Box::new(Hung(hung, dir.files())), Clock::start());
+    let Recall::Later(later) = keeper.past(&target, T).await else { panic!("it hangs") };
+    let Recall::Later(logs) = keeper.logs(&target).await else { panic!("it hangs") };
+    heal.send(()).unwrap();
+    tokio::time::resume();
+    assert_eq!((later.await.unwrap().ledger, logs.await.unwrap()), (entries("a"), Some(vec![7])));
+    drop(keeper);
+    while matches!(dir.files().open(), Err(StoreError::GiveUp(_))) {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    tokio::time::pause();
+    let keeper = Keeper::inline(Box::new(Mended(3, dir.files())), Clock::start());
+    let Recall::Later(mut later) = keeper.past(&target, T).await else { panic!("it cannot be read") };
+    for _ in 0..20 {
+        assert!(later.try_recv().is_err());
+        tokio::time::advance(std::time::Duration::from_secs(4)).await;
+        keeper.try_again();
+        if let Ok(past) = later.try_recv() {
+            return assert_eq!(past.ledger, entries("a"));
+        }
+    }
+    panic!("it was never told");
 }

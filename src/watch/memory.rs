@@ -63,6 +63,12 @@ impl Memory {
             self.past
                 .extend(snapshot.parts.into_iter().filter(|((topic, _), _)| is_wanted(looks_back, *topic)));
         }
+        // What was read since then has waited for its beginning.
+        for (place, last) in self.last.clone() {
+            if let Some(past) = self.past.remove(&place) {
+                self.set(Beginning::Past, &place, Stretch::between(&past, &last).ok());
+            }
+        }
     }
 
     /// Takes in what was just read; `newest` has its stretches. What was not read again keeps its own: the indexes
@@ -212,6 +218,17 @@ mod tests {
         watched.read(None);
         watched.read(Some(reading(3, 240.0)));
         assert_eq!(watched.longest().map(|stretch| stretch.seconds), Some(180.0));
+    }
+
+    #[test]
+    fn a_former_life_that_is_heard_of_later_lengthens_it_as_well() {
+        let mut watched = Watched::default();
+        watched.read(Some(reading(2, 600.0)));
+        watched.read(Some(reading(3, 660.0)));
+        let past = Snapshot { parts: [(place(), reading(1, 0.0))].into(), ..Snapshot::default() };
+        watched.memory.remember(LOOKS_BACK, [past]);
+        watched.read(Some(reading(4, 720.0)));
+        assert_eq!(watched.longest().map(|stretch| stretch.seconds), Some(720.0));
     }
 
     #[test]

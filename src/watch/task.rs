@@ -8,11 +8,12 @@ use crate::engine::errand::errands;
 use crate::engine::{Engine, Lane};
 use crate::follow::follow;
 use crate::lane::{self, News};
+use crate::model::When;
 use crate::recording::Recorded;
 use crate::sinks::Listeners;
-use crate::store::Keeper;
+use crate::store::{Keeper, Past};
 use std::sync::Arc;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// News waiting to be taken in: one from each lane and some.
 const NEWS: usize = 8;
@@ -27,6 +28,9 @@ pub struct Outlets {
     pub keeper: Keeper,
     /// Follows the logs of the target beside its lanes, where anybody wants that.
     pub follows_logs: bool,
+    /// Where it is told what a former life left, if that could not be read yet. Until then nothing is kept of this one,
+    /// which would take its place.
+    pub past: Option<oneshot::Receiver<Past>>,
     /// Every visit as it comes, for a recording.
     pub tap: Option<mpsc::Sender<Recorded>>,
 }
@@ -37,7 +41,7 @@ pub async fn watch(
     mut watch: Watch,
     clock: Clock,
     rules: watch::Receiver<Rules>,
-    outlets: Outlets,
+    mut outlets: Outlets,
 ) {
     let (give_orders, orders) = watch::channel(watch.orders());
     let (send, mut news) = mpsc::channel(NEWS);
@@ -72,6 +76,12 @@ pub async fn watch(
                 outlets.board.send_replace(Arc::new(watch.report(now)));
                 continue;
             }
+            past = told_later(&mut outlets.past) => {
+                tracing::info!(target = %watch.plan.target, "what was known of it before is known again");
+                watch.remember(past);
+                outlets.keep(&watch, clock.now());
+                continue;
+            }
         };
         let (now, lane) = (clock.now(), fresh.lane);
         log(&watch, &fresh);
@@ -92,20 +102,49 @@ pub async fn watch(
             outlets.listeners.tell(&changes).await;
             if !changes.is_empty() {
                 learned = true;
-                outlets.keeper.keep_ledger(&watch.plan.target, watch.ledger.to_vec());
+                outlets.keep_ledger(&watch);
             }
         }
         if now.seconds_since(&kept) >= KEEP_EVERY {
             kept = now;
-            outlets.keeper.keep_ledger(&watch.plan.target, watch.ledger.to_vec());
-            outlets.keeper.keep_snapshot(&watch.plan.target, now, watch.snapshot.clone());
-            learned = true;
-        }
-        if learned {
-            outlets.keeper.keep_lessons(&watch.plan.target, watch.lessons());
+            outlets.keep(&watch, now);
+        } else if learned {
+            outlets.keep_lessons(&watch);
         }
         give_orders.send_replace(watch.orders());
         outlets.board.send_replace(Arc::new(watch.report(now)));
+    }
+}
+
+/// What a former life left, once that is known, and never again.
+async fn told_later(past: &mut Option<oneshot::Receiver<Past>>) -> Past {
+    let Some(later) = past else { return std::future::pending().await };
+    // Whoever would have told it is gone, and with it whoever would write in its place.
+    let told = later.await.unwrap_or_default();
+    *past = None;
+    told
+}
+
+/// What survives us is kept once it is known what it takes the place of.
+impl Outlets {
+    fn keep(&self, watch: &Watch, now: When) {
+        self.keep_ledger(watch);
+        self.keep_lessons(watch);
+        if self.past.is_none() {
+            self.keeper.keep_snapshot(&watch.plan.target, now, watch.snapshot.clone());
+        }
+    }
+
+    fn keep_ledger(&self, watch: &Watch) {
+        if self.past.is_none() {
+            self.keeper.keep_ledger(&watch.plan.target, watch.ledger.to_vec());
+        }
+    }
+
+    fn keep_lessons(&self, watch: &Watch) {
+        if self.past.is_none() {
+            self.keeper.keep_lessons(&watch.plan.target, watch.lessons());
+        }
     }
 }
 

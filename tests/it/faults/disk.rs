@@ -3,10 +3,18 @@
 use super::{PACES, SOON, TARGET, config, up, value};
 use crate::rig::Dir;
 use crate::rig::daemon::Daemon;
+use crate::rig::mysql;
 use crate::rig::postgres::{Server, any};
+use crate::rig::proxy::{Mode, Proxy};
 use crate::rig::shim::Shim;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
+
+/// Two indexes of one kind, which is found.
+const TWINS: &str = "create table orders (id int primary key, note text);
+    insert into orders select n, 'note ' || n from generate_series(1, 100000) n;
+    create index orders_note on orders (note); create index orders_note_too on orders (note); analyze orders";
 
 const SINK: &str = "sink=\"file-1\"";
 
@@ -47,10 +55,7 @@ async fn a_disk_that_hangs_holds_nobody_up_and_is_caught_up_with() {
     shim.hang(true);
     // Something to tell: it is found although nobody can write it down.
     let holder = server.connect("postgres").await;
-    let setup = "create table orders (id int primary key, note text);
-        insert into orders select n, 'note ' || n from generate_series(1, 100000) n;
-        create index orders_note on orders (note); create index orders_note_too on orders (note); analyze orders";
-    holder.batch_execute(setup).await.unwrap();
+    holder.batch_execute(TWINS).await.unwrap();
     let is_found = |text: &str| text.contains("index-duplicate");
     daemon.wait_for("/api/v1/findings", |answer| is_found(&answer.text()), Duration::from_secs(60)).await;
     let is_unkept = |text: &str| value(text, "dbsonde_sink_unkept", &[SINK]).is_some_and(|many| many >= 1.0);
@@ -94,6 +99,96 @@ async fn a_disk_that_hangs_from_the_beginning_keeps_nobody_from_starting() {
         assert!(began.elapsed() < Duration::from_secs(20), "{}", daemon.log());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+/// What a former life knew is not overwritten because it could not be read in time.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_disk_that_hangs_holds_is_known_again_when_it_answers() {
+    let (server, disk) = (Server::start(any(), &[]).await, Dir::new());
+    server.sql("postgres", TWINS).await;
+    let shim = Shim::new(disk.path());
+    let opened = async |daemon: &Daemon| {
+        let is_there = |text: &str| text.contains("index-duplicate");
+        let answer = daemon.wait_for("/api/v1/findings", |answer| is_there(&answer.text()), SOON * 2).await;
+        let found = answer.json()["findings"].as_array().unwrap().clone();
+        let found = found.into_iter().find(|found| found["rule"] == "index-duplicate").unwrap();
+        found["opened_at"].as_str().unwrap().to_owned()
+    };
+    let daemon = start(&shim, &server, &disk).await;
+    let first = opened(&daemon).await;
+    assert!(daemon.stop().await.success());
+    shim.hang(true);
+    let daemon = start(&shim, &server, &disk).await;
+    assert!(opened(&daemon).await > first, "it knows nothing of before");
+    // More than once what is known would have been kept in its place.
+    goes_on(&daemon, Duration::from_secs(5)).await;
+    shim.hang(false);
+    daemon.wait_for_log("is known again", SOON).await;
+    let began = Instant::now();
+    while opened(&daemon).await != first {
+        assert!(began.elapsed() < SOON, "{}", daemon.log());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert!(daemon.stop().await.success());
+    let daemon = start(&shim, &server, &disk).await;
+    assert_eq!(opened(&daemon).await, first);
+}
+
+/// Logins, addresses and certificates on a disk that hangs: who needs them waits, and nobody else.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_with_logins_that_hang_hold_up_nobody_else() {
+    let [mysql, _] = mysql::flavours();
+    let (server, mysql, disk) =
+        tokio::join!(Server::start(any(), &[]), mysql::Server::start(mysql, &[]), async { Dir::new() });
+    server.sql("postgres", "create role sonde login password 'sesame'; grant pg_monitor to sonde").await;
+    mysql.sql("", "create user sonde@'%' identified by 'sesame'; grant process on *.* to sonde@'%'").await;
+    let secret = |name: &str, text: &str| {
+        let path = disk.join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        path.display().to_string()
+    };
+    let (password, usual) = (secret("password", "sesame"), secret("pgpass", "*:*:*:*:sesame\n"));
+    let url = secret("url", "http://127.0.0.1:9/");
+    let proxies =
+        [Proxy::start(server.port).await, Proxy::start(server.port).await, Proxy::start(mysql.port).await];
+    let of = |name: &str, url: &str, more: &str| {
+        format!("[[target]]\nname = \"{name}\"\nurl = \"{url}\"\n{more}\n")
+    };
+    let [pg, passfile, my] = [0, 1, 2].map(|nth: usize| proxies[nth].port);
+    let file = format!("password_file = {password:?}");
+    let settings = [
+        PACES.to_owned(),
+        of("db", &server.url("postgres"), ""),
+        of("pg", &format!("postgres://sonde@127.0.0.1:{pg}/postgres"), &file),
+        of("passfile", &format!("postgres://sonde@127.0.0.1:{passfile}/postgres?passfile={usual}"), ""),
+        of("my", &format!("mysql://sonde@127.0.0.1:{my}/"), &file),
+        format!("[[sink]]\nkind = \"webhook\"\nurl_file = {url:?}\n"),
+    ]
+    .concat();
+    let shim = Shim::new(disk.path());
+    let environment = shim.environment();
+    let environment: Vec<(&str, &str)> = environment.iter().map(|(n, v)| (*n, v.as_str())).collect();
+    let daemon = Daemon::start_with(&settings, &[], &environment).await;
+    let all = |text: &str, wanted: f64| {
+        let is =
+            |name: &&str| value(text, "dbsonde_target_up", &[&format!("target=\"{name}\"")]) == Some(wanted);
+        ["pg", "passfile", "my"].iter().all(|name| is(&name))
+    };
+    daemon.wait_for("/metrics", |answer| all(&answer.text(), 1.0), SOON).await;
+    shim.hang(true);
+    proxies.iter().for_each(|proxy| proxy.set(Mode::Cut));
+    daemon.wait_for("/metrics", |answer| all(&answer.text(), 0.0), SOON).await;
+    proxies.iter().for_each(|proxy| proxy.set(Mode::Pass));
+    server.sql("postgres", TWINS).await;
+    goes_on(&daemon, Duration::from_secs(25)).await;
+    assert!(all(&daemon.get("/metrics").await.text(), 0.0), "they cannot get in");
+    let why = daemon.get("/api/v1/targets").await.text();
+    assert!(why.contains("the disk does not answer"), "{why}");
+    let stuck = shim.waiting();
+    assert!((1..=4).contains(&stuck), "{stuck} threads wait for the disk: one for each file");
+    shim.hang(false);
+    daemon.wait_for("/metrics", |answer| all(&answer.text(), 1.0), Duration::from_secs(120)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
