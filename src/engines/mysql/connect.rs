@@ -256,7 +256,7 @@ async fn login(target: &Target) -> Result<(Login, Option<Expires>), EngineError>
     };
     let password = target.password(place).await.map_err(|error| EngineError::Denied(error.to_string()))?;
     let is_local = url.socket_directory().is_some();
-    let tls = if is_local { None } else { trust::client(target)? };
+    let tls = if is_local { None } else { trust::client(target).await? };
     let expires = tls.as_ref().map(|client| client.expires.clone());
     let login = Login {
         user: url.user().to_owned(),

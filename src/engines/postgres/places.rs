@@ -177,7 +177,7 @@ async fn endpoints(target: &Target, place: &Place, patience: Duration) -> Result
             found?.take(MAX_ADDRESSES).collect()
         }
     };
-    let tls = tls::Connector::of(target).map_err(Refusal::Final)?;
+    let tls = tls::Connector::of(target).await.map_err(Refusal::Final)?;
     let socket = SocketOptions::of(target);
     let endpoint = |address| Endpoint::Tcp {
         address,

@@ -173,7 +173,7 @@ async fn files_with_logins_that_hang_hold_up_nobody_else() {
     let all = |text: &str, wanted: f64| {
         let is =
             |name: &&str| value(text, "dbsonde_target_up", &[&format!("target=\"{name}\"")]) == Some(wanted);
-        ["pg", "passfile", "my"].iter().all(|name| is(&name))
+        ["pg", "passfile", "my"].iter().all(is)
     };
     daemon.wait_for("/metrics", |answer| all(&answer.text(), 1.0), SOON).await;
     shim.hang(true);

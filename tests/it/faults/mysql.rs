@@ -303,6 +303,27 @@ async fn a_frozen_neighbour_delays_nobody() {
     daemon.wait_for("/metrics", |answer| both(&answer.text()), Duration::from_secs(90)).await;
 }
 
+/// A server whose handshakes break is there: whoever restarts a proxy, or renews a certificate, is not waited for.
+#[tokio::test(flavor = "multi_thread")]
+async fn handshakes_that_are_cut_keep_us_out_for_seconds() {
+    for version in flavours() {
+        let (server, _) = with_login(version, &[]).await;
+        let proxy = Proxy::start(server.port).await;
+        // The greeting passes, and not much of what comes after it.
+        proxy.set(Mode::Breaks(120));
+        let daemon = Daemon::start(&config(&format!("mysql://sonde:sesame@127.0.0.1:{}/", proxy.port))).await;
+        up(&daemon, 0.0).await;
+        tokio::time::sleep(Duration::from_secs(18)).await;
+        let knocks = proxy.opened();
+        assert!((2..=4).contains(&knocks), "{version}: {knocks} handshakes were cut");
+        proxy.set(Mode::Pass);
+        let after = back(&daemon).await;
+        eprintln!("{version}: {knocks} handshakes cut, back after {after:?}");
+        // The next rest is twenty seconds, and the lanes have a back-off of their own.
+        assert!(after < Duration::from_secs(75), "{version}: {after:?}");
+    }
+}
+
 /// The programs are replaced and the data stays, on the same port: MariaDB alone goes from one of ours to the other.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upgrade_in_place_needs_no_restart_of_ours() {
