@@ -9,6 +9,7 @@ mod locks;
 mod moves;
 mod mysql;
 mod names;
+mod neighbours;
 mod ourselves;
 mod secrets;
 

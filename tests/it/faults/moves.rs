@@ -1,5 +1,4 @@
-//! What stands behind an address becomes another: a failover, an upgrade; or it comes through a thin line, and its
-//! neighbour freezes.
+//! What stands behind an address becomes another: a failover, an upgrade; or it comes through a thin line.
 
 use super::{PACES, SOON, TARGET, config, sum, up, value};
 use crate::rig::daemon::Daemon;
@@ -7,7 +6,7 @@ use crate::rig::mysql;
 use crate::rig::postgres::{Server, Stop, any, versions};
 use crate::rig::proxy::{Mode, Proxy};
 use crate::rig::shim::Shim;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const CALLS: &str = "dbsonde_statement_calls_total";
 
@@ -136,32 +135,6 @@ async fn an_upgrade_in_place_is_another_server() {
     proxy.set(Mode::Pass);
     daemon.wait_for("/api/v1/targets", |answer| is_new(&answer.text()), Duration::from_secs(90)).await;
     up(&daemon, 1.0).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_frozen_neighbour_delays_nobody() {
-    let (mut frozen, healthy) = tokio::join!(Server::start(any(), &[]), Server::start(any(), &[]));
-    let target = |name: &str, server: &Server| {
-        format!("[[target]]\nname = \"{name}\"\nurl = \"{}\"\n", server.url("postgres"))
-    };
-    let config = format!("{PACES}{}{}", target("frozen", &frozen), target("db", &healthy));
-    let daemon = Daemon::start(&config).await;
-    let of = |text: &str, name: &str| value(text, "dbsonde_target_up", &[&format!("target=\"{name}\"")]);
-    let both = |text: &str| of(text, "frozen") == Some(1.0) && of(text, "db") == Some(1.0);
-    daemon.wait_for("/metrics", |answer| both(&answer.text()), SOON).await;
-    frozen.freeze();
-    daemon.wait_for("/metrics", |answer| of(&answer.text(), "frozen") == Some(0.0), SOON).await;
-    let began = Instant::now();
-    while began.elapsed() < Duration::from_secs(15) {
-        let metrics = daemon.get("/metrics").await.text();
-        assert_eq!(of(&metrics, "db"), Some(1.0), "{}", daemon.log());
-        // Of the beat, at five seconds; the bound leaves room for a busy machine.
-        let age = value(&metrics, "dbsonde_snapshot_age_seconds", &[TARGET, "topic=\"databases\""]);
-        assert!(age.is_some_and(|age| age < 12.0), "{age:?}");
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    }
-    frozen.thaw();
-    daemon.wait_for("/metrics", |answer| both(&answer.text()), Duration::from_secs(90)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! The faults of servers and networks on MySQL and MariaDB: the same promises as on PostgreSQL.
 
-use super::{PACES, SOON, TARGET, config, sum, up, value};
+use super::{SOON, TARGET, config, sum, up, value};
 use crate::rig::daemon::Daemon;
 use crate::rig::mysql::{Server, Version, flavours, run};
 use crate::rig::postgres::{self, Stop};
@@ -24,7 +24,7 @@ async fn status(server: &Server, name: &str) -> f64 {
     number(server, &format!("show global status like '{name}'")).await
 }
 
-async fn with_login(version: Version, settings: &[(&str, &str)]) -> (Server, String) {
+pub async fn with_login(version: Version, settings: &[(&str, &str)]) -> (Server, String) {
     let server = Server::start(version, settings).await;
     server
         .sql(
@@ -277,30 +277,6 @@ async fn a_right_that_is_taken_is_a_gap_and_the_others_go_on() {
         let is_back = |text: &str| text.contains("\ndbsonde_statement_calls_total{");
         daemon.wait_for("/metrics", |answer| is_back(&answer.text()), Duration::from_secs(180)).await;
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_frozen_neighbour_delays_nobody() {
-    let [mysql, mariadb] = flavours();
-    let ((mut frozen, bad), (_healthy, good)) =
-        tokio::join!(with_login(mysql, &[]), with_login(mariadb, &[]));
-    let target = |name: &str, url: &str| format!("[[target]]\nname = \"{name}\"\nurl = \"{url}\"\n");
-    let daemon = Daemon::start(&format!("{PACES}{}{}", target("frozen", &bad), target("db", &good))).await;
-    let of = |text: &str, name: &str| value(text, "dbsonde_target_up", &[&format!("target=\"{name}\"")]);
-    let both = |text: &str| of(text, "frozen") == Some(1.0) && of(text, "db") == Some(1.0);
-    daemon.wait_for("/metrics", |answer| both(&answer.text()), SOON).await;
-    frozen.freeze();
-    daemon.wait_for("/metrics", |answer| of(&answer.text(), "frozen") == Some(0.0), SOON).await;
-    let began = Instant::now();
-    while began.elapsed() < Duration::from_secs(15) {
-        let metrics = daemon.get("/metrics").await.text();
-        assert_eq!(of(&metrics, "db"), Some(1.0), "{}", daemon.log());
-        let age = value(&metrics, "dbsonde_snapshot_age_seconds", &[TARGET, "topic=\"statements\""]);
-        assert!(age.is_some_and(|age| age < 12.0), "{age:?}");
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    }
-    frozen.thaw();
-    daemon.wait_for("/metrics", |answer| both(&answer.text()), Duration::from_secs(90)).await;
 }
 
 /// A server whose handshakes break is there: whoever restarts a proxy, or renews a certificate, is not waited for.
