@@ -8,6 +8,7 @@ pub mod logged;
 pub mod plan;
 pub mod replication;
 pub mod statement;
+pub mod understood;
 
 use crate::config::Span;
 use crate::engine::Lack;

@@ -1,10 +1,14 @@
 //! What pages about statements share: which statements they may speak of, and how they name them.
 
+use super::catalogue::{Catalogue, live_rows};
+use super::understood::{self, Understood};
 use super::{Rule, Seen, Word};
 use crate::config::Span;
-use crate::model::{Confidence, Finding, Fix, Flavour, Name, Severity, Statement, Topic};
+use crate::model::{Confidence, Finding, Fix, Flavour, Name, Severity, Statement, Table, Topic};
 use crate::script;
 use crate::workload::{Cost, Key, Sum};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -49,6 +53,68 @@ impl<P: Costly> Rule for P {
         let is_costly = |_: &Key, cost: &Cost, sum: &Sum| self.is_costly(cost, sum);
         let costly = queries(seen, self.min_window(), is_costly, P::measure);
         costly.into_iter().filter(P::speaks_of).map(|ran| self.finding(&ran, seen).into())
+    }
+}
+
+/// What makes a statement dear and a waste, where the server tells the rows that it looks at: again and again it goes
+/// through almost all of a table and returns little.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(inline)]
+pub struct AlmostAll {
+    /// Rows of the table whose index is not used. Smaller ones are read in no time.
+    min_rows: f64,
+    /// Share of the table that a run looks at. Calibrated by us: a half leaves room for estimates, and for runs that do
+    /// use the index.
+    min_read: f64,
+    /// Share of what it looks at that it returns or changes, at most. Calibrated by us: above some five per cent reading
+    /// everything is often the better plan.
+    max_share: f64,
+    /// Runs within the time looked at. Calibrated by us: less is somebody at a console.
+    min_calls: f64,
+    /// Sessions that it keeps busy on average. Calibrated by us: a hundredth of a core is worth a look.
+    min_load: f64,
+    /// The time over which it is counted, and for how long at least. Calibrated by us: shorter ones are noise.
+    pub min_window: Span,
+}
+
+impl Default for AlmostAll {
+    fn default() -> Self {
+        Self {
+            min_rows: 10_000.0,
+            min_read: 0.5,
+            max_share: 0.05,
+            min_calls: 10.0,
+            min_load: 0.01,
+            min_window: Span::secs(300),
+        }
+    }
+}
+
+impl AlmostAll {
+    /// What a page has to say of such statements, as many as a page names.
+    pub fn findings<'a>(
+        &self,
+        seen: &Seen<'a>,
+        speaks_of: impl Fn(&Understood<'a>) -> bool,
+        judge: impl Fn(&Catalogue<'a>, &Understood<'a>) -> Option<Finding>,
+    ) -> Vec<Word> {
+        let is_costly = |_: &Key, cost: &Cost, sum: &Sum| self.is_costly(cost, sum);
+        let costly = all_queries(seen, self.min_window, is_costly, |cost| cost.exec_seconds);
+        understood::findings(seen, costly, speaks_of, judge)
+    }
+
+    fn is_costly(&self, cost: &Cost, sum: &Sum) -> bool {
+        let looks_at_much = cost.each(cost.examined_rows) >= self.min_read * self.min_rows;
+        let for_little = cost.rows <= self.max_share * cost.examined_rows;
+        let again_and_again = cost.calls >= self.min_calls;
+        looks_at_much && for_little && again_and_again && sum.rate(cost.exec_seconds) >= self.min_load
+    }
+
+    /// The rows of a table that is large, and that each run may have gone through.
+    pub fn rows_of(&self, table: &Table, ran: &Ran<'_>) -> Option<f64> {
+        let examined = ran.cost.each(ran.cost.examined_rows);
+        live_rows(table).filter(|rows| *rows >= self.min_rows && examined >= self.min_read * rows)
     }
 }
 

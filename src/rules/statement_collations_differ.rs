@@ -1,12 +1,10 @@
-use crate::config::Span;
 use crate::model::{Column, Finding, Fix, Flavour, Index, Severity, Table, Topic};
-use crate::rule::catalogue::{self, Catalogue, live_rows};
-use crate::rule::statement::{self, Ran};
+use crate::rule::catalogue::{self, Catalogue};
+use crate::rule::statement::{self, AlmostAll, Ran};
+use crate::rule::understood::Understood;
 use crate::rule::{Rule, Seen, Word};
 use crate::script::{self, mysql};
-use crate::sql::shape::{self, Role, Use};
-use crate::sql::{Dialect, SqlMode};
-use crate::workload::{Cost, Key, Sum};
+use crate::sql::shape::{Role, Use};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -31,36 +29,9 @@ use std::time::Duration;
 ///
 /// It is told by what the runs looked at and how the columns are declared; the plan is not seen. A hint, or a condition that wants
 /// most of the table anyway, reads as much.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct StatementCollationsDiffer {
-    /// Rows of the table whose index is not used. Smaller ones are read in no time.
-    min_rows: f64,
-    /// Share of that table that a run looks at. Calibrated by us: a half leaves room for estimates.
-    min_read: f64,
-    /// Share of what it looks at that it returns or changes, at most. Calibrated by us: above some five per cent reading everything
-    /// is often the better plan.
-    max_share: f64,
-    /// Runs within the time looked at. Calibrated by us: less is somebody at a console.
-    min_calls: f64,
-    /// Sessions that it keeps busy on average. Calibrated by us: a hundredth of a core is worth a look.
-    min_load: f64,
-    /// The time over which it is counted, and for how long at least. Calibrated by us: shorter ones are noise.
-    min_window: Span,
-}
-
-impl Default for StatementCollationsDiffer {
-    fn default() -> Self {
-        Self {
-            min_rows: 10_000.0,
-            min_read: 0.5,
-            max_share: 0.05,
-            min_calls: 10.0,
-            min_load: 0.01,
-            min_window: Span::secs(300),
-        }
-    }
-}
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct StatementCollationsDiffer(AlmostAll);
 
 impl Rule for StatementCollationsDiffer {
     const ID: &'static str = "statement-collations-differ";
@@ -69,59 +40,28 @@ impl Rule for StatementCollationsDiffer {
     const LOOKS_BACK_AT: &'static [Topic] = statement::TOPICS;
 
     fn span(&self) -> Duration {
-        self.min_window.get()
+        self.0.min_window.get()
     }
 
     fn has_seen_enough(&self, seen: &Seen<'_>) -> bool {
-        statement::has_seen_enough(seen, self.min_window)
+        statement::has_seen_enough(seen, self.0.min_window)
     }
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
-        let is_costly = |_: &Key, cost: &Cost, sum: &Sum| self.is_costly(cost, sum);
-        let costly = statement::all_queries(seen, self.min_window, is_costly, |cost| cost.exec_seconds);
-        let joins: Vec<Joins<'a>> = costly.into_iter().filter_map(Joins::of).take(MAX_LOOKED_AT).collect();
-        let tables = joins.iter().flat_map(|joins| {
-            let names = joins.pairs.iter().flat_map(|((one, _), (other, _))| [one, other]);
-            names.map(|table| (joins.ran.key.database.clone(), table.clone()))
-        });
-        let known = Catalogue::of_each(seen, tables);
-        let found = joins.into_iter().filter_map(move |joins| {
-            let known = known.get(&joins.ran.key.database)?;
-            self.converted(known, &joins).map(Word::from)
-        });
-        found.take(statement::MAX_NAMED)
+        let joins = |read: &Understood<'a>| read.shape.uses.iter().any(|used| pair(used).is_some());
+        self.0.findings(seen, joins, |known, read| self.converted(known, read)).into_iter()
     }
 }
 
-/// Statements whose tables are looked up: the dearest.
-const MAX_LOOKED_AT: usize = 50;
+/// A column as a statement names it: the place of its table, and its name.
+type Named<'a> = (usize, &'a str);
 
-/// A column as a statement names it: its table and its name.
-type Named = (String, String);
-
-/// A statement that compares columns of its tables with each other.
-struct Joins<'a> {
-    ran: Ran<'a>,
-    pairs: Vec<(Named, Named)>,
-}
-
-impl<'a> Joins<'a> {
-    fn of(ran: Ran<'a>) -> Option<Joins<'a>> {
-        let read = shape::read(Dialect::Mysql(SqlMode::default()), ran.text);
-        let named = |table: usize, column: &str| {
-            let table = read.tables.get(table)?;
-            let is_here = table.schema.as_ref().is_none_or(|schema| **schema == *ran.key.database);
-            is_here.then(|| (table.name.clone(), column.to_owned()))
-        };
-        let pair = |used: &Use| {
-            let Role::Join { table: Some(other), column } = &used.role else { return None };
-            let is_plain = used.wrapped.is_empty() && used.operator == "=" && !used.under_or;
-            Some((named(used.table.filter(|_| is_plain)?, &used.column)?, named(*other, column)?))
-        };
-        // Each comparison stands there from both sides: which of the two is turned, their declarations tell.
-        let pairs: Vec<(Named, Named)> = read.uses.iter().filter_map(pair).collect();
-        (read.understood && !pairs.is_empty()).then_some(Joins { ran, pairs })
-    }
+/// Two columns that are compared as they are. Each comparison stands there from both sides: which of the two is turned,
+/// their declarations tell.
+fn pair(used: &Use) -> Option<(Named<'_>, Named<'_>)> {
+    let Role::Join { table: Some(other), column } = &used.role else { return None };
+    let is_plain = used.wrapped.is_empty() && used.operator == "=" && !used.under_or;
+    Some(((used.table.filter(|_| is_plain)?, &used.column), (*other, column)))
 }
 
 /// The index that is not used, and why.
@@ -135,23 +75,15 @@ struct Unused<'a> {
 }
 
 impl StatementCollationsDiffer {
-    fn is_costly(&self, cost: &Cost, sum: &Sum) -> bool {
-        let looks_at_much = cost.each(cost.examined_rows) >= self.min_read * self.min_rows;
-        let for_little = cost.rows <= self.max_share * cost.examined_rows;
-        let again_and_again = cost.calls >= self.min_calls;
-        looks_at_much && for_little && again_and_again && sum.rate(cost.exec_seconds) >= self.min_load
-    }
-
-    fn converted(&self, known: &Catalogue<'_>, joins: &Joins<'_>) -> Option<Finding> {
-        let examined = joins.ran.cost.each(joins.ran.cost.examined_rows);
-        let unused = joins.pairs.iter().find_map(|((table, column), (other, with))| {
-            let table = known.table(table)?;
-            let rows = live_rows(table).filter(|rows| *rows >= self.min_rows && examined >= self.min_read * rows)?;
-            let (column, with) = (known.column(table, column)?, known.column(known.table(other)?, with)?);
+    fn converted(&self, known: &Catalogue<'_>, read: &Understood<'_>) -> Option<Finding> {
+        let unused = read.shape.uses.iter().filter_map(pair).find_map(|((place, column), (other, with))| {
+            let table = read.table(known, place)?;
+            let rows = self.0.rows_of(table, &read.ran)?;
+            let (column, with) = (known.column(table, column)?, known.column(read.table(known, other)?, with)?);
             let index = known.finds(table, column).filter(|_| is_turned(column, with))?;
             Some(Unused { table, column, index, rows, with })
         });
-        unused.map(|unused| finding(&joins.ran, &unused))
+        unused.map(|unused| finding(&read.ran, &unused))
     }
 }
 

@@ -1,12 +1,10 @@
-use crate::config::Span;
 use crate::model::{Column, Finding, Flavour, Index, Severity, Table, Topic};
-use crate::rule::catalogue::{self, Catalogue, live_rows};
-use crate::rule::statement::{self, Ran};
+use crate::rule::catalogue::{self, Catalogue};
+use crate::rule::statement::{self, AlmostAll, Ran};
+use crate::rule::understood::Understood;
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
-use crate::sql::shape::{self, Role, Use};
-use crate::sql::{Dialect, SqlMode};
-use crate::workload::{Cost, Key, Sum};
+use crate::sql::shape::{Role, Use};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -30,36 +28,9 @@ use std::time::Duration;
 ///
 /// The server does not show what was sent; it is told by what the runs looked at. When it cannot use the index for another
 /// reason, a hint or an operator around the value, the cost is the same and the cure is not.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct StatementImplicitConversion {
-    /// Rows of the table. Smaller ones are read in no time.
-    min_rows: f64,
-    /// Share of the table that a run looks at. Calibrated by us: a half leaves room for runs that send a text.
-    min_read: f64,
-    /// Share of what it looks at that it returns or changes, at most. Above some five per cent reading everything is often the
-    /// better plan, whatever was sent.
-    max_share: f64,
-    /// Runs within the time looked at. Calibrated by us: less is somebody at a console.
-    min_calls: f64,
-    /// Sessions that it keeps busy on average. Calibrated by us: a hundredth of a core is worth a look.
-    min_load: f64,
-    /// The time over which it is counted, and for how long at least. Calibrated by us: shorter ones are noise.
-    min_window: Span,
-}
-
-impl Default for StatementImplicitConversion {
-    fn default() -> Self {
-        Self {
-            min_rows: 10_000.0,
-            min_read: 0.5,
-            max_share: 0.05,
-            min_calls: 10.0,
-            min_load: 0.01,
-            min_window: Span::secs(300),
-        }
-    }
-}
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct StatementImplicitConversion(AlmostAll);
 
 impl Rule for StatementImplicitConversion {
     const ID: &'static str = "statement-implicit-conversion";
@@ -68,50 +39,24 @@ impl Rule for StatementImplicitConversion {
     const LOOKS_BACK_AT: &'static [Topic] = statement::TOPICS;
 
     fn span(&self) -> Duration {
-        self.min_window.get()
+        self.0.min_window.get()
     }
 
     fn has_seen_enough(&self, seen: &Seen<'_>) -> bool {
-        statement::has_seen_enough(seen, self.min_window)
+        statement::has_seen_enough(seen, self.0.min_window)
     }
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
-        let is_costly = |_: &Key, cost: &Cost, sum: &Sum| self.is_costly(cost, sum);
-        let costly = statement::all_queries(seen, self.min_window, is_costly, |cost| cost.exec_seconds);
-        let lookups: Vec<Lookup<'a>> = costly.into_iter().filter_map(Lookup::of).take(MAX_LOOKED_AT).collect();
-        let tables = lookups.iter().map(|lookup| (lookup.ran.key.database.clone(), lookup.table.clone()));
-        let known = Catalogue::of_each(seen, tables);
-        let found = lookups.into_iter().filter_map(move |lookup| {
-            let known = known.get(&lookup.ran.key.database)?;
-            self.converted(known, &lookup).map(Word::from)
-        });
-        found.take(statement::MAX_NAMED)
+        self.0.findings(seen, is_lookup, |known, lookup| self.converted(known, lookup)).into_iter()
     }
 }
 
-/// Statements whose tables are looked up: the dearest.
-const MAX_LOOKED_AT: usize = 50;
-
-/// A statement that looks for values in one table, and has no other reason to read all of it.
-struct Lookup<'a> {
-    ran: Ran<'a>,
-    table: String,
-    uses: Vec<Use>,
-}
-
-impl<'a> Lookup<'a> {
-    fn of(ran: Ran<'a>) -> Option<Lookup<'a>> {
-        let read = shape::read(Dialect::Mysql(SqlMode::default()), ran.text);
-        let [of] = read.tables.as_slice() else { return None };
-        // A plan for the order of its rows, or for an alternative, may have another reason to read them all.
-        let has_other_reasons =
-            |used: &Use| used.under_or || matches!(used.role, Role::Sort { .. } | Role::Group | Role::Join { .. });
-        let is_foreign = of.schema.as_ref().is_some_and(|schema| **schema != *ran.key.database);
-        if !read.understood || is_foreign || read.limit || read.uses.iter().any(has_other_reasons) {
-            return None;
-        }
-        Some(Lookup { table: of.name.clone(), uses: read.uses, ran })
-    }
+/// It looks for values in one table, and has no other reason to read all of it.
+fn is_lookup(read: &Understood<'_>) -> bool {
+    // A plan for the order of its rows, or for an alternative, may have another reason to read them all.
+    let has_other_reasons =
+        |used: &Use| used.under_or || matches!(used.role, Role::Sort { .. } | Role::Group | Role::Join { .. });
+    read.shape.tables.len() == 1 && !read.shape.limit && !read.shape.uses.iter().any(has_other_reasons)
 }
 
 /// The index that ought to be used, and where.
@@ -123,19 +68,11 @@ struct Unused<'a> {
 }
 
 impl StatementImplicitConversion {
-    fn is_costly(&self, cost: &Cost, sum: &Sum) -> bool {
-        let looks_at_much = cost.each(cost.examined_rows) >= self.min_read * self.min_rows;
-        let for_little = cost.rows <= self.max_share * cost.examined_rows;
-        let again_and_again = cost.calls >= self.min_calls;
-        looks_at_much && for_little && again_and_again && sum.rate(cost.exec_seconds) >= self.min_load
-    }
-
-    fn converted(&self, known: &Catalogue<'_>, lookup: &Lookup<'_>) -> Option<Finding> {
-        let (ran, table) = (&lookup.ran, known.table(&lookup.table)?);
-        let rows = live_rows(table).filter(|rows| *rows >= self.min_rows)?;
-        let is_read = ran.cost.each(ran.cost.examined_rows) >= self.min_read * rows;
-        let (column, index) = lookup.uses.iter().find_map(|used| served(known, table, used))?;
-        is_read.then(|| finding(ran, &Unused { table, column, index, rows }))
+    fn converted(&self, known: &Catalogue<'_>, lookup: &Understood<'_>) -> Option<Finding> {
+        let (ran, table) = (&lookup.ran, lookup.table(known, 0)?);
+        let rows = self.0.rows_of(table, ran)?;
+        let (column, index) = lookup.shape.uses.iter().find_map(|used| served(known, table, used))?;
+        Some(finding(ran, &Unused { table, column, index, rows }))
     }
 }
 
