@@ -58,8 +58,8 @@ pub struct Shape {
     /// The outermost query, or the update or delete, has one.
     pub limit: bool,
     pub offset: bool,
-    /// `not in (select …)`.
-    pub not_in_query: bool,
+    /// Conditions `not in (select column …)` that each row must meet. One null in that column, and no row does.
+    pub not_in: Vec<NotIn>,
     /// A condition whose alternatives test different columns: `a = ? or b = ?`.
     pub or_across_columns: bool,
     /// A subquery reads a column of a query around it.
@@ -108,6 +108,16 @@ pub struct Use {
     pub wrapped: Vec<Wrap>,
     /// It stands under an `or`: alone it does not narrow down the rows.
     pub under_or: bool,
+    /// It is compared with a column of a query around its own, so with another value for each row of that.
+    pub correlated: bool,
+}
+
+/// What a `not in` compares with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotIn {
+    /// Its place in [`Shape::tables`].
+    pub table: usize,
+    pub column: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

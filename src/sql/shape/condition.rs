@@ -1,8 +1,8 @@
 //! What a condition says of its columns.
 
 use super::expression::Expr;
-use super::parser::{Column, Found, Parser};
-use super::{Role, Wrap};
+use super::parser::{Column, Found, Only, Parser};
+use super::{NotIn, Role, Wrap};
 
 impl<'a> Parser<'a> {
     /// An expression in the place of a condition.
@@ -26,7 +26,7 @@ impl<'a> Parser<'a> {
         match expr {
             Expr::Column(column, wrapped) => self.find(column, wrapped, None, Role::Other, ""),
             Expr::Row(row) => row.into_iter().for_each(|expr| self.mention(expr)),
-            Expr::Value | Expr::Query | Expr::Condition | Expr::Nothing => {}
+            Expr::Value | Expr::Query(_) | Expr::Condition | Expr::Nothing => {}
         }
     }
 
@@ -44,7 +44,7 @@ impl<'a> Parser<'a> {
                 self.mention(right);
                 self.find(column, wrapped, None, role, operator);
             }
-            (left @ (Expr::Value | Expr::Query | Expr::Condition), Expr::Column(column, wrapped)) => {
+            (left @ (Expr::Value | Expr::Query(_) | Expr::Condition), Expr::Column(column, wrapped)) => {
                 let role = role(operator, &left);
                 self.find(column, wrapped, None, role, operator);
             }
@@ -56,7 +56,7 @@ impl<'a> Parser<'a> {
             (Expr::Row(left), right) => {
                 self.mention(right);
                 for left in left {
-                    self.compare(left, Expr::Query, operator);
+                    self.compare(left, Expr::Query(None), operator);
                 }
             }
             (left, right) => {
@@ -79,8 +79,25 @@ impl<'a> Parser<'a> {
         self.found(Found { scope, column, other, role, operator, wrapped, under_or: false });
     }
 
+    /// A `not in` with a query.
+    pub fn not_among(&mut self, only: &Only<'a>) {
+        let Some((scope, column)) = only.as_ref().filter(|_| self.filtering) else { return };
+        if let (Some(table), false) = self.table_of(*scope, column) {
+            self.denied.push(self.found.len());
+            self.shape.not_in.push(NotIn { table, column: column.name.to_owned() });
+        }
+    }
+
+    /// What is denied or an alternative is no condition that each row must meet.
+    fn need_not_be_met(&mut self, start: usize) {
+        let met = self.denied.iter().take_while(|before| **before < start).count();
+        self.denied.truncate(met);
+        self.shape.not_in.truncate(met);
+    }
+
     /// Behind a `not` no index narrows anything down.
     pub fn deny(&mut self, start: usize) {
+        self.need_not_be_met(start);
         for found in self.found.iter_mut().skip(start) {
             if matches!(found.role, Role::Equal | Role::Range | Role::In | Role::Like) {
                 found.role = Role::Unlike;
@@ -90,6 +107,7 @@ impl<'a> Parser<'a> {
 
     /// Both sides of an `or` have been read: what was found from `start` on, the right one from `middle` on.
     pub fn either(&mut self, start: usize, middle: usize) {
+        self.need_not_be_met(start);
         let (left, right) = self.found.get_mut(start..).unwrap_or_default().split_at_mut(middle - start);
         let differs = |column: &Column, side: &[Found]| side.iter().all(|found| found.column != *column);
         let across = !left.is_empty()

@@ -1,7 +1,7 @@
 //! Expressions: by precedence where it matters to conditions, loosely inside the parentheses of functions.
 
 use super::Wrap;
-use super::parser::{Column, MAX_DEPTH, Parser, Tok};
+use super::parser::{Column, MAX_DEPTH, Only, Parser, Tok};
 use super::words;
 
 /// What an expression was, as far as a comparison around it must know.
@@ -10,7 +10,7 @@ pub(super) enum Expr<'a> {
     Column(Column<'a>, Vec<Wrap>),
     /// No column in it, or too many to tell.
     Value,
-    Query,
+    Query(Only<'a>),
     /// Elements of a row or a list.
     Row(Vec<Expr<'a>>),
     /// A condition; its columns have been found already.
@@ -128,7 +128,7 @@ impl<'a> Parser<'a> {
                 self.next();
                 match self.group() {
                     // The array of `= any (…)` counts like a list.
-                    Expr::Query => Expr::Query,
+                    Expr::Query(only) => Expr::Query(only),
                     _ => Expr::Row(Vec::new()),
                 }
             }
@@ -228,9 +228,9 @@ impl<'a> Parser<'a> {
         }
         self.symbol("(");
         if self.begins_query() {
-            self.subquery();
+            let only = self.subquery();
             self.close(")");
-            return Expr::Query;
+            return Expr::Query(only);
         }
         let mut row = Vec::new();
         loop {
@@ -277,8 +277,8 @@ impl<'a> Parser<'a> {
                 break;
             }
             if self.begins_query() {
-                self.subquery();
-                all.push(Expr::Query);
+                let only = self.subquery();
+                all.push(Expr::Query(only));
                 continue;
             }
             let place = self.place();

@@ -140,7 +140,9 @@ impl<'a> Parser<'a> {
             "in" => {
                 self.next();
                 let right = if self.sees("(") { self.group() } else { self.expr(Bind::Operator) };
-                self.shape.not_in_query |= not && matches!(right, Expr::Query);
+                if let (true, Expr::Query(only)) = (not, &right) {
+                    self.not_among(only);
+                }
                 self.compare(left, right, if not { "not in" } else { "in" })
             }
             "like" | "ilike" | "regexp" | "similar" | "sounds" => {
@@ -240,8 +242,8 @@ impl<'a> Parser<'a> {
         }
         let wrapped = Wrap::Operator(symbol.to_owned());
         match (left, right) {
-            (left @ Expr::Column(..), Expr::Value | Expr::Query | Expr::Row(_)) => wrap(left, wrapped),
-            (Expr::Value | Expr::Query, right @ Expr::Column(..)) => wrap(right, wrapped),
+            (left @ Expr::Column(..), Expr::Value | Expr::Query(_) | Expr::Row(_)) => wrap(left, wrapped),
+            (Expr::Value | Expr::Query(_), right @ Expr::Column(..)) => wrap(right, wrapped),
             (left, right) => {
                 self.mention(left);
                 self.mention(right);

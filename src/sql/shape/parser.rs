@@ -27,6 +27,9 @@ pub(super) struct Column<'a> {
     pub name: &'a str,
 }
 
+/// The only result of a query where it is a bare column, and the scope that it stands in.
+pub(super) type Only<'a> = Option<(usize, Column<'a>)>;
+
 /// A use whose table is still to be found.
 #[derive(Debug)]
 pub(super) struct Found<'a> {
@@ -65,6 +68,8 @@ pub(super) struct Parser<'a> {
     pub found: Vec<Found<'a>>,
     pub scopes: Vec<Scope<'a>>,
     pub scope: usize,
+    /// For each of [`Shape::not_in`], how many uses had been found before it.
+    pub denied: Vec<usize>,
     /// In a condition that chooses rows.
     pub filtering: bool,
     pub depth: usize,
@@ -91,6 +96,7 @@ impl<'a> Parser<'a> {
             found: Vec::new(),
             scopes: vec![Scope::default()],
             scope: 0,
+            denied: Vec::new(),
             filtering: false,
             depth: 0,
             level: 0,

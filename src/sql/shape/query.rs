@@ -2,7 +2,7 @@
 
 use super::Role;
 use super::expression::Expr;
-use super::parser::{MAX_DEPTH, Parser, Scope, Tok};
+use super::parser::{MAX_DEPTH, Only, Parser, Scope, Tok};
 
 impl<'a> Parser<'a> {
     /// Reads something in a scope of its own, inside of the present one.
@@ -74,40 +74,46 @@ impl<'a> Parser<'a> {
         self.mysql && self.ahead(ahead + 1) != Some(Tok::Word("row")) && ahead == 0 && self.duplicate
     }
 
-    pub fn subquery(&mut self) {
+    pub fn subquery(&mut self) -> Only<'a> {
+        let mut only = None;
         self.inside(|parser| {
             parser.with();
-            parser.query();
+            only = parser.query();
         });
+        only
     }
 
     /// Arms with `union` and its like between them, and what orders and limits the whole.
-    pub fn query(&mut self) {
+    pub fn query(&mut self) -> Only<'a> {
         let mut arms = 0;
+        let mut only;
         loop {
             arms += 1;
-            self.arm(arms);
+            only = self.arm(arms);
             if !self.words(&["union", "except", "intersect", "minus"]) {
                 break;
             }
             self.words(&["all", "distinct"]);
         }
         self.tail(false);
+        only.filter(|_| arms == 1)
     }
 
-    pub fn arm(&mut self, arms: usize) {
+    pub fn arm(&mut self, arms: usize) -> Only<'a> {
         if self.depth >= MAX_DEPTH {
             self.lost = true;
-            return self.skip_group();
+            self.skip_group();
+            return None;
         }
         // An arm has its own names; its clauses are as far out as the whole.
         let outer = self.scope;
         self.scopes.push(Scope { outer: Some(outer), ..Scope::default() });
         self.scope = self.scopes.len() - 1;
         self.depth += 1;
+        let mut only = None;
         if self.symbol("(") {
             self.with();
-            self.query();
+            only = self.query();
             self.close(")");
         } else if self.word("table") {
             self.shape.star |= self.level == 1;
@@ -117,13 +123,14 @@ impl<'a> Parser<'a> {
             self.rows();
             self.tail(false);
         } else if self.is("select") {
-            self.select();
+            only = self.select();
             self.tail(arms == 1);
         } else {
             self.lost = true;
         }
         self.depth -= 1;
         self.scope = outer;
+        only
     }
 
     pub fn rows(&mut self) {
@@ -140,7 +147,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    pub fn select(&mut self) {
+    pub fn select(&mut self) -> Only<'a> {
         self.word("select");
         if self.is("distinct") {
             self.shape.distinct |= self.level == 1;
@@ -160,7 +167,7 @@ impl<'a> Parser<'a> {
         if self.word("on") {
             self.skip_group();
         }
-        self.results();
+        let only = self.results();
         self.into();
         if self.word("from") {
             self.sources();
@@ -189,10 +196,12 @@ impl<'a> Parser<'a> {
                 }
             }
         }
+        only
     }
 
     /// The select list.
-    pub fn results(&mut self) {
+    pub fn results(&mut self) -> Only<'a> {
+        let mut is_first = true;
         loop {
             self.shape.star |= self.level == 1 && self.is_star();
             let expr = self.value();
@@ -202,16 +211,18 @@ impl<'a> Parser<'a> {
                 self.next();
             }
             let alias = self.alias();
+            let source = match expr {
+                Expr::Column(column, wrapped) if wrapped.is_empty() => Some(column),
+                _ => None,
+            };
             if let (Some(alias), Some(scope)) = (alias, self.scopes.get_mut(self.scope)) {
-                let source = match expr {
-                    Expr::Column(column, wrapped) if wrapped.is_empty() => Some(column),
-                    _ => None,
-                };
-                scope.outputs.push((alias, source));
+                scope.outputs.push((alias, source.clone()));
             }
+            let only = source.filter(|_| is_first).map(|column| (self.scope, column));
             if !self.symbol(",") {
-                return;
+                return only;
             }
+            is_first = false;
         }
     }
 

@@ -16,13 +16,15 @@ impl Parser<'_> {
             }
             let (mut table, far) = self.table_of(found.scope, &found.column);
             correlated |= far;
+            let mut is_bound = false;
             if found.role == Role::Assigned && found.column.qualifier.is_none() {
                 table = table.or_else(|| self.target_of(found.scope));
             }
             let role = match &found.other {
                 Some(other) => {
-                    let (table, far) = self.table_of(found.scope, other);
-                    correlated |= far;
+                    let (table, other_far) = self.table_of(found.scope, other);
+                    correlated |= other_far;
+                    is_bound = other_far && !far;
                     Role::Join { table, column: other.name.to_owned() }
                 }
                 None => found.role.clone(),
@@ -34,6 +36,7 @@ impl Parser<'_> {
                 operator: found.operator.to_owned(),
                 wrapped: found.wrapped,
                 under_or: found.under_or,
+                correlated: is_bound,
             });
         }
         self.shape.uses = uses;
@@ -63,12 +66,13 @@ impl Parser<'_> {
             operator: "=".to_owned(),
             wrapped: Vec::new(),
             under_or: false,
+            correlated: false,
         };
         pairs.into_iter().map(used).collect()
     }
 
     /// The table, and whether it stands in a query further out.
-    fn table_of(&self, scope: usize, column: &Column) -> (Option<usize>, bool) {
+    pub fn table_of(&self, scope: usize, column: &Column) -> (Option<usize>, bool) {
         let Some(qualifier) = column.qualifier else {
             let only = self.scopes.get(scope).filter(|scope| !scope.has_derived);
             return match only.map(|scope| scope.tables.as_slice()) {

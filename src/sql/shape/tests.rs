@@ -217,7 +217,7 @@ fn what_a_statement_is_known_for() {
     assert!(
         shape.distinct
             && shape.counts_rows
-            && shape.not_in_query
+            && shape.not_in == [NotIn { table: 1, column: "c".into() }]
             && shape.locks_rows
             && shape.limit
             && shape.offset
@@ -240,6 +240,63 @@ fn what_a_statement_is_known_for() {
     ];
     let read = verbs.map(|text| my(text).verb);
     assert_eq!(read, [Some(Verb::Select), Some(Verb::Delete), Some(Verb::Replace), Some(Verb::Values), None]);
+}
+
+#[test]
+fn what_must_not_be_among_the_results_of_a_query() {
+    let denied = |text: &str| -> Vec<String> {
+        let shape = pg(text);
+        assert!(shape.understood, "{text}");
+        shape.not_in.iter().map(|not| format!("{}.{}", shape.tables[not.table].name, not.column)).collect()
+    };
+    let nothing: [&str; 0] = [];
+    for text in [
+        "select a from t where a not in (select b from u)",
+        "select a from t where x = ? and a not in ((select distinct u.b as c from u where u.d in (select e from v)))",
+        "select a from t where exists (select ? from s where s.a not in (select b from u order by c limit ?))",
+        "delete from t where (x = ? or y = ?) and a not in (select b from u)",
+        "update t set x = ? where a not in (select b from u) and (x = ? or y = ?)",
+    ] {
+        assert_eq!(denied(text), ["u.b"], "{text}");
+    }
+    for text in [
+        "select a from t where a not in (select max(b) from u)",
+        "select a from t where a not in (select coalesce(b, ?) from u)",
+        "select a from t where a not in (select b from u union select c from v)",
+        "select a from t where a not in (values (?), (?))",
+        "select a from t where a not in (select t.x from u)",
+        "select a from t where (a, c) not in (select b, d from u)",
+        "select a from t where x = ? or a not in (select b from u)",
+        "select a from t where not (a not in (select b from u))",
+        "select a not in (select b from u) from t",
+        "select a from t where a in (select b from u)",
+        "select a from t where a not in (select b from (select b from u) x)",
+    ] {
+        assert_eq!(denied(text), nothing, "{text}");
+    }
+    assert_eq!(
+        denied("select a from t where a not in (select b from u) and c not in (select d from v)"),
+        ["u.b", "v.d"]
+    );
+}
+
+#[test]
+fn which_columns_are_looked_up_for_each_row_of_a_query_around() {
+    let bound = |text: &str| -> Vec<String> {
+        let shape = pg(text);
+        assert!(shape.understood, "{text}");
+        let bound = shape.uses.iter().filter(|used| used.correlated);
+        bound.map(|used| format!("{}.{}", shape.tables[used.table.unwrap()].name, used.column)).collect()
+    };
+    let nothing: [&str; 0] = [];
+    assert_eq!(bound("select (select max(n) from l where l.o = o.id) from o"), ["l.o"]);
+    assert_eq!(bound("select * from o where n > (select avg(n) from l where o = o.id and k = ?)"), ["l.o"]);
+    assert_eq!(
+        bound("select * from o x where exists (select ? from l where x.id = l.o and l.k = l.m)"),
+        ["l.o"]
+    );
+    assert_eq!(bound("select * from o join l on l.o = o.id"), nothing);
+    assert_eq!(bound("select * from o where id in (select o from l where k = ?)"), nothing);
 }
 
 #[test]
