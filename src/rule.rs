@@ -3,6 +3,7 @@
 pub mod autovacuum;
 pub mod catalogue;
 pub mod estimate;
+pub mod index;
 pub mod log;
 pub mod logged;
 pub mod plan;

@@ -1,5 +1,6 @@
 use crate::config::{ByteSize, Span};
-use crate::model::{Confidence, Finding, Index, Name, Scope, Severity, Stretch, Topic, evidence};
+use crate::model::{Confidence, Finding, Index, Name, Severity, Topic, evidence};
+use crate::rule::index::{Watched, is_droppable, watched};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use schemars::JsonSchema;
@@ -41,16 +42,6 @@ impl Default for IndexUnused {
     }
 }
 
-/// An index together with the stretch of time that we know of it.
-#[derive(Clone, Copy)]
-struct Watched<'a> {
-    database: &'a Name,
-    stretch: &'a Stretch,
-    index: &'a Index,
-    /// Told by the server's own counters, not by watching: the index may be younger than they are.
-    by_hearsay: bool,
-}
-
 impl Rule for IndexUnused {
     const ID: &'static str = "index-unused";
     const NEEDS: &'static [Topic] = &[Topic::Indexes];
@@ -69,56 +60,14 @@ impl Rule for IndexUnused {
         let long_enough =
             |watched: &Watched<'_>| watched.stretch.seconds >= self.min_window.get().as_secs_f64();
         let unused = |watched: &Watched<'_>| watched.index.uses() == Some(0.0);
-        let droppable = |index: &Index| enforces_nothing(index) && stands_alone(index);
         let worth_it = |index: &Index| index.size() >= self.min_bytes.get() as f64;
 
-        watched(seen, self.min_window.get().as_secs_f64(), |index| droppable(index) && worth_it(index))
+        watched(seen, self.min_window.get().as_secs_f64(), |index| is_droppable(index) && worth_it(index))
             .into_iter()
             .filter(long_enough)
             .filter(unused)
             .map(move |watched| finding(watched, seen))
     }
-}
-
-/// Every index that matters with the longest stretch that covers it. The server's own memory counts only where ours
-/// is too short and saw no scan either.
-fn watched<'a>(seen: &Seen<'a>, min_seconds: f64, matters: impl Fn(&Index) -> bool) -> Vec<Watched<'a>> {
-    let own = seen.ladder.iter().chain([seen.latest]).map(|window| (window, false));
-    let mut longest = std::collections::BTreeMap::new();
-    for (window, by_hearsay) in own.chain(seen.since_reset.map(|window| (window, true))) {
-        for (scope, stretch, indexes) in window.stretches_of::<Index>() {
-            let Scope::Database(database) = scope else { continue };
-            // A row that began to count within the stretch is an index younger than it.
-            let lived = indexes.iter().zip(stretch.fresh.iter()).filter(|(_, fresh)| by_hearsay || !**fresh);
-            for (index, _) in lived.filter(|(index, _)| matters(index)) {
-                let key = (database, index.oid);
-                let candidate = Watched { database, stretch, index, by_hearsay };
-                let known = longest.entry(key).or_insert(candidate);
-                let ours_says_nothing = known.stretch.seconds < min_seconds
-                    && known.index.uses() == Some(0.0);
-                let better = known.by_hearsay == by_hearsay || ours_says_nothing;
-                if known.stretch.seconds < stretch.seconds && better {
-                    *known = candidate;
-                }
-            }
-        }
-    }
-    longest.into_values().collect()
-}
-
-fn enforces_nothing(index: &Index) -> bool {
-    !(index.is_unique
-        || index.is_primary
-        || index.is_exclusion
-        || index.backs_constraint
-        || index.backs_foreign_key
-        || index.is_replica_identity
-        || index.is_clustered)
-}
-
-/// Has data, and is nobody's partition.
-fn stands_alone(index: &Index) -> bool {
-    index.is_valid && &*index.kind == "i" && index.parent_oid.is_none() && &*index.persistence != "t"
 }
 
 fn finding(watched: Watched<'_>, seen: &Seen<'_>) -> Word {

@@ -3,6 +3,7 @@
 
 mod collations;
 mod estimates;
+mod hot;
 mod index_bloated;
 mod index_duplicate;
 mod index_invalid;
@@ -37,6 +38,7 @@ use crate::rule::Word;
 use crate::script;
 use collations::{JOIN, joined};
 use estimates::{cascades, changed, generic, pairs, rereads_kept, unforeseen};
+use hot::{cold, many};
 use index_bloated::bloated;
 use index_duplicate::twins;
 use index_invalid::broken;
@@ -99,11 +101,13 @@ fn worlds(id: &str) -> (World, World) {
             alternatives("((customer = $1) OR (note = $2))"),
             alternatives("((customer = $1) AND (note = $2))"),
         ),
+        "index-keeps-updates-from-hot" => (cold(500), cold(30_000)),
         "index-missing" => (without_index(), with_index()),
         "index-missing-on-foreign-key" => (deleting(10, json!({})), deleting(9, json!({}))),
         "index-redundant-prefix" => {
             (longer(json!({}), json!({})), longer(json!({}), json!({"columns": "3 2"})))
         }
+        "index-too-many" => (many(11), many(10)),
         "index-unused" => (unused(30.0, json!({})), unused(30.0, json!({"size_bytes": 1000}))),
         "plan-correlated-columns" => (pairs(100), pairs(1_000)),
         "plan-disk-sort" => (shows(sorts(4_096)), shows(sorts(4_095))),

@@ -150,8 +150,13 @@ fn hurried(rules: &str) -> String {
     let empty = || toml::Value::Table(toml::Table::new());
     let rules = all.entry("rules").or_insert_with(empty).as_table_mut().expect("a table of rules");
     let of_statements = |id: &str| {
-        let by_plan = ["index-missing", "index-hidden-by-expression", "plan-partitions-not-pruned"];
-        id.starts_with("statement-") || by_plan.contains(&id)
+        let others = [
+            "index-missing",
+            "index-hidden-by-expression",
+            "index-keeps-updates-from-hot",
+            "plan-partitions-not-pruned",
+        ];
+        id.starts_with("statement-") || others.contains(&id)
     };
     let has_window = |page: &Page| page.thresholds.iter().any(|(name, ..)| name == "min_window");
     for page in pages().into_iter().filter(|page| of_statements(page.id) && has_window(page)) {

@@ -1,0 +1,61 @@
+//! What pages about indexes share: how long each was watched, and what nobody would miss.
+
+use super::Seen;
+use crate::model::{Index, Name, Scope, Stretch};
+use std::collections::BTreeMap;
+
+/// An index together with the stretch of time that we know of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Watched<'a> {
+    pub database: &'a Name,
+    pub stretch: &'a Stretch,
+    pub index: &'a Index,
+    /// Told by the server's own counters, not by watching: the index may be younger than they are.
+    pub by_hearsay: bool,
+}
+
+/// Every index that matters with the longest stretch that covers it. The server's own memory counts only where ours
+/// is too short and saw no scan either.
+pub fn watched<'a>(seen: &Seen<'a>, min_seconds: f64, matters: impl Fn(&Index) -> bool) -> Vec<Watched<'a>> {
+    let own = seen.ladder.iter().chain([seen.latest]).map(|window| (window, false));
+    let mut longest = BTreeMap::new();
+    for (window, by_hearsay) in own.chain(seen.since_reset.map(|window| (window, true))) {
+        for (scope, stretch, indexes) in window.stretches_of::<Index>() {
+            let Scope::Database(database) = scope else { continue };
+            // A row that began to count within the stretch is an index younger than it.
+            let lived = indexes.iter().zip(stretch.fresh.iter()).filter(|(_, fresh)| by_hearsay || !**fresh);
+            for (index, _) in lived.filter(|(index, _)| matters(index)) {
+                let key = (database, index.oid);
+                let candidate = Watched { database, stretch, index, by_hearsay };
+                let known = longest.entry(key).or_insert(candidate);
+                let ours_says_nothing =
+                    known.stretch.seconds < min_seconds && known.index.uses() == Some(0.0);
+                let better = known.by_hearsay == by_hearsay || ours_says_nothing;
+                if known.stretch.seconds < stretch.seconds && better {
+                    *known = candidate;
+                }
+            }
+        }
+    }
+    longest.into_values().collect()
+}
+
+/// Could it be dropped, if nobody read it?
+pub fn is_droppable(index: &Index) -> bool {
+    enforces_nothing(index) && stands_alone(index)
+}
+
+fn enforces_nothing(index: &Index) -> bool {
+    !(index.is_unique
+        || index.is_primary
+        || index.is_exclusion
+        || index.backs_constraint
+        || index.backs_foreign_key
+        || index.is_replica_identity
+        || index.is_clustered)
+}
+
+/// Has data, and is nobody's partition.
+fn stands_alone(index: &Index) -> bool {
+    index.is_valid && &*index.kind == "i" && index.parent_oid.is_none() && &*index.persistence != "t"
+}
