@@ -2,7 +2,7 @@
 
 use super::Seen;
 use crate::model::{Column, ColumnStatistics, Fix, InTopic, Index, Name, Scope, Stretch, Table, Topic};
-use crate::script;
+use crate::script::{self, mysql};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Of a large database only what is asked about: thousands of tables are not sorted for the sake of three.
@@ -117,6 +117,17 @@ impl<'a> Catalogue<'a> {
         })
     }
 
+    /// May any index of the table hold the column? Of an expression we are not told which it stands on.
+    pub fn is_in_an_index(&self, table: &Table, column: &Column) -> bool {
+        self.indexes(table).iter().any(|index| match &index.column_list {
+            _ if index.has_expressions => true,
+            Some(list) => list.split(", ").any(|part| {
+                part.split(['(', ' ']).next().is_some_and(|name| name.eq_ignore_ascii_case(&column.column))
+            }),
+            None => table.engine.is_some() || index.searched_columns().contains(&column.position),
+        })
+    }
+
     /// What the planner knows of a column.
     pub fn statistics(&self, column: &Column) -> Option<&'a ColumnStatistics> {
         self.statistics.get(&(&*column.schema, &*column.table, &*column.column)).copied()
@@ -157,6 +168,16 @@ impl<'a> Catalogue<'a> {
     pub fn create_index_on(&self, table: &Table, named_for: &str, keys: &[String]) -> Fix {
         let is_taken = |name: &str| self.is_taken(table, name);
         script::create_index_on(&table.schema, &table.table, named_for, keys, is_taken)
+    }
+
+    /// The same on one column, as MySQL and MariaDB build it. None where such an index would need a length.
+    pub fn create_index_of_mysql(&self, table: &Table, column: &Column) -> Option<Fix> {
+        let is_taken =
+            |name: &str| self.indexes(table).iter().any(|index| index.index.eq_ignore_ascii_case(name));
+        let is_kept_online =
+            table.engine.as_deref().is_none_or(|engine| engine.eq_ignore_ascii_case("innodb"));
+        (is_kept_online && mysql::fits_an_index(&column.data_type))
+            .then(|| mysql::create_index(&table.schema, &table.table, &column.column, is_taken))
     }
 
     pub fn is_taken(&self, table: &Table, name: &str) -> bool {

@@ -13,6 +13,7 @@ mod index_unused;
 pub(crate) mod logged;
 mod logs;
 pub(crate) mod made_up;
+mod n_plus_one;
 pub(crate) mod plans;
 mod programs;
 mod reads;
@@ -28,6 +29,7 @@ mod session_blocking;
 mod session_idle_in_transaction;
 mod session_metadata_lock;
 mod statements;
+mod subqueries;
 mod table_key_exhaustion;
 mod table_wraparound;
 mod upkeep;
@@ -49,6 +51,8 @@ use logged::{batches, rereads, shows, sorts};
 use logs::{cancelled, complaining, connecting, deadlocked, failing};
 use made_up::*;
 use plans::{flipped, partitioned, with_index, without_index};
+use n_plus_one::follows;
+use plans::{flipped, with_index, without_index};
 use programs::{called, kept_by, scheduled};
 use reads::{
     BY_CODE, COUNT, LIST, POLL, alternatives, converted, counting, hidden, lists, paging, polls, walks,
@@ -69,6 +73,7 @@ use statements::{
     chooses, compiled, dominant, examines, fails, joins, logs, planned, regressed, returns, spills,
     tables_on_disk,
 };
+use subqueries::{NOT_IN, denied, per_row};
 use table_key_exhaustion::used;
 use table_wraparound::aged;
 use upkeep::{checkpoints, connected, forgotten, neglected, set, slot};
@@ -151,11 +156,14 @@ fn worlds(id: &str) -> (World, World) {
         "table-not-crash-safe" => (kept_by("MyISAM", json!({})), kept_by("InnoDB", json!({}))),
         "setting-autovacuum-off" => (set("autovacuum", "off"), set("autovacuum", "on")),
         "setting-loses-data" => (set("fsync", "off"), set("fsync", "on")),
+        "statement-correlated-subquery" => (per_row(10_000_000), per_row(100_000)),
         "statement-dominant" => (dominant(90.0), dominant(9.0)),
         "statement-errors" => (fails(100), fails(99)),
         "statement-full-join" => (joins(1_000), joins(499)),
         "statement-range-checked" => (chooses(1_000), chooses(499)),
         "statement-jit-overhead" => (compiled(10.0), compiled(7.0)),
+        "statement-n-plus-one" => (follows(20_000), follows(2_000)),
+        "statement-not-in-nullable" => (denied(NOT_IN, json!({})), denied(NOT_IN, json!({"not_null": true}))),
         "statement-plan-flipped" => (flipped(100.0, 0.001), flipped(29.0, 0.001)),
         "statement-planning-dominates" => (planned(15.0), planned(4.0)),
         "statement-regressed" => (regressed(0.05), regressed(0.001)),

@@ -26,6 +26,53 @@ pub fn alter_copying(schema: &str, table: &str, deed: &str) -> String {
     format!("ALTER TABLE {} {deed}, ALGORITHM=COPY, LOCK=SHARED;", qualified(schema, table))
 }
 
+/// Builds an index while reads and writes go on, under a name that its table has not yet.
+pub fn create_index(schema: &str, table: &str, column: &str, is_taken: impl Fn(&str) -> bool) -> Fix {
+    let name = identifier(&super::free_name(&format!("{table}_{column}"), is_taken));
+    let add = format!("ADD INDEX {name} ({})", identifier(column));
+    Fix {
+        sql: vec![patience(2), alter_online(schema, table, &add)],
+        rollback: vec![patience(2), alter_online(schema, table, &format!("DROP INDEX {name}"))],
+        lock: "an exclusive metadata lock on the table, for a moment at the beginning and at the end".into(),
+        blocks: "until it has that lock, everybody who comes to the table after it, for 2 s at most".into(),
+        transactional: false,
+        caution: "Reads the whole table; what is written meanwhile must fit into innodb_online_alter_log_max_size, or it ends \
+                  and leaves nothing behind. Replicas do the same after it, for as long."
+            .into(),
+    }
+}
+
+/// Letters of a text that an index takes whole, whatever the character set and the format of the rows.
+const LONGEST_KEY: u32 = 191;
+
+/// Does an index take a column of this type without being told how much of it?
+pub fn fits_an_index(data_type: &str) -> bool {
+    const SHORT: [&str; 17] = [
+        "tinyint",
+        "smallint",
+        "mediumint",
+        "int",
+        "bigint",
+        "decimal",
+        "float",
+        "double",
+        "date",
+        "datetime",
+        "timestamp",
+        "time",
+        "year",
+        "enum",
+        "set",
+        "bit",
+        "uuid",
+    ];
+    let lower = data_type.to_ascii_lowercase();
+    let (word, rest) = lower.split_at(lower.find(['(', ' ']).unwrap_or(lower.len()));
+    let length = || rest.trim_start_matches('(').split(')').next()?.parse::<u32>().ok();
+    let is_text = ["char", "varchar", "binary", "varbinary"].contains(&word);
+    SHORT.contains(&word) || is_text && length().is_some_and(|length| length <= LONGEST_KEY)
+}
+
 /// The widest type of whole numbers in place of a narrower one; what follows the type stays.
 pub fn widened(data_type: &str) -> Option<String> {
     let word = data_type.split(['(', ' ']).next()?;
