@@ -2,7 +2,7 @@
 //! sent the statement. Pages about statements read this. It keeps a row only for what was called, so that it is
 //! small where the snapshots of twenty thousand statements are not.
 
-use crate::model::{Count, InTopic, Name, Part, Statement, Stretch, Total, Unit};
+use crate::model::{Count, InTopic, Name, Noun, Part, Statement, Stretch, Total, Unit};
 use crate::sql::Digest;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ pub struct Key {
 /// What each statement of a known name did within a stretch, whoever sent it.
 pub fn by_statement(stretch: &Stretch) -> BTreeMap<Key, Cost> {
     let mut sum = Sum::default();
-    sum.add(stretch);
+    sum.add(stretch, &[]);
     sum.statements
 }
 
@@ -56,6 +56,8 @@ cost! {
     /// Returned or changed.
     rows = |row| row.rows.float();
     exec_seconds = |row| row.exec_seconds.float();
+    /// The squares of what its runs took, added up, where the server tells how they differ. It takes two readings to know.
+    square_seconds = |_| 0.0;
     plans = |row| known(row.plans);
     plan_seconds = |row| known(row.plan_seconds);
     /// Table and index data it went through, in memory or not.
@@ -89,6 +91,12 @@ impl Cost {
         self.each(self.exec_seconds)
     }
 
+    /// How much its runs differ: their standard deviation. Zero where the server does not tell.
+    pub fn deviation(&self) -> f64 {
+        let mean = self.mean_seconds();
+        (self.each(self.square_seconds) - mean * mean).max(0.0).sqrt()
+    }
+
     /// Of something, how much a call.
     pub fn each(&self, of: f64) -> f64 {
         of / self.calls.max(1.0)
@@ -107,10 +115,17 @@ pub struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, stretch: &Stretch) {
+    /// `lives` has the same rows as they are at the end of the stretch, since they began.
+    fn add(&mut self, stretch: &Stretch, lives: &[Statement]) {
         self.seconds += stretch.seconds;
+        let mut lives = lives.iter().peekable();
         for row in Statement::of(&stretch.rows).iter().filter(|row| row.calls != Total(Count::new(0))) {
-            let cost = Cost::of(row);
+            let mut cost = Cost::of(row);
+            // Both are sorted by key, as engines deliver them.
+            while lives.next_if(|life| life.key() < row.key()).is_some() {}
+            if let Some(life) = lives.next_if(|life| life.key() == row.key()) {
+                cost.square_seconds = squares(row, life).unwrap_or_default();
+            }
             self.whole.add(&cost);
             let (Some(database), Some(digest)) = (&row.database, row.digest) else { continue };
             let key = Key { digest, database: database.clone() };
@@ -125,7 +140,7 @@ impl Sum {
     /// What the server has counted since its own reset.
     pub fn since_reset(stretch: &Stretch) -> Sum {
         let mut sum = Sum { by_hearsay: true, ..Sum::default() };
-        sum.add(stretch);
+        sum.add(stretch, Statement::of(&stretch.rows));
         sum
     }
 
@@ -133,6 +148,21 @@ impl Sum {
     pub fn rate(&self, of: f64) -> f64 {
         of / self.seconds.max(1.0)
     }
+}
+
+/// The squares of what the runs of a stretch took: those of its life until the end, less those until the beginning.
+fn squares(row: &Statement, life: &Statement) -> Option<f64> {
+    let deviation = row.stddev_exec_seconds?;
+    let (calls, seconds) = (life.calls.float(), life.exec_seconds.float());
+    let (calls_before, seconds_before) = (calls - row.calls.float(), seconds - row.exec_seconds.float());
+    // Of two readings the one that is not the last is the first.
+    let deviation_before = deviation.min.float() + deviation.max.float() - deviation.last.float();
+    let until = |calls: f64, seconds: f64, deviation: f64| {
+        let mean = seconds / calls.max(1.0);
+        calls * (deviation * deviation + mean * mean)
+    };
+    let before = until(calls_before, seconds_before, deviation_before);
+    Some((until(calls, seconds, deviation.last.float()) - before).max(0.0))
 }
 
 /// A sum that moves along: it covers between one and two spans, and always the newest.
@@ -143,12 +173,12 @@ struct Moving {
 }
 
 impl Moving {
-    fn add(&mut self, stretch: &Stretch, span: Duration) {
+    fn add(&mut self, stretch: &Stretch, lives: &[Statement], span: Duration) {
         if self.younger.seconds >= span.as_secs_f64() {
             self.sum = Arc::new(std::mem::take(&mut self.younger));
         }
-        Arc::make_mut(&mut self.sum).add(stretch);
-        self.younger.add(stretch);
+        Arc::make_mut(&mut self.sum).add(stretch, lives);
+        self.younger.add(stretch, lives);
     }
 }
 
@@ -170,8 +200,9 @@ impl Workload {
             // It is longer than what was added up so far, and holds that as well.
             self.before = Moving::default();
         }
-        self.before.add(since.as_ref().unwrap_or(stretch), BEFORE);
-        self.lately.add(stretch, span);
+        let lives = Statement::of(&now.rows);
+        self.before.add(since.as_ref().unwrap_or(stretch), lives, BEFORE);
+        self.lately.add(stretch, lives, span);
     }
 
     /// Snapshots of a former life, the nearest first: what was before begins at the oldest that is young enough.
@@ -234,6 +265,32 @@ mod tests {
         assert_eq!((lately.statements.len(), &*key.database, key.digest), (1, "shop", Digest(0xaa)));
         assert_eq!((cost.calls, cost.rows, cost.spilled_bytes, cost.mean_seconds()), (6.0, 12.0, 48.0, 1.0));
         assert_eq!((lately.whole.calls, lately.seconds), (9.0, 15.0), "the unnamed is in the whole");
+    }
+
+    /// A hundred runs of 10 ms, then in the stretch ninety of 10 ms and ten of a second.
+    #[test]
+    fn how_much_runs_differ_is_told_of_the_stretch_alone() {
+        let read = |at: f64, calls: i64, seconds: f64, deviation: f64| {
+            snapshot::<Statement>(
+                at,
+                Scope::Server,
+                vec![row(json!({
+                    "dbid": 1, "userid": 1, "server_digest": 5, "database": "shop", "digest": "00000000000000aa",
+                    "calls": calls, "exec_seconds": seconds, "stddev_exec_seconds": deviation,
+                }))],
+            )
+        };
+        // Of two hundred runs ten took a second: what the server says in the end.
+        let (mean, squares) = (11.9 / 200.0, 190.0 * 0.01_f64.powi(2) + 10.0);
+        let after = read(15.0, 200, 11.9, (squares / 200.0 - mean * mean).sqrt());
+        let window = Window::between(&read(0.0, 100, 1.0, 0.0), &after);
+        let mut workload = Workload::default();
+        let stretch = window.stretch(Topic::Statements, &Scope::Server).unwrap();
+        workload.add(stretch, part(&after), Duration::from_secs(60));
+        let cost = *workload.lately().statements.values().next().unwrap();
+        assert!((cost.square_seconds - 10.009).abs() < 1e-6, "{}", cost.square_seconds);
+        let own = 0.1 * (1.0 - 0.109_f64).powi(2) + 0.9 * (0.01 - 0.109_f64).powi(2);
+        assert!((cost.deviation() - own.sqrt()).abs() < 1e-6, "{}", cost.deviation());
     }
 
     #[test]

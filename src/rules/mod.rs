@@ -55,6 +55,7 @@ crate::rules! {
     statement_counts_everything::StatementCountsEverything,
     statement_deep_offset::StatementDeepOffset,
     statement_dominant::StatementDominant,
+    statement_erratic::StatementErratic,
     statement_errors::StatementErrors,
     statement_full_join::StatementFullJoin,
     statement_implicit_conversion::StatementImplicitConversion,

@@ -2,6 +2,7 @@
 //! The servers are in `made_up`; nothing here asks a real one.
 
 mod collations;
+mod erratic;
 mod estimates;
 mod hot;
 mod index_bloated;
@@ -39,6 +40,7 @@ use crate::model::{Fix, Flavour};
 use crate::rule::Word;
 use crate::script;
 use collations::{JOIN, joined};
+use erratic::erratic;
 use estimates::{cascades, changed, generic, pairs, rereads_kept, unforeseen};
 use hot::{cold, many};
 use index_bloated::bloated;
@@ -50,8 +52,8 @@ use index_unused::unused;
 use logged::{batches, rereads, shows, sorts};
 use logs::{cancelled, complaining, connecting, deadlocked, failing};
 use made_up::*;
-use plans::{flipped, partitioned, with_index, without_index};
 use n_plus_one::follows;
+use plans::{flipped, partitioned, with_index, without_index};
 use plans::{flipped, with_index, without_index};
 use programs::{called, kept_by, scheduled};
 use reads::{
@@ -158,6 +160,7 @@ fn worlds(id: &str) -> (World, World) {
         "setting-loses-data" => (set("fsync", "off"), set("fsync", "on")),
         "statement-correlated-subquery" => (per_row(10_000_000), per_row(100_000)),
         "statement-dominant" => (dominant(90.0), dominant(9.0)),
+        "statement-erratic" => (erratic(0.06), erratic(0.01)),
         "statement-errors" => (fails(100), fails(99)),
         "statement-full-join" => (joins(1_000), joins(499)),
         "statement-range-checked" => (chooses(1_000), chooses(499)),

@@ -45,6 +45,11 @@ const PAGES: &str = "
     min_mean = \"1ms\"
     min_touched = \"1MiB\"
     min_load = 0.05
+    [rules.statement-erratic]
+    min_before = \"10s\"
+    min_calls = 50.0
+    min_slow_runs = 3.0
+    min_deviation = 2.0
     [rules.statement-regressed]
     min_window = \"10s\"
     min_before = \"10s\"
@@ -100,12 +105,14 @@ async fn statements_that_ask_too_much() {
         keeps_asking(&story, "select id, note from orders where id > 20000", 50),
         keeps_asking(&story, "update docs set body = jsonb_set(body, '{seen}', '1')", 300),
         keeps_asking(&story, "select a.k from parts a join parts b using (day) where a.k = 1 limit 0", 20),
+        keeps_asking(&story, "select pg_sleep(case when random() < 0.05 then 0.2 else 0 end)", 5),
     ];
     let spills = says(&story, "order by note").await;
     for (rule, words) in [
         ("statement-returns-too-much", "select id, note from orders"),
         ("statement-wal-heavy", "update docs"),
         ("statement-planning-dominates", "from parts"),
+        ("statement-erratic", "pg_sleep"),
     ] {
         story.turn_to(rule);
         let finding = says(&story, words).await;
