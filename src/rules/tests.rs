@@ -54,7 +54,6 @@ use logs::{cancelled, complaining, connecting, deadlocked, failing};
 use made_up::*;
 use n_plus_one::follows;
 use plans::{flipped, partitioned, with_index, without_index};
-use plans::{flipped, with_index, without_index};
 use programs::{called, kept_by, scheduled};
 use reads::{
     BY_CODE, COUNT, LIST, POLL, alternatives, converted, counting, hidden, lists, paging, polls, walks,
