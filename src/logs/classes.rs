@@ -4,6 +4,7 @@
 //! or of another version, the SQLSTATE does. A class tells its SQLSTATE, so the three spellings of one run agree.
 
 use crate::log::{Severity, SqlState};
+use std::sync::LazyLock;
 
 macro_rules! classes {
     ($($group:literal: $($class:ident $name:literal $state:literal [$($pattern:literal),*])*;)*) => {
@@ -373,20 +374,33 @@ classes! {
 /// How much of a text decides its class.
 const HEAD: usize = 400;
 
+/// The patterns that fit a text which begins with this byte, in order: messages are many, and so are patterns.
+static BY_FIRST: LazyLock<[Vec<(Class, &'static str)>; 256]> = LazyLock::new(|| {
+    std::array::from_fn(|byte| {
+        let fits = |pattern: &str| {
+            pattern.bytes().next().is_none_or(|first| first == b'*' || usize::from(first) == byte)
+        };
+        let each =
+            Class::ALL.iter().flat_map(|class| class.patterns().iter().map(|pattern| (*class, *pattern)));
+        each.filter(|(_, pattern)| fits(pattern)).collect()
+    })
+});
+
 impl Class {
     /// The class of a message that is not about the duration of a statement, PostgreSQL's or MySQL's.
     pub fn of(text: &[u8], severity: Severity, state: Option<SqlState>, mysql: bool) -> Option<Self> {
         let line = text.split(|b| *b == b'\n').next().unwrap_or_default();
         let head = line.get(..HEAD.min(line.len())).unwrap_or_default();
-        let own = |class: &&Self| (class.group() == "mysql") == mysql;
-        let fits = |class: &&Self| class.patterns().iter().any(|pattern| matches(pattern.as_bytes(), head));
-        let by_text = Self::ALL.iter().filter(own).find(|class| class.may_be(severity) && fits(class));
-        by_text
-            .or_else(|| {
-                let state = state.filter(|state| !state.is_success())?;
-                Self::ALL.iter().filter(own).find(|class| class.state().as_bytes() == state.0)
-            })
-            .copied()
+        let own = |class: Self| (class.group() == "mysql") == mysql;
+        let first = head.first().copied().unwrap_or_default();
+        let mut patterns = BY_FIRST.get(usize::from(first)).into_iter().flatten();
+        let by_text = patterns.find(|(class, pattern)| {
+            own(*class) && class.may_be(severity) && matches(pattern.as_bytes(), head)
+        });
+        by_text.map(|(class, _)| *class).or_else(|| {
+            let state = state.filter(|state| !state.is_success())?;
+            Self::ALL.iter().copied().find(|class| own(*class) && class.state().as_bytes() == state.0)
+        })
     }
 
     /// The words of what went wrong could stand in any message, so they count only where something did.

@@ -220,8 +220,15 @@ impl Scan<'_> {
                     doubtful |= next == Some(quote);
                     self.at += 2;
                 }
-                // Where such a string ends depends on what stands before it, and on a setting.
-                (Some(b'\\'), _) => return None,
+                (Some(b'\\'), _) => {
+                    let run = self.text.get(self.at..)?.iter().take_while(|byte| **byte == b'\\').count();
+                    self.at += run;
+                    // Does it hide the quote? That depends on what stands before the string, and on a setting. All
+                    // others are read over in either case.
+                    if run % 2 == 1 && self.peek(0) == Some(quote) {
+                        return None;
+                    }
+                }
                 (_, next) if next == Some(quote) => self.at += 2,
                 _ => break,
             }
