@@ -60,8 +60,10 @@ impl About {
 
 /// Is it a thread of the server's own, that plays what a source has sent?
 fn plays(session: &Session) -> bool {
-    session.backend_type.as_deref() == Some("replication")
-        || session.user.as_deref().is_none_or(|user| user == "system user")
+    let is_servant = session.user.as_deref().is_none_or(|user| user == "system user");
+    // MySQL has one that packs its table of GTIDs, and bears no name either.
+    let is_daemon = session.state.as_deref() == Some("Daemon");
+    session.backend_type.as_deref() == Some("replication") || is_servant && !is_daemon
 }
 
 #[derive(Debug)]
@@ -315,7 +317,7 @@ mod tests {
         assert!(differ(&looked(1), &[&asleep, &waking]));
         assert!(differ(&looked(1), &[&session(3, "Query", 4.0)]));
         assert!(differ(&looked(10), &[&session(1, "Sleep", 900.0)]), "now and then whatever they say");
-        let daemon = session(4, "Daemon", 0.0);
+        let daemon = row::<Session>(json!({"pid": 4, "backend_type": "foreground", "state": "Daemon"}));
         let player = row::<Session>(
             json!({"pid": 5, "user": "root", "backend_type": "replication", "state": "Query"}),
         );
