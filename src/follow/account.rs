@@ -172,11 +172,9 @@ impl TopicVisitor for Adding<'_> {
     type Out = Rows;
 
     fn visit<N: InTopic>(self) -> Rows {
-        let mut sum: BTreeMap<N::Key, N> =
-            N::of(self.first).iter().map(|row| (row.key(), row.clone())).collect();
-        for row in N::of(self.second) {
-            let added = sum.get(&row.key()).map_or_else(|| row.clone(), |known| known.then(row));
-            sum.insert(row.key(), added);
+        let mut sum: BTreeMap<N::Key, N> = BTreeMap::new();
+        for row in N::of(self.first).iter().chain(N::of(self.second)) {
+            sum.entry(row.key()).and_modify(|known| *known = known.then(row)).or_insert_with(|| row.clone());
         }
         N::into_rows(sum.into_values().collect())
     }

@@ -174,7 +174,7 @@ impl TopicVisitor for Reading<'_> {
         let mut rows = N::from_columns(self.count, &mut column)?;
         // Written in order; but windows pair by it, and a version to come may order its keys otherwise.
         if !rows.is_sorted_by(|one, next| one.key() <= next.key()) {
-            rows.sort_by_key(N::key);
+            rows.sort_unstable_by_key(N::key);
         }
         Some(N::into_rows(rows))
     }

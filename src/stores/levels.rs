@@ -117,7 +117,7 @@ impl TopicVisitor for Picking<'_> {
 
     fn visit<N: InTopic>(self) -> Vec<Fresh> {
         let mut rows: Vec<&N> = N::of(self.rows).iter().collect();
-        rows.sort_by(|a, b| b.weight().total_cmp(&a.weight()));
+        rows.sort_unstable_by(|a, b| b.weight().total_cmp(&a.weight()));
         let mut picked = Vec::new();
         for row in rows.into_iter().take(MAX_ROWS) {
             let key = key(row);
