@@ -2,10 +2,17 @@
 //!
 //! `cargo bench --bench follow -- truth [--events N] [--kills N] [--rotations N]`: numbered events, written while the
 //! real binary is killed and the log is rotated, so many times in each way. `cargo bench --bench follow -- pace
-//! [--seconds N]`: the processor time of following at 1 MB/s, and whether 30 MB/s is followed.
+//! [--seconds N]`: the processor time of following at 1 MB/s, and whether 30 MB/s is followed. `… -- served [--seconds N]`:
+//! whether a real MariaDB that logs 17,000 statements a second is.
 
 // A measurement that cannot go on has nothing better to do than to panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "../tests/rig/mod.rs"]
+mod rig;
+
+mod outside;
+mod served;
 
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -21,7 +28,8 @@ const TICKS: f64 = 100.0;
 const TABLES: u64 = 50;
 const PATIENCE: Duration = Duration::from_secs(120);
 
-fn main() {
+#[tokio::main(flavor = "multi_thread")]
+async fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let number = |name: &str, otherwise: u64| {
         let at = words.iter().position(|word| word == name);
@@ -32,7 +40,8 @@ fn main() {
             truth(number("--events", 1_000_000), number("--kills", 200), number("--rotations", 100));
         }
         Some("pace") => pace(number("--seconds", 60)),
-        _ => println!("say what is to be measured: truth or pace; `benches/follow.rs` tells more"),
+        Some("served") => served::measure(number("--seconds", 60)).await,
+        _ => println!("say what is to be measured: truth, pace or served; `benches/follow.rs` tells more"),
     }
 }
 

@@ -1,7 +1,8 @@
 //! What watching costs a real MySQL and MariaDB, side by side with the distribution's mysqld_exporter in one run: on
 //! the same server, with the same digests and tables, processor time as the kernel counts it.
 //!
-//! `cargo bench --bench mysql -- [mysql|mariadb] [--minutes N] [alone]`, where `alone` leaves mysqld_exporter out.
+//! `cargo bench --bench mysql -- [mysql|mariadb] [--minutes N] [--tables N] [alone]`, where `alone` leaves mysqld_exporter
+//! out.
 
 // A measurement that cannot go on has nothing better to do than to panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -21,7 +22,6 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const DIGESTS: usize = 5_000;
-const TABLES: usize = 1_000;
 /// As often as dbsonde's beat.
 const SCRAPE_EVERY: Duration = Duration::from_secs(15);
 /// What an operator switches on who wants what dbsonde's beat reads: statements, status, InnoDB, tables' and indexes' use.
@@ -50,20 +50,25 @@ const DIGESTS_ONLY: &[&str] = &[
 #[tokio::main(flavor = "multi_thread")]
 async fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
-    let minutes = words.iter().position(|w| w == "--minutes").and_then(|at| words.get(at + 1)?.parse().ok());
+    let number = |name: &str, otherwise: usize| {
+        let at = words.iter().position(|word| word == name);
+        at.map_or(otherwise, |at| words[at + 1].parse().expect("a number"))
+    };
+    let (minutes, tables) = (number("--minutes", 2), number("--tables", 1_000));
+    let is_alone = words.iter().any(|word| word == "alone");
     for (name, version) in [("mysql", Version::MySql97), ("mariadb", Version::MariaDb1011)] {
         if !words.iter().any(|word| word == "mysql" || word == "mariadb") || words.iter().any(|w| w == name) {
-            measure(version, minutes.unwrap_or(2), words.iter().any(|w| w == "alone")).await;
+            measure(version, minutes as u64, tables, is_alone).await;
         }
     }
 }
 
-async fn measure(version: Version, minutes: u64, is_alone: bool) {
+async fn measure(version: Version, minutes: u64, tables: usize, is_alone: bool) {
     let time = Duration::from_secs(60 * minutes);
-    let server = filled(version).await;
+    let server = filled(version, tables).await;
     let row =
         server.sql("", "select count(*) from performance_schema.events_statements_summary_by_digest").await;
-    println!("# {version}: {} digests, {TABLES} tables", row[0][0].as_deref().unwrap());
+    println!("# {version}: {} digests, {tables} tables", row[0][0].as_deref().unwrap());
     rest(&server).await;
     let idle = busy(&server, time).await / minutes as f64;
     println!("the server alone, at rest: {idle:.0} ms a minute");
@@ -92,15 +97,17 @@ async fn measure(version: Version, minutes: u64, is_alone: bool) {
         (connections(&server).await, opened_tables(&server).await, processor_ns(daemon.pid).unwrap());
     let by_lane = each::spent(&server, &lanes);
     let spent = busy(&server, time).await / minutes as f64 - idle;
-    let of_sessions: f64 =
-        each::spent(&server, &lanes).iter().zip(&by_lane).map(|(now, then)| now - then).sum();
+    let of_lanes: Vec<f64> = each::spent(&server, &lanes)
+        .iter()
+        .zip(&by_lane)
+        .map(|(now, then)| (now - then) / minutes as f64)
+        .collect();
     let own = (processor_ns(daemon.pid).unwrap() - before.2) as f64 / 1e6 / minutes as f64;
     println!("dbsonde, steady: {spent:.0} ms a minute in the server, over all lanes");
-    println!(
-        "the same by the threads of its {} sessions: {:.0} ms a minute",
-        lanes.len(),
-        of_sessions / minutes as f64
-    );
+    println!("the same by the threads of its sessions: {:.0} ms a minute", of_lanes.iter().sum::<f64>());
+    for (lane, spent) in lanes.iter().zip(&of_lanes) {
+        println!("  {spent:6.1} ms  {}", lane.name);
+    }
     // Two looks of our own are among them.
     println!("connections opened meanwhile: {}", connections(&server).await - before.0 - 2);
     println!("tables opened meanwhile: {}", opened_tables(&server).await - before.1);
@@ -129,7 +136,7 @@ async fn held_up(mut server: Server, daemon: &Daemon) {
 }
 
 /// A server with as many statements and tables as asked.
-async fn filled(version: Version) -> Server {
+async fn filled(version: Version, tables: usize) -> Server {
     let size = (2 * DIGESTS).to_string();
     let settings = [
         ("performance_schema_digests_size", size.as_str()),
@@ -139,13 +146,13 @@ async fn filled(version: Version) -> Server {
     let server = Server::start(version, &settings).await;
     server.sql("", "create database bench").await;
     let mut session = server.connect("bench").await;
-    for n in 0..TABLES {
+    for n in 0..tables {
         let table =
             format!("create table t{n} (id int auto_increment primary key, a int, b int, key (a), key (b))");
         run(&mut session, &table).await.unwrap();
     }
     run(&mut session, "truncate performance_schema.events_statements_summary_by_digest").await.unwrap();
-    let depth = DIGESTS / TABLES;
+    let depth = (DIGESTS / tables).max(1);
     for n in 0..DIGESTS {
         let mut statement = "select a".to_owned();
         (0..n % depth).for_each(|_| statement.push_str(" + b"));

@@ -3,6 +3,7 @@
 
 use crate::outside::thread_ns;
 use crate::rig::mysql::{Server, run};
+use crate::rig::postgres::Row;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -10,25 +11,33 @@ use std::time::{Duration, Instant};
 const TIMES: u32 = 20;
 const LONGEST: Duration = Duration::from_secs(3);
 
-/// Threads of dbsonde's own sessions, by the lane that they serve.
-pub async fn lanes(server: &Server) -> Vec<(String, u32)> {
-    let query = "select t.thread_os_id, t.processlist_id from performance_schema.threads t
+pub struct Lane {
+    thread: u32,
+    session: String,
+    pub name: String,
+}
+
+/// Threads of dbsonde's own sessions, each with what it calls itself and the number of its session.
+pub async fn lanes(server: &Server) -> Vec<Lane> {
+    let query = "select t.thread_os_id, t.processlist_id, a.attr_value from performance_schema.threads t
         join performance_schema.session_connect_attrs a on a.processlist_id = t.processlist_id
         where a.attr_name = 'program_name' and a.attr_value like 'dbsonde%' order by t.processlist_id";
-    let rows = server.sql("", query).await;
-    let text = |cell: &Option<String>| cell.clone().expect("a number");
-    rows.iter().map(|row| (text(&row[1]), text(&row[0]).parse().expect("a thread"))).collect()
+    let lane = |row: &Row| {
+        let text = |at: usize| row[at].clone().expect("no null");
+        Lane { thread: text(0).parse().expect("a thread"), session: text(1), name: text(2) }
+    };
+    server.sql("", query).await.iter().map(lane).collect()
 }
 
 /// Milliseconds of processor time of these threads so far.
-pub fn spent(server: &Server, threads: &[(String, u32)]) -> Vec<f64> {
+pub fn spent(server: &Server, lanes: &[Lane]) -> Vec<f64> {
     let pid = server.pids()[0];
-    threads.iter().map(|(_, thread)| thread_ns(pid, *thread).unwrap_or_default() as f64 / 1e6).collect()
+    lanes.iter().map(|lane| thread_ns(pid, lane.thread).unwrap_or_default() as f64 / 1e6).collect()
 }
 
 /// What dbsonde sends meanwhile: how often each wording, and its last text.
 async fn sent(server: &Server, how_long: Duration) -> BTreeMap<String, (u32, String)> {
-    let lanes: Vec<String> = lanes(server).await.into_iter().map(|(id, _)| id).collect();
+    let lanes: Vec<String> = lanes(server).await.into_iter().map(|lane| lane.session).collect();
     for statement in
         ["set global log_output = 'TABLE'", "truncate mysql.general_log", "set global general_log = ON"]
     {
