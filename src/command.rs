@@ -85,7 +85,7 @@ impl From<Exit> for ExitCode {
 impl From<&EngineError> for Exit {
     fn from(error: &EngineError) -> Exit {
         match error {
-            EngineError::Denied(_) => Exit::Denied,
+            EngineError::Denied(_) | EngineError::Refused(_) => Exit::Denied,
             EngineError::Unreachable(_) | EngineError::Timeout(_) | EngineError::Unsupported(_) => {
                 Exit::Unreachable
             }

@@ -3,7 +3,7 @@
 //! What every engine does the same way is here: SQL that fits the server (`template`, `collector`), results that
 //! become nouns (`layout`, `reading`), what the pulse makes of sessions (`crowd`), the round of the roaming lane
 //! (`round`), what a lane fetches between its visits (`errand`), what the lanes of one server share (`shared`), whom
-//! TLS trusts (`trust`, `verify`), when to knock (`door`).
+//! TLS trusts (`trust`, `verify`), when to knock (`door`), who may begin a statement (`turnstile`).
 
 pub mod blocking;
 pub mod collector;
@@ -18,6 +18,7 @@ pub mod round;
 pub mod shared;
 pub mod template;
 pub mod trust;
+pub mod turnstile;
 pub mod verify;
 
 use self::errand::{Errand, Fetched};
@@ -44,6 +45,9 @@ pub enum EngineError {
     /// Trying again does not help before somebody changes rights, password or host rules.
     #[error("the server refuses us: {0}")]
     Denied(String),
+    /// It answers, but not this: the connection is as good as before.
+    #[error("the server refuses an answer: {0}")]
+    Refused(String),
     /// The connection was given up; the server may be frozen or locked.
     #[error("no answer within {0:?}")]
     Timeout(Duration),

@@ -86,8 +86,11 @@ pub async fn run(
                     next = now + due.every / 2;
                 }
             }
-            Err(_) => {
-                probe = engine.open(lane);
+            Err(error) => {
+                // To come anew where only an answer was refused would cost the server more than it helps.
+                if !matches!(error, EngineError::Refused(_)) {
+                    probe = engine.open(lane);
+                }
                 // So that a hundred agents do not return in step.
                 next = now + jitter.of(retry, 0.75, 1.25);
                 retry = (retry * 2).min(LAST_RETRY);

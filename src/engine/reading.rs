@@ -46,7 +46,7 @@ impl From<Failure> for EngineError {
     fn from(failure: Failure) -> EngineError {
         match failure {
             Failure::Lost(error) => error,
-            Failure::Refused { message, .. } => EngineError::Denied(message),
+            Failure::Refused { message, .. } => EngineError::Refused(message),
         }
     }
 }

@@ -151,11 +151,14 @@ impl Connection {
     async fn limit_session(&mut self) -> Result<(), Failure> {
         self.run(&mut Vec::<Named>::new(), "set session transaction read only").await?;
         let needed = format!(
-            "set session autocommit = 1, session lock_wait_timeout = 1, session innodb_lock_wait_timeout = 1, \
-             session time_zone = '+00:00', session sql_mode = '', session group_concat_max_len = 65536, \
-             session wait_timeout = {IDLE}"
+            "set session autocommit = 1, session time_zone = '+00:00', session sql_mode = '', \
+             session group_concat_max_len = 65536, session wait_timeout = {IDLE}"
         );
         self.run(&mut Vec::<Named>::new(), &needed).await?;
+        // MariaDB then waits for no lock at all. MySQL makes a second of it, the least that it knows, without an error
+        // now that its mode is not strict.
+        let patience = "set session lock_wait_timeout = 0, session innodb_lock_wait_timeout = 0";
+        self.run(&mut Vec::<Named>::new(), patience).await?;
         let milliseconds = self.limit.as_millis();
         let seconds = self.limit.as_secs();
         for wish in [

@@ -16,7 +16,7 @@ const HANDED_ON: &str = "a proxy that passes statements from session to session 
 const UNLIMITED: &str = "the session does not keep our limits: connect to the server itself";
 
 /// What holds of a session with our limits, by any of its names. 1 ms, and behind a proxy alone.
-const LIMITS: &str = "show session variables where (variable_name = 'lock_wait_timeout' and value = '1') \
+const LIMITS: &str = "show session variables where (variable_name = 'lock_wait_timeout' and value in ('0', '1')) \
      or (variable_name in ('transaction_read_only', 'tx_read_only') and value = 'ON')";
 
 impl Connection {

@@ -53,6 +53,7 @@ pub const TOOLS: &[Tool] = &[
     ("explainable", sql_files!["explainable"]),
     ("explain", sql_files!["explain"]),
     ("sizes", sql_files!["sizes"]),
+    ("catalogue_locks", sql_files!["catalogue_locks"]),
     ("log_files", sql_files!["log_files"]),
     ("log_bytes", sql_files!["log_bytes"]),
     ("database_sizes", sql_files!["database_sizes"]),

@@ -3,15 +3,18 @@
 use super::demand::{Demand, Way};
 use super::failure::{Refusal, failure, innermost, why};
 use super::guard::Guarded;
+use super::knocks::Heard;
 use super::session::{self, Session, Wanted};
 use super::tls;
-use crate::config::{Place, Target};
+use crate::config::{Secret, Target};
 use crate::engine::presence::application;
 use crate::engine::reading::Failure;
+use crate::engine::turnstile::Turnstile;
 use crate::engine::{EngineError, Lane};
 use futures_util::TryStreamExt;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use socket2::{SockRef, TcpKeepalive};
+use std::fmt;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -34,6 +37,11 @@ const MAX_ROWS: usize = 40 << 20;
 const CELL: usize = 48;
 /// How long a cancel request may take before the connection is closed instead.
 const CANCEL: Duration = Duration::from_secs(1);
+/// A machine that is gone without a word is found out, when it was asked nothing more, after 30 s and three tries. A
+/// log-in that hangs has no other end.
+const IDLE: Duration = Duration::from_secs(30);
+const INTERVAL: Duration = Duration::from_secs(10);
+const TRIES: u32 = 3;
 
 /// A live connection. Dropping it closes it and ends its driver task.
 #[derive(Debug)]
@@ -44,6 +52,7 @@ pub struct Connection {
     ended: Ended,
     statement_timeout: Duration,
     endpoint: Endpoint,
+    turnstile: Arc<Turnstile>,
 }
 
 /// Why the task that moves bytes has ended; whoever asks only hears that the connection is closed.
@@ -56,6 +65,25 @@ pub enum Endpoint {
     Unix(PathBuf),
 }
 
+impl Endpoint {
+    /// By which it is noted that the server has said something. Between us and a socket of this machine nothing is lost.
+    pub fn heard(&self) -> Heard {
+        match self {
+            Endpoint::Tcp { socket, .. } => socket.heard.clone(),
+            Endpoint::Unix(_) => Heard::already(),
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Endpoint::Tcp { address, .. } => address.fmt(f),
+            Endpoint::Unix(path) => path.display().fmt(f),
+        }
+    }
+}
+
 /// libpq's parameters of the socket.
 #[derive(Debug, Clone)]
 pub struct SocketOptions {
@@ -63,6 +91,7 @@ pub struct SocketOptions {
     user_timeout: Option<Duration>,
     negotiation: SslNegotiation,
     demand: Demand,
+    heard: Heard,
 }
 
 impl SocketOptions {
@@ -70,7 +99,7 @@ impl SocketOptions {
         let number = |name: &str| target.url.param(name)?.trim().parse::<u32>().ok();
         let positive = |name: &str| number(name).filter(|number| *number > 0);
         let seconds = |name: &str| positive(name).map(|seconds| Duration::from_secs(seconds.into()));
-        let mut keepalive = TcpKeepalive::new();
+        let mut keepalive = TcpKeepalive::new().with_time(IDLE).with_interval(INTERVAL).with_retries(TRIES);
         if let Some(idle) = seconds("keepalives_idle") {
             keepalive = keepalive.with_time(idle);
         }
@@ -85,7 +114,13 @@ impl SocketOptions {
             user_timeout: positive("tcp_user_timeout").map(|millis| Duration::from_millis(millis.into())),
             negotiation: tls::negotiation(target),
             demand: Demand::of(target, Way::Exposed),
+            heard: Heard::default(),
         }
+    }
+
+    /// The same for one address, with ears of its own.
+    pub fn for_one(&self) -> SocketOptions {
+        SocketOptions { heard: Heard::default(), ..self.clone() }
     }
 
     async fn connect(&self, address: SocketAddr, is_tls: bool) -> std::io::Result<Guarded<TcpStream>> {
@@ -98,10 +133,11 @@ impl SocketOptions {
         if self.user_timeout.is_some() {
             socket.set_tcp_user_timeout(self.user_timeout)?;
         }
-        Ok(match (is_tls, self.negotiation) {
+        let guarded = match (is_tls, self.negotiation) {
             (true, SslNegotiation::Direct) => Guarded::blind(stream, self.demand),
             (is_tls, _) => Guarded::outside(stream, is_tls, self.demand),
-        })
+        };
+        Ok(guarded.telling(self.heard.clone()))
     }
 }
 
@@ -113,20 +149,20 @@ impl Drop for Connection {
 }
 
 /// One try to get in.
-#[derive(Debug, Clone, Copy)]
-pub struct Knock<'a> {
-    pub target: &'a Target,
-    pub database: &'a str,
+#[derive(Debug, Clone)]
+pub struct Knock {
+    pub target: Arc<Target>,
+    pub turnstile: Arc<Turnstile>,
+    pub database: String,
     pub lane: Lane,
     pub wanted: Wanted,
-    pub place: &'a Place,
-    pub password: Option<&'a SecretString>,
+    pub password: Option<Secret>,
     /// Limits go in the start-up packet; a pooler may not take them there.
     pub limits_first: bool,
 }
 
-impl Knock<'_> {
-    pub async fn at(self, endpoint: Endpoint) -> Result<Connection, Refusal> {
+impl Knock {
+    pub async fn at(&self, endpoint: Endpoint) -> Result<Connection, Refusal> {
         let config = self.configuration(&endpoint);
         let (client, driver, ended) = match &endpoint {
             Endpoint::Tcp { address, host, tls, socket } => {
@@ -138,14 +174,16 @@ impl Knock<'_> {
             }
             Endpoint::Unix(path) => {
                 let stream = UnixStream::connect(path).await?;
-                let demand = Demand::of(self.target, Way::Safe);
+                let demand = Demand::of(&self.target, Way::Safe);
                 log_in(&config, Guarded::outside(stream, false, demand), NoTls).await?
             }
         };
         let asked = Session::ask(&client, self.lane).await;
         let session = asked.map_err(|refusal| refusal.because(ended.get()))?;
         let statement_timeout = session::statement_timeout(self.lane);
-        let mut connection = Connection { client, session, driver, ended, statement_timeout, endpoint };
+        let turnstile = self.turnstile.clone();
+        let mut connection =
+            Connection { client, session, driver, ended, statement_timeout, endpoint, turnstile };
         if self.wanted.judges_writing() && self.limits_first {
             session::stop_writing(&connection.client, self.lane).await?;
             let is_read_only = connection.session.is_read_only;
@@ -155,26 +193,26 @@ impl Knock<'_> {
         Ok(connection)
     }
 
-    fn configuration(self, endpoint: &Endpoint) -> Config {
+    fn configuration(&self, endpoint: &Endpoint) -> Config {
         let url = &self.target.url;
         let mut config = Config::new();
-        config.user(url.user()).dbname(self.database);
-        if let Some(password) = self.password {
-            config.password(password.expose_secret());
+        config.user(url.user()).dbname(&self.database);
+        if let Some(password) = &self.password {
+            config.password(password.get().expose_secret());
         }
-        config.application_name(application(self.target));
+        config.application_name(application(&self.target));
         config.channel_binding(match url.param("channel_binding") {
             Some("disable") => ChannelBinding::Disable,
             Some("require") => ChannelBinding::Require,
             _ => ChannelBinding::Prefer,
         });
         if let Endpoint::Tcp { tls: Some(_), socket, .. } = endpoint {
-            config.ssl_mode(tls::mode(self.target)).ssl_negotiation(socket.negotiation);
+            config.ssl_mode(tls::mode(&self.target)).ssl_negotiation(socket.negotiation);
         } else {
             config.ssl_mode(SslMode::Disable);
         }
         if self.limits_first {
-            config.options(session::options(self.target, self.lane, self.wanted.judges_writing()));
+            config.options(session::options(&self.target, self.lane, self.wanted.judges_writing()));
         }
         config
     }
@@ -200,7 +238,7 @@ impl Connection {
         request: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, Failure> {
         let deadline = self.statement_timeout + GRACE;
-        match timeout(deadline, request).await {
+        match self.turnstile.pass(timeout(deadline, request)).await {
             Ok(result) => result.map_err(|error| match self.ended.get() {
                 Some(why) if error.is_closed() => Failure::Lost(EngineError::Unreachable(why.clone())),
                 _ => failure(&error),

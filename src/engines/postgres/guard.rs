@@ -4,6 +4,7 @@
 //! it, and the plain text of a server that cannot fork ("Ecould not fork…") reads as a length of 1.6 GiB.
 
 use super::demand::{self, Demand};
+use super::knocks::Heard;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -27,6 +28,8 @@ const MAX_GREETING: u32 = 30_000;
 #[derive(Debug)]
 pub struct Guarded<S> {
     stream: S,
+    /// Told as soon as the server says anything.
+    heard: Heard,
     state: State,
     demand: Demand,
     /// The message that we read ourselves, as far as it is here.
@@ -76,6 +79,7 @@ impl<S> Guarded<S> {
     fn new(stream: S, state: State, demand: Demand) -> Self {
         Self {
             stream,
+            heard: Heard::default(),
             state,
             demand,
             kept: Vec::new(),
@@ -85,6 +89,10 @@ impl<S> Guarded<S> {
             settings: 0,
             ready: 0,
         }
+    }
+
+    pub fn telling(self, heard: Heard) -> Self {
+        Self { heard, ..self }
     }
 
     pub fn get_ref(&self) -> &S {
@@ -215,6 +223,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         let fresh = buffer.filled().get(before..).unwrap_or_default();
+        if !fresh.is_empty() {
+            self.heard.note();
+        }
         Poll::Ready(self.inspect(fresh))
     }
 }

@@ -138,6 +138,18 @@ impl Link {
         Ok(open.known.clone())
     }
 
+    /// May we leave for another database? Behind a lock on a catalogue nobody could get in there, and would wait.
+    pub async fn may_move_to(&mut self, database: &Name) -> Result<bool, EngineError> {
+        let can_ask = |open: &&Open| open.known.repertoire.sql("catalogue_locks").is_ok();
+        if self.open.as_ref().filter(can_ask).is_none_or(|open| *open.database == **database) {
+            return Ok(true);
+        }
+        let there = locked(&self.server.memory).oid_of(database).unwrap_or_default();
+        let answer = Failure::forgive(self.ask("catalogue_locks", &[&there]).await)?;
+        let locked = answer.as_ref().and_then(|rows| rows.first()?.try_get("is_locked").ok());
+        Ok(!locked.unwrap_or(answer.is_none()))
+    }
+
     /// Runs a collector's SQL and reads its rows into the nouns of `topic`.
     pub async fn read_with(
         &mut self,

@@ -8,6 +8,7 @@ mod demand;
 mod explain;
 mod failure;
 mod guard;
+mod knocks;
 mod known;
 mod link;
 mod logs;

@@ -2,15 +2,17 @@
 
 use super::connect::{Connection, Endpoint, Knock, SocketOptions};
 use super::failure::Refusal;
+use super::knocks::Knocks;
 use super::session::Wanted;
 use super::{pooler, tls};
 use crate::config::{Place, Secret, Target};
 use crate::engine::door::Door;
 use crate::engine::shared::locked;
+use crate::engine::turnstile::Turnstile;
 use crate::engine::{EngineError, Lane};
 use std::net::SocketAddr;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::lookup_host;
 use tokio::time::{Instant, timeout};
@@ -23,8 +25,10 @@ const MAX_ADDRESSES: usize = 8;
 
 #[derive(Debug)]
 pub struct Places {
-    target: Target,
+    target: Arc<Target>,
     door: Door,
+    knocks: Knocks,
+    turnstile: Arc<Turnstile>,
     /// Where the beat is; the others follow.
     current: Mutex<Option<usize>>,
     /// A pooler is in between: it wants to be asked without limits at once.
@@ -33,7 +37,14 @@ pub struct Places {
 
 impl Places {
     pub fn new(target: Target) -> Self {
-        Self { target, door: Door::default(), current: Mutex::default(), is_pooled: AtomicBool::new(false) }
+        Self {
+            target: Arc::new(target),
+            door: Door::default(),
+            knocks: Knocks::default(),
+            turnstile: Arc::default(),
+            current: Mutex::default(),
+            is_pooled: AtomicBool::new(false),
+        }
     }
 
     /// Which place the server was found at.
@@ -41,7 +52,11 @@ impl Places {
         *locked(&self.current)
     }
 
-    pub async fn enter(&self, database: &str, lane: Lane) -> Result<(Connection, usize), EngineError> {
+    pub async fn enter(
+        self: &Arc<Self>,
+        database: &str,
+        lane: Lane,
+    ) -> Result<(Connection, usize), EngineError> {
         let permit = self.door.permit(&self.target).await?;
         let entered = self.try_all(database, lane, &permit.passwords).await;
         if lane == Lane::Beat {
@@ -57,7 +72,7 @@ impl Places {
 
     /// Tries one place after the other, as libpq does: the next one unless it would say the same.
     async fn try_all(
-        &self,
+        self: &Arc<Self>,
         database: &str,
         lane: Lane,
         passwords: &[Option<Secret>],
@@ -68,10 +83,16 @@ impl Places {
         for wanted in Wanted::rounds(target) {
             for nth in &order {
                 let Some(place) = target.url.places().get(*nth) else { continue };
-                let password = passwords.get(*nth).and_then(Option::as_ref).map(|secret| secret.get());
-                let limits_first = !self.is_pooled.load(Ordering::Relaxed);
-                let knock = Knock { target, database, lane, wanted: *wanted, place, password, limits_first };
-                match self.knock(knock).await {
+                let knock = Knock {
+                    target: target.clone(),
+                    turnstile: self.turnstile.clone(),
+                    database: database.to_owned(),
+                    lane,
+                    wanted: *wanted,
+                    password: passwords.get(*nth).cloned().flatten(),
+                    limits_first: !self.is_pooled.load(Ordering::Relaxed),
+                };
+                match self.knock(place, &knock).await {
                     Ok(connection) => match wanted.fits(&connection.session) {
                         Ok(()) => return Ok((connection, *nth)),
                         Err(why) => said.push((*nth, EngineError::Unreachable(why.to_owned()))),
@@ -114,12 +135,13 @@ impl Places {
     }
 
     /// Every address of a place, each with its own patience.
-    async fn knock(&self, knock: Knock<'_>) -> Result<Connection, Refusal> {
-        let patience = patience(knock.target);
+    async fn knock(self: &Arc<Self>, place: &Place, knock: &Knock) -> Result<Connection, Refusal> {
+        let patience = patience(&knock.target);
         let mut last = Refusal::Other(EngineError::Unreachable("the name has no address".to_owned()));
-        for endpoint in endpoints(knock.target, knock.place, patience).await? {
-            let tried = timeout(patience, self.attempt(knock, endpoint)).await;
-            match tried.unwrap_or(Err(Refusal::Other(EngineError::Timeout(patience)))) {
+        for endpoint in endpoints(&knock.target, place, patience).await? {
+            let (at, heard) = (endpoint.to_string(), endpoint.heard());
+            let attempt = self.clone().attempt(knock.clone(), endpoint);
+            match self.knocks.knock(&at, patience, heard, attempt).await {
                 Err(refusal @ (Refusal::Other(_) | Refusal::Tls(_))) => last = refusal,
                 decided => return decided,
             }
@@ -128,10 +150,10 @@ impl Places {
     }
 
     /// One address: as asked, and then as it can be had.
-    async fn attempt(&self, knock: Knock<'_>, endpoint: Endpoint) -> Result<Connection, Refusal> {
+    async fn attempt(self: Arc<Self>, knock: Knock, endpoint: Endpoint) -> Result<Connection, Refusal> {
         let plain = match &endpoint {
             Endpoint::Tcp { tls: Some(_), address, host, socket }
-                if tls::mode(knock.target) == SslMode::Prefer =>
+                if tls::mode(&knock.target) == SslMode::Prefer =>
             {
                 Some(Endpoint::Tcp {
                     tls: None,
@@ -147,11 +169,11 @@ impl Places {
             tried = knock.at(plain).await;
         }
         if let Err(Refusal::Parameter(_)) = tried {
-            tried = Knock { limits_first: false, ..knock }.at(endpoint).await;
+            tried = Knock { limits_first: false, ..knock.clone() }.at(endpoint).await;
         }
         let mut connection = tried?;
         if !connection.session.is_limited {
-            pooler::settle(knock, &mut connection).await?;
+            pooler::settle(&knock, &mut connection).await?;
             self.is_pooled.store(true, Ordering::Relaxed);
         }
         Ok(connection)
@@ -183,7 +205,7 @@ async fn endpoints(target: &Target, place: &Place, patience: Duration) -> Result
         address,
         host: place.host.clone(),
         tls: tls.clone(),
-        socket: socket.clone(),
+        socket: socket.for_one(),
     };
     Ok(addresses.into_iter().map(endpoint).collect())
 }

@@ -14,7 +14,7 @@ const HANDED_ON: &str = "a pooler that passes sessions from client to client (tr
      limits: connect to the server itself, or through a pool in session mode";
 
 /// Sets the limits, if the session is ours to keep. Asked each time: a pool's mode is changed while we run.
-pub async fn settle(knock: Knock<'_>, connection: &mut Connection) -> Result<(), Refusal> {
+pub async fn settle(knock: &Knock, connection: &mut Connection) -> Result<(), Refusal> {
     if is_handed_on(knock, connection).await? {
         return Err(Refusal::Final(EngineError::Unsupported(HANDED_ON.to_owned())));
     }
@@ -28,8 +28,8 @@ pub async fn settle(knock: Knock<'_>, connection: &mut Connection) -> Result<(),
     Ok(())
 }
 
-async fn is_handed_on(knock: Knock<'_>, first: &Connection) -> Result<bool, Refusal> {
-    let knock = Knock { limits_first: false, ..knock };
+async fn is_handed_on(knock: &Knock, first: &Connection) -> Result<bool, Refusal> {
+    let knock = Knock { limits_first: false, ..knock.clone() };
     let second = knock.at(first.endpoint().clone()).await?;
     for _ in 0..ROUNDS {
         let one = Session::ask(&first.client, knock.lane).await?.pid;

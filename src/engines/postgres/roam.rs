@@ -43,9 +43,15 @@ impl Roam {
         let why = || Answer::Unknown("its database is not watched".into());
         visit.answers.extend(unwatched.map(|question| (question.clone(), why())));
         let Some(next) = self.round.next(&databases, self.link.database(), due) else { return Ok(visit) };
+        if !self.link.may_move_to(&next).await? {
+            self.round.not_seen(&databases, &mut visit);
+            return Ok(visit);
+        }
         let known = match self.link.ready(Some(&next)).await {
             Ok(known) => known,
-            Err(EngineError::Denied(why)) if *next != *self.link.server.target.url.database() => {
+            Err(EngineError::Denied(why) | EngineError::Refused(why))
+                if *next != *self.link.server.target.url.database() =>
+            {
                 self.round.refuse(next, why);
                 self.round.not_seen(&databases, &mut visit);
                 return Ok(visit);

@@ -1,26 +1,27 @@
 //! Locks, slots and readers: whatever applications do to each other, we neither wait long nor make anybody wait.
 
+use super::waits::{self, Storm};
 use super::{SOON, TARGET, config, connections, up, value, watched};
 use crate::rig::daemon::Daemon;
 use crate::rig::postgres::{Server, any};
 use std::time::{Duration, Instant};
-use tokio_postgres::Client;
 
-/// Ours that wait for a lock for longer than `lock_timeout` and a busy machine explain.
-const WAITING: &str = "select count(*) from pg_stat_activity where application_name like 'dbsonde%'
-    and wait_event_type = 'Lock' and now() - query_start > interval '1 second'";
+/// The longest that one of ours may wait for a lock.
+const PATIENCE: Duration = Duration::from_millis(150);
 
-/// Looks from a connection that was there before, for as long as it takes.
-async fn nobody_of_ours_waits(observer: &Client, daemon: &Daemon, seconds: u64) {
-    let began = Instant::now();
-    while began.elapsed() < Duration::from_secs(seconds) {
-        let waiting: i64 = observer.query_one(WAITING, &[]).await.unwrap().get(0);
-        assert_eq!(waiting, 0, "we wait for a lock");
-        let asked = Instant::now();
-        assert_eq!(daemon.get("/metrics").await.status, 200);
-        assert!(asked.elapsed() < Duration::from_secs(2), "a scrape waits for the server");
-        tokio::time::sleep(Duration::from_millis(300)).await;
-    }
+/// Looks for so long whether one of ours waits, and whether scrapes do.
+async fn nobody_waits_long(what: &str, server: &Server, daemon: &Daemon, how_long: Duration) {
+    let scrapes = async {
+        let began = Instant::now();
+        while began.elapsed() < how_long {
+            let asked = Instant::now();
+            assert_eq!(daemon.get("/metrics").await.status, 200);
+            assert!(asked.elapsed() < Duration::from_secs(2), "a scrape waits for the server");
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+    };
+    let (waits, ()) = tokio::join!(waits::of_postgres(server, how_long), scrapes);
+    waits.are_short(what, PATIENCE);
 }
 
 async fn fresh(daemon: &Daemon, topic: &str) -> f64 {
@@ -33,12 +34,11 @@ async fn a_change_queued_behind_a_reader_is_not_held_up_by_us() {
     let server = Server::start(any(), &[]).await;
     server.sql("postgres", "create table busy (id int); insert into busy values (1)").await;
     let daemon = watched(&server).await;
-    let (reader, changer) = (server.connect("postgres").await, server.connect("postgres").await);
-    let observer = server.connect("postgres").await;
+    let (reader, changer) = (waits::rig(&server, "postgres").await, waits::rig(&server, "postgres").await);
     reader.batch_execute("begin; select * from busy").await.unwrap();
     let change =
         tokio::spawn(async move { changer.batch_execute("alter table busy add column more int").await });
-    nobody_of_ours_waits(&observer, &daemon, 18).await;
+    nobody_waits_long("a queued change", &server, &daemon, Duration::from_secs(15)).await;
     assert!(fresh(&daemon, "statements").await < 15.0 && fresh(&daemon, "tables").await < 45.0);
     reader.batch_execute("commit").await.unwrap();
     tokio::time::timeout(SOON, change).await.expect("the change goes through").unwrap().unwrap();
@@ -50,10 +50,9 @@ async fn a_locked_catalogue_is_a_gap_and_not_a_queue() {
     let daemon = watched(&server).await;
     let (holder, observer) = (server.connect("postgres").await, server.connect("postgres").await);
     // What the observer needs of the catalogue is read before it is locked.
-    observer.query_one(WAITING, &[]).await.unwrap();
     let ours: i64 = observer.query_one(OURS, &[]).await.unwrap().get(0);
     holder.batch_execute("begin; lock table pg_class, pg_statistic in access exclusive mode").await.unwrap();
-    nobody_of_ours_waits(&observer, &daemon, 18).await;
+    nobody_waits_long("a locked catalogue", &server, &daemon, Duration::from_secs(15)).await;
     let now: i64 = observer.query_one(OURS, &[]).await.unwrap().get(0);
     assert!(now <= ours.max(3), "{ours} sessions became {now}");
     holder.batch_execute("rollback").await.unwrap();
@@ -98,4 +97,70 @@ async fn used_up_slots_are_said_and_not_fought_for() {
         Duration::from_secs(90),
     )
     .await;
+}
+
+/// Locks of every reach that come and go, looked at from outside.
+#[tokio::test(flavor = "multi_thread")]
+async fn storms_of_locks_keep_one_of_ours_waiting_for_a_moment() {
+    let server = Server::start(any(), &[]).await;
+    for name in ["shop", "forum"] {
+        server.sql("postgres", &format!("create database {name}")).await;
+        server
+            .sql(
+                name,
+                "create table busy (id int primary key); insert into busy select generate_series(1, 1000)",
+            )
+            .await;
+    }
+    let daemon = watched(&server).await;
+    for (what, database, script) in [
+        (
+            "tables",
+            "shop",
+            "begin; lock table busy in access exclusive mode; select pg_sleep(0.4); commit; select pg_sleep(0.05)",
+        ),
+        (
+            "catalogues",
+            "postgres",
+            "begin; lock table pg_class, pg_attribute, pg_index, pg_statistic, pg_proc in access exclusive mode;
+             select pg_sleep(0.7); commit; select pg_sleep(0.3)",
+        ),
+        (
+            "catalogues rewritten",
+            "shop",
+            "vacuum full pg_class; vacuum full pg_attribute; vacuum full pg_index; vacuum full busy",
+        ),
+        (
+            "shared catalogues",
+            "forum",
+            "begin; lock table pg_database, pg_authid, pg_db_role_setting in access exclusive mode; select pg_sleep(2); commit; select pg_sleep(1)",
+        ),
+    ] {
+        let storm = Storm::over(&server, database, script).await;
+        nobody_waits_long(what, &server, &daemon, Duration::from_secs(8)).await;
+        drop(storm);
+    }
+    up(&daemon, 1.0).await;
+}
+
+/// Behind a lock on who may log in a session waits before any limit of ours holds, and it does not hear that we left.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_in_that_hangs_behind_a_lock_is_not_repeated() {
+    let server = Server::start(any(), &[]).await;
+    let daemon = watched(&server).await;
+    let (holder, observer) = (waits::rig(&server, "postgres").await, waits::rig(&server, "postgres").await);
+    let ours = "select pg_terminate_backend(pid) from pg_stat_get_activity(null) who where application_name like 'dbsonde%'";
+    holder
+        .simple_query(&format!("begin; lock table pg_authid in access exclusive mode; {ours}"))
+        .await
+        .unwrap();
+    let began = Instant::now();
+    let waits = waits::seen_by(&observer, Duration::from_secs(15)).await;
+    eprintln!("{} of {} looks saw one wait, {} at once", waits.waiting, waits.looks, waits.at_once);
+    // One log-in hangs all the time, however often three lanes would like to try.
+    assert!(waits.waiting * 10 > waits.looks * 5, "nobody waited");
+    assert_eq!(waits.at_once, 1, "{:?}\n{}", began.elapsed(), daemon.log());
+    holder.simple_query("commit").await.unwrap();
+    up(&daemon, 1.0).await;
+    assert!(connections(&server).await <= 3);
 }

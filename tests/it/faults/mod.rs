@@ -12,6 +12,7 @@ mod names;
 mod neighbours;
 mod ourselves;
 mod secrets;
+mod waits;
 
 use crate::rig::daemon::{Daemon, dbsonde};
 use crate::rig::postgres::{Server, Stop, any};
