@@ -112,6 +112,15 @@ pub trait Source: Send {
     /// Puts names to the server's ids. Returns how many rows the login may not identify.
     fn understand(&self, rows: &mut Rows, visit: &mut Visit) -> usize;
     fn clock(&self) -> Clock;
+    /// How long its statements have waited for other lanes so far, which is no answer that the server was slow with.
+    fn queued(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// How long the server has taken since `asked`, when the source had queued for so long.
+pub fn took(source: &impl Source, asked: Instant, queued: Duration) -> Duration {
+    asked.elapsed().saturating_sub(source.queued().saturating_sub(queued))
 }
 
 /// Reads all collectors of a pace that tell of the whole server.
@@ -136,9 +145,9 @@ pub async fn collect(
     scope: &Scope,
     visit: &mut Visit,
 ) -> Result<(), EngineError> {
-    let asked = Instant::now();
+    let (asked, queued) = (Instant::now(), source.queued());
     let read = source.read(collector.topic, collector.file, scope).await;
-    let took = asked.elapsed();
+    let took = took(source, asked, queued);
     visit.cost += took;
     let reading = |success, rows| Reading { topic: collector.topic, took, success, rows };
     match read {

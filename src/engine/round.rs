@@ -2,7 +2,7 @@
 //! never its haste.
 
 use super::collector::{Collector, Reach};
-use super::reading::{Identity, Source, collect, gap};
+use super::reading::{Identity, Source, collect, gap, took};
 use super::{Due, EngineError, Pace, Visit};
 use crate::config::Databases;
 use crate::model::{Name, Scope, Topic};
@@ -98,9 +98,10 @@ impl Round {
                 (Reach::Database, None) => continue,
             };
             if self.is_due(collector, &scope, due) {
-                let asked = Instant::now();
+                let (asked, queued) = (Instant::now(), source.queued());
                 collect(source, collector, identity, &scope, visit).await?;
-                self.done.insert((collector.topic, scope), (asked, asked.elapsed()));
+                let took = took(source, asked.into_std(), queued);
+                self.done.insert((collector.topic, scope), (asked, took));
             }
         }
         Ok(())

@@ -19,6 +19,7 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -53,6 +54,8 @@ pub struct Connection {
     statement_timeout: Duration,
     endpoint: Endpoint,
     turnstile: Arc<Turnstile>,
+    /// How long its statements have waited for their turn, in nanoseconds.
+    queued: AtomicU64,
 }
 
 /// Why the task that moves bytes has ended; whoever asks only hears that the connection is closed.
@@ -182,8 +185,16 @@ impl Knock {
         let session = asked.map_err(|refusal| refusal.because(ended.get()))?;
         let statement_timeout = session::statement_timeout(self.lane);
         let turnstile = self.turnstile.clone();
-        let mut connection =
-            Connection { client, session, driver, ended, statement_timeout, endpoint, turnstile };
+        let mut connection = Connection {
+            client,
+            session,
+            driver,
+            ended,
+            statement_timeout,
+            endpoint,
+            turnstile,
+            queued: AtomicU64::new(0),
+        };
         if self.wanted.judges_writing() && self.limits_first {
             session::stop_writing(&connection.client, self.lane).await?;
             let is_read_only = connection.session.is_read_only;
@@ -232,13 +243,19 @@ impl Connection {
         }
     }
 
+    pub fn queued(&self) -> Duration {
+        Duration::from_nanos(self.queued.load(Ordering::Relaxed))
+    }
+
     /// Runs one request with a deadline of our own, in case the server cannot keep its.
     pub async fn limited<T>(
         &self,
         request: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, Failure> {
         let deadline = self.statement_timeout + GRACE;
-        match self.turnstile.pass(timeout(deadline, request)).await {
+        let (answer, queued) = self.turnstile.pass(timeout(deadline, request)).await;
+        self.queued.fetch_add(u64::try_from(queued.as_nanos()).unwrap_or_default(), Ordering::Relaxed);
+        match answer {
             Ok(result) => result.map_err(|error| match self.ended.get() {
                 Some(why) if error.is_closed() => Failure::Lost(EngineError::Unreachable(why.clone())),
                 _ => failure(&error),

@@ -15,6 +15,7 @@ use futures_util::TryStreamExt;
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Column, Row, Statement};
 
@@ -77,6 +78,11 @@ struct Prepared {
 impl Link {
     pub fn new(server: Arc<Server>, places: Arc<Places>, lane: Lane) -> Self {
         Self { server, places, lane, open: None }
+    }
+
+    /// How long the statements of this connection have waited for their turn.
+    pub fn has_queued(&self) -> Duration {
+        self.open.as_ref().map(|open| open.connection.queued()).unwrap_or_default()
     }
 
     pub fn database(&self) -> Option<&Name> {

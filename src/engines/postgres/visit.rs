@@ -10,6 +10,7 @@ use crate::engine::shared::name_statements;
 use crate::engine::{EngineError, Visit};
 use crate::model::{Name, Rows, Scope, Session, Statement, Timestamp, Topic};
 use crate::texts::Known as Text;
+use std::time::Duration;
 use tokio_postgres::Row;
 
 pub async fn ask_identity(link: &mut Link, known: &Known) -> Result<Identity, EngineError> {
@@ -47,6 +48,10 @@ impl Source for Link {
 
     fn clock(&self) -> Clock {
         self.server.clock
+    }
+
+    fn queued(&self) -> Duration {
+        self.has_queued()
     }
 }
 
