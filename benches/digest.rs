@@ -69,7 +69,8 @@ fn peers_of(file: &str) -> Vec<(String, String)> {
     let pgbadger = |format: &str| {
         ("pgbadger", format!("pgbadger -q -f {format} -p '%m [%p] %q%u@%d/%a %h ' -x json -o - {{}}"))
     };
-    let peer = if head.contains("# User@Host") {
+    // In a literal of another log it stands as well.
+    let peer = if head.lines().any(|line| line.starts_with("# User@Host")) {
         ("pt-query-digest", "pt-query-digest --limit 100% --output json {}".to_owned())
     } else if head.starts_with('{') {
         pgbadger("jsonlog")
