@@ -27,6 +27,8 @@ const CELL: usize = 32;
 const MAX_DESCRIPTION: usize = 256 << 10;
 /// Columns of one answer.
 const MAX_COLUMNS: u64 = 300;
+/// How many times of what we hold of an answer is read, for nothing but its end.
+const PASSED_BY: usize = 8;
 /// A session of ours that is silent for so long has lost us.
 const IDLE: u32 = 600;
 
@@ -50,11 +52,17 @@ pub trait Sink: Send {
         Ok(())
     }
     fn row(&mut self, row: &TextRow<'_>);
+    /// Lets go of all rows: the answer is too large to hold.
+    fn let_go(&mut self);
 }
 
 impl Sink for Vec<Named> {
     fn row(&mut self, row: &TextRow<'_>) {
         self.push(Named::of(row));
+    }
+
+    fn let_go(&mut self) {
+        *self = Vec::new();
     }
 }
 
@@ -218,14 +226,27 @@ impl Connection {
         }
         sink.columns(&columns).map_err(Failure::Lost)?;
         let columns: Arc<[Column]> = columns.into();
-        let mut weight = 0;
+        let (mut weight, mut is_whole) = (0, true);
         loop {
             let packet = wire.receive().await.map_err(lost)?;
             weight += packet.len() + CELL * columns.len();
             match packet.first() {
-                Some(0xFE) => return Ok(()),
+                Some(0xFE) if is_whole => return Ok(()),
+                Some(0xFE) => {
+                    let most = self.most >> 20;
+                    return Err(Failure::refused(format!(
+                        "the answer is larger than the {most} MiB that we hold"
+                    )));
+                }
                 Some(0xFF) => return Err(refused(packet)),
-                _ if weight > self.most => return Err(lost(absurd("an answer without end"))),
+                _ if weight > PASSED_BY * self.most => return Err(lost(absurd("an answer without end"))),
+                // What is too much to hold is read on to its end, so that the connection goes on to serve.
+                _ if weight > self.most => {
+                    if is_whole {
+                        sink.let_go();
+                    }
+                    is_whole = false;
+                }
                 _ => match TextRow::read(packet, &columns) {
                     Some(row) => sink.row(&row),
                     None => return Err(lost(absurd("a row cannot be read"))),
@@ -304,5 +325,46 @@ impl Place {
                 shake(stream.map_err(late)?.map_err(nobody)?, &login).await
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::wire::Wire;
+    use super::*;
+
+    /// As the server numbers them.
+    fn packets(payloads: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
+        let packet = |(nth, payload): (usize, Vec<u8>)| {
+            let length = u32::try_from(payload.len()).unwrap().to_le_bytes();
+            let number = u8::try_from((nth + 1) % 256).unwrap();
+            [&length[..3], &[number], &payload].concat()
+        };
+        payloads.into_iter().enumerate().flat_map(packet).collect()
+    }
+
+    /// One column, and so many rows of a thousand bytes.
+    fn answer(rows: usize) -> Vec<u8> {
+        let column = b"\x03def\0\0\0\x01a\0\x0c\x21\0\0\0\0\0\xfd\0\0\0\0\0".to_vec();
+        let end = b"\xfe\0\0\0\0".to_vec();
+        let row = [&b"\xfc\xe8\x03"[..], &[b'x'; 1_000]].concat();
+        let head = [vec![1], column, end.clone()];
+        packets(head.into_iter().chain(std::iter::repeat_n(row, rows)).chain([end]))
+    }
+
+    #[tokio::test]
+    async fn what_is_too_much_to_hold_is_refused_and_what_never_ends_is_cut_off() {
+        let said = [answer(2_000), answer(3), answer(9_000)].concat();
+        let stream = tokio::io::join(std::io::Cursor::new(said), tokio::io::sink());
+        let session = Session { wire: Wire::new(stream), id: 1, has_eof: true };
+        let limit = Duration::from_secs(60);
+        let mut connection =
+            Connection { session, id: 1, limit, most: 1 << 20, expires: None, is_spoilt: false };
+        let mut rows: Vec<Named> = Vec::new();
+        let larger = connection.run(&mut rows, "select").await;
+        assert!(matches!(larger, Err(Failure::Refused { .. })) && rows.is_empty(), "{larger:?}");
+        assert!(connection.run(&mut rows, "select").await.is_ok() && rows.len() == 3, "it serves on");
+        let endless = connection.run(&mut rows, "select").await;
+        assert!(matches!(endless, Err(Failure::Lost(_))) && connection.is_spoilt, "{endless:?}");
     }
 }

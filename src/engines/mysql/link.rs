@@ -423,6 +423,10 @@ impl Sink for Reader<'_> {
             self.decoder.row(row, layout, self.database, &mut locked(self.names));
         }
     }
+
+    fn let_go(&mut self) {
+        self.decoder = decoder(self.topic);
+    }
 }
 
 impl Source for Link {

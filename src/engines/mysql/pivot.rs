@@ -62,6 +62,10 @@ impl Sink for Pivot {
             *place = value;
         }
     }
+
+    fn let_go(&mut self) {
+        self.values.fill(None);
+    }
 }
 
 impl Record for Pivot {

@@ -150,6 +150,10 @@ impl Sink for Reader {
         shape.method = row.text("method").map(|method| self.names.intern(method));
         shape.parts.push(Part::of(&row, &mut self.names));
     }
+
+    fn let_go(&mut self) {
+        *self = Self::default();
+    }
 }
 
 #[cfg(test)]

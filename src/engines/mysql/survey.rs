@@ -199,6 +199,10 @@ impl Sink for IoSink {
         };
         self.0.entry(text(1)).or_default().insert(text(2), io);
     }
+
+    fn let_go(&mut self) {
+        *self = Self::default();
+    }
 }
 
 /// Learns what indexes are made of: of the whole schema where the server has a dictionary, else of some tables that
