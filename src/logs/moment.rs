@@ -48,14 +48,15 @@ fn fraction(text: &[u8], at: usize) -> (i64, usize) {
     (micros, at + 1 + length)
 }
 
-/// `2026-11-20 22:17:12` as seconds since 1970.
+/// `2026-11-20 22:17:12` as seconds since 1970. MariaDB writes an hour of one digit with a blank before it.
 fn civil(text: &[u8; 19]) -> Option<i64> {
     let [_, _, _, _, d1, _, _, d2, _, _, t, _, _, c1, _, _, c2, _, _] = text;
     if [d1, d2] != [&b'-'; 2] || [c1, c2] != [&b':'; 2] || !matches!(t, b' ' | b'T') {
         return None;
     }
     let field = |from: usize, to: usize| number(text.get(from..to)?);
-    seconds(field(0, 4)?, field(5, 7)?, field(8, 10)?, field(11, 13)?, field(14, 16)?, field(17, 19)?)
+    let hour = number(text.get(11..13)?.trim_ascii_start())?;
+    seconds(field(0, 4)?, field(5, 7)?, field(8, 10)?, hour, field(14, 16)?, field(17, 19)?)
 }
 
 /// MySQL before 5.7 and MariaDB: `071015 21:43:52`, two blanks before an hour of one digit.
@@ -209,6 +210,8 @@ mod tests {
         assert_eq!(read("2026-11-20 19:17:12.902 -03 "), Some((utc, 27)));
         assert_eq!(read("2026-11-21 03:47:12.902 +0530"), Some((utc, 29)));
         assert_eq!(read("2026-11-20 22:17:12 LOG:  x").map(|(_, length)| length), Some(19));
+        assert_eq!(read("2026-11-20  2:17:12 0 [Note]"), read("2026-11-20 02:17:12 0 [Note]"));
+        assert_eq!(read("2026-11-20   :17:12 0 [Note]"), None);
         assert_eq!(read("2026-13-20 22:17:12"), None);
         assert_eq!(short(b"071015 21:43:52"), short(b"071015 21:43:52 "));
         assert_eq!(short(b"010909  1:46:40"), Some(1_000_000_000 * SECOND));

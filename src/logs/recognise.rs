@@ -53,3 +53,14 @@ fn plain(sample: &[u8], line_prefix: Option<&str>) -> usize {
     let mut clock = moment::Clock::default();
     lines.iter().filter(|line| prefix.read(line, &mut clock).is_some()).count().min(TRIED)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_error_log_of_a_night() {
+        let log = "2026-11-30  2:40:14 0 [Note] InnoDB: Using io_uring\n2026-11-30  2:40:15 0 [Note] Server socket created\n";
+        assert_eq!(format(log.as_bytes(), None), Some(Format::MysqlError));
+    }
+}
