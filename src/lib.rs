@@ -26,6 +26,7 @@ pub mod follow;
 pub mod fuzz;
 mod http;
 pub mod inspect;
+mod json;
 pub mod lane;
 pub mod ledger;
 pub mod log;

@@ -5,6 +5,7 @@ use crate::clock::Clock;
 use crate::config::Target;
 use crate::engine::{EngineError, Lane, Pace, ServerFacts, Visit};
 use crate::inspect::{self, Inspection, inspect};
+use crate::json;
 use crate::lane::News;
 use crate::model::question::{Answer, Question};
 use crate::model::{Name, Sample, Topic, When};
@@ -129,7 +130,7 @@ pub fn replay(directory: &Path, handbook: &Handbook) -> Result<Inspection, Recor
     let mut last = None;
     for (nth, text) in lines.enumerate() {
         let visit: Recorded =
-            serde_json::from_str(&text?).map_err(|error| broken(nth + 2, error.to_string()))?;
+            json::read(text?.as_bytes()).map_err(|error| broken(nth + 2, error.to_string()))?;
         let (at, lane) = (visit.at, visit.lane);
         let begin = || Watch::new(plan.clone(), header.topics.clone(), at).at_first_sight();
         let watch = state.get_or_insert_with(begin);

@@ -3,13 +3,15 @@
 //! Only words that the server itself chose, and names of tables and indexes, come into the tree. Kinds of nodes are
 //! taken from a list: what else stands in their place is text that somebody typed.
 
+mod json;
 mod plain;
 mod step;
+
+pub use json::asked;
 
 use crate::model::plan::{MAX_DEPTH, MAX_NODES, MAX_TRIGGERS, PlanNode, Terms, Trigger};
 use crate::sql;
 use plain::plain;
-use serde_json::Value;
 use std::borrow::Cow;
 use step::Raw;
 
@@ -30,7 +32,7 @@ pub struct Explained<'a> {
 pub fn read<'a>(text: &'a [u8], mut is_whole: impl FnMut(&[u8]) -> bool) -> Option<Explained<'a>> {
     let trimmed = text.trim_ascii_start();
     if trimmed.starts_with(b"{") {
-        return json(trimmed);
+        return json::logged(trimmed);
     }
     if trimmed.starts_with(b"<explain") {
         return xml(trimmed);
@@ -55,20 +57,6 @@ pub fn read<'a>(text: &'a [u8], mut is_whole: impl FnMut(&[u8]) -> bool) -> Opti
         }
     }
     None
-}
-
-fn json(text: &[u8]) -> Option<Explained<'_>> {
-    let value: Value = serde_json::from_slice(text).ok()?;
-    let query = value.get("Query Text")?.as_str()?.as_bytes().to_vec();
-    let plan = value.get("Plan").and_then(|plan| Tree { room: MAX_NODES, terms: false }.node(plan, 0));
-    let triggers = value.get("Triggers").and_then(Value::as_array).into_iter().flatten().map(|told| {
-        let mut trigger = Trigger::default();
-        for (key, value) in told.as_object().into_iter().flatten() {
-            trigger.set(key, value.as_str().unwrap_or(&value.to_string()));
-        }
-        trigger
-    });
-    Some(Explained { query: Cow::Owned(query), plan: plan.map(|plan| setting_off(plan, triggers)) })
 }
 
 /// The first step tells what the statement has set off.
@@ -98,55 +86,6 @@ impl Triggers {
         if let Some(trigger) = self.0.last_mut() {
             trigger.set(key, value);
         }
-    }
-}
-
-/// The answer to an `EXPLAIN (FORMAT JSON)` of our own, with the terms of its steps.
-pub fn asked(text: &[u8]) -> Option<PlanNode> {
-    let value: Value = serde_json::from_slice(text).ok()?;
-    let plan = value.get(0)?.get("Plan")?;
-    Tree { room: MAX_NODES, terms: true }.node(plan, 0)
-}
-
-/// A tree that is read from JSON: how many more steps may come, and whether their terms are wanted.
-struct Tree {
-    room: usize,
-    terms: bool,
-}
-
-impl Tree {
-    fn node(&mut self, value: &Value, depth: usize) -> Option<PlanNode> {
-        let object = value.as_object()?;
-        self.room = self.room.checked_sub(1)?;
-        let mut raw = Raw::default();
-        let mut terms = Terms::default();
-        for (key, value) in object {
-            match value {
-                Value::String(text) => {
-                    raw.set(key, text);
-                    if self.terms {
-                        term(&mut terms, key, text);
-                    }
-                }
-                Value::Number(_) | Value::Bool(_) => raw.set(key, &value.to_string()),
-                Value::Array(plans) if key == "Plans" && depth < MAX_DEPTH => {
-                    raw.node.children = plans.iter().filter_map(|plan| self.node(plan, depth + 1)).collect();
-                }
-                Value::Array(workers) if key == "Workers" => {
-                    let told = workers.iter().filter_map(Value::as_object).flatten();
-                    told.for_each(|(key, value)| match value {
-                        Value::String(text) => raw.worker(key, text),
-                        value => raw.worker(key, &value.to_string()),
-                    });
-                }
-                Value::Array(keys) if key == "Sort Key" && self.terms => {
-                    terms.sort = keys.iter().filter_map(|key| sql::without_literals(key.as_str()?)).collect();
-                }
-                _ => {}
-            }
-        }
-        raw.node.terms = self.terms.then(|| Box::new(terms));
-        Some(raw.settle())
     }
 }
 

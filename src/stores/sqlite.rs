@@ -4,6 +4,7 @@ use super::columns::{self, Unreadable};
 use super::files::FILE;
 use super::ladder::{Held, Steps, lacking, load, number, parse_place, write};
 use super::levels::Levels;
+use crate::json;
 use crate::ledger::Entry;
 use crate::model::{Name, Snapshot, Topic, When};
 use crate::store::{Hourly, Lessons, Rung, Step, Store, StoreError, beginning, promote};
@@ -161,7 +162,7 @@ impl Sqlite {
         let mut rows = query.query([target.as_str()])?;
         let Some(row) = rows.next()? else { return Ok(T::default()) };
         let ValueRef::Blob(content) = row.get_ref(0)? else { return Ok(T::default()) };
-        let read = columns::unseal(content).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        let read = columns::unseal(content).ok().and_then(|text| json::read(&text).ok());
         if read.is_none() {
             tracing::warn!(%target, "{unreadable}");
         }

@@ -6,7 +6,7 @@ use super::sqlite::{DEFAULT_MAX_BYTES, FORGOTTEN_AFTER, PAGE_BYTES};
 use crate::clock::Clock;
 use crate::ledger::tests::finding;
 use crate::ledger::{Entry, Ledger};
-use crate::model::plan::PlanNode;
+use crate::model::plan::{MAX_DEPTH, PlanNode};
 use crate::model::{Digest, Name, Scope, Severity, Snapshot, Topic, When};
 use crate::plans::Plans;
 use crate::store::{Health, Keeper, Lessons, Opener, Past, Recall, Rung, Store, StoreError};
@@ -76,7 +76,9 @@ fn entries(subject: &str) -> Vec<Entry> {
 
 fn lessons() -> Lessons {
     let mut plans = Plans::default();
-    let plan = PlanNode { kind: "Seq Scan".into(), ..PlanNode::default() };
+    let step = |kind: &str, children| PlanNode { kind: kind.into(), children, ..PlanNode::default() };
+    // As deep as they come: one step is ours, above those of the server.
+    let plan = (0..MAX_DEPTH).fold(step("Seq Scan", vec![]), |below, _| step("Sort", vec![below]));
     plans.learn(Key { digest: Digest(1), database: "shop".into() }, Ok(plan), T);
     Lessons { plans: plans.to_vec(), ..Lessons::default() }
 }

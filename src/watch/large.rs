@@ -180,7 +180,27 @@ fn a_plan_of_steps_below_each_other() {
         assert_eq!(plan.steps(), MAX_DEPTH);
         assert_ne!(plan.fingerprint(), plan.children[0].fingerprint());
     }
-    let json =
-        format!("{}{{}}{}", r#"{"Query Text": "", "Plan": {"Plans": ["#.repeat(STEPS), "]}}".repeat(STEPS));
-    assert!(plan::read(json.as_bytes(), |_| true).is_none());
+    let (open, close) = (r#"{"Node Type": "Sort", "Plans": ["#, "]}");
+    for (nested, is_closed) in [(MAX_DEPTH - 1, true), (MAX_DEPTH, true), (STEPS, true), (STEPS, false)] {
+        let close = if is_closed { close.repeat(nested) } else { String::new() };
+        let steps = format!(r#"{}{{"Node Type": "Result"}}{close}"#, open.repeat(nested));
+        let asked = timed(&format!("{nested} below each other, {} bytes", steps.len()), || {
+            plan::asked(format!(r#"[{{"Plan": {steps}}}]"#).as_bytes())
+        });
+        let text = format!(r#"{{"Query Text": "select 1", "Plan": {steps}}}"#);
+        let logged = plan::read(text.as_bytes(), |_| true).and_then(|read| read.plan);
+        for plan in [asked, logged] {
+            assert_eq!(plan.is_some(), is_closed, "{nested}");
+            assert!(plan.is_none_or(|plan| plan.steps() == MAX_DEPTH), "{nested}");
+        }
+    }
+    // In each place where a text may nest what nobody wants.
+    for key in ["Plans", "Workers", "Sort Key", "Query Text", "Triggers", "Output"] {
+        for brackets in ["[", "{\"a\":"] {
+            let text = format!(r#"[{{"Plan": {{"{key}": {}"#, brackets.repeat(1_000_000));
+            assert!(plan::asked(text.as_bytes()).is_none());
+            let text = format!(r#"{{"Query Text": "", "{key}": {}"#, brackets.repeat(1_000_000));
+            assert!(plan::read(text.as_bytes(), |_| true).is_none());
+        }
+    }
 }
