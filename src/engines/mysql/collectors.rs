@@ -56,6 +56,7 @@ pub const TOOLS: &[Tool] = &[
     ("slow_tables", sql_files!["slow_tables"]),
     ("other_tables", sql_files!["other_tables" "other_tables.open"]),
     ("table_names", sql_files!["table_names"]),
+    ("innodb_names", sql_files!["innodb_names"]),
     ("schema_rights", sql_files!["schema_rights"]),
     ("foreign_key_columns", sql_files!["foreign_key_columns" "foreign_key_columns.sys"]),
 ];

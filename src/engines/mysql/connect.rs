@@ -41,6 +41,7 @@ pub struct Connection {
     id: i64,
     limit: Duration,
     most: usize,
+    weighed: usize,
     expires: Option<Expires>,
     /// An answer was left in the middle: what comes next cannot be told apart.
     is_spoilt: bool,
@@ -84,8 +85,15 @@ pub fn hear(said: &[u8]) {
     let talk = async {
         if let Ok(session) = shake(stream, &login).await {
             let limit = Duration::from_secs(1);
-            let mut connection =
-                Connection { session, id: 0, limit, most: 1 << 20, expires: None, is_spoilt: false };
+            let mut connection = Connection {
+                session,
+                id: 0,
+                limit,
+                most: 1 << 20,
+                weighed: 0,
+                expires: None,
+                is_spoilt: false,
+            };
             while connection.run(&mut Vec::<Named>::new(), "select 1").await.is_ok() {}
         }
     };
@@ -137,7 +145,7 @@ impl Connection {
         let place = Place::of(target);
         let session = door.enter(patience, || place.clone().knock(login.clone())).await?;
         let (limit, most) = (limit(lane), most(lane));
-        Ok(Self { session, id: 0, limit, most, expires, is_spoilt: false })
+        Ok(Self { session, id: 0, limit, most, weighed: 0, expires, is_spoilt: false })
     }
 
     /// The number of the session on the server.
@@ -148,6 +156,11 @@ impl Connection {
     /// When the certificate ends that the server has shown.
     pub fn certificate_expires(&self) -> Option<f64> {
         self.expires.as_ref().and_then(Expires::get)
+    }
+
+    /// What the last answer weighed, and how much of one we hold.
+    pub fn weighed(&self) -> (usize, usize) {
+        (self.weighed, self.most)
     }
 
     pub fn is_spoilt(&self) -> bool {
@@ -201,6 +214,7 @@ impl Connection {
     async fn exchange(&mut self, sink: &mut impl Sink, sql: &str) -> Result<(), Failure> {
         let lost = |error| Failure::Lost(unreachable(error));
         let Session { wire, has_eof, .. } = &mut self.session;
+        self.weighed = 0;
         wire.command(COM_QUERY, sql).await.map_err(lost)?;
         let packet = wire.receive().await.map_err(lost)?;
         let mut fields = Fields(packet);
@@ -226,10 +240,10 @@ impl Connection {
         }
         sink.columns(&columns).map_err(Failure::Lost)?;
         let columns: Arc<[Column]> = columns.into();
-        let (mut weight, mut is_whole) = (0, true);
+        let mut is_whole = true;
         loop {
             let packet = wire.receive().await.map_err(lost)?;
-            weight += packet.len() + CELL * columns.len();
+            self.weighed += packet.len() + CELL * columns.len();
             match packet.first() {
                 Some(0xFE) if is_whole => return Ok(()),
                 Some(0xFE) => {
@@ -239,9 +253,11 @@ impl Connection {
                     )));
                 }
                 Some(0xFF) => return Err(refused(packet)),
-                _ if weight > PASSED_BY * self.most => return Err(lost(absurd("an answer without end"))),
+                _ if self.weighed > PASSED_BY * self.most => {
+                    return Err(lost(absurd("an answer without end")));
+                }
                 // What is too much to hold is read on to its end, so that the connection goes on to serve.
-                _ if weight > self.most => {
+                _ if self.weighed > self.most => {
                     if is_whole {
                         sink.let_go();
                     }
@@ -359,7 +375,7 @@ mod tests {
         let session = Session { wire: Wire::new(stream), id: 1, has_eof: true };
         let limit = Duration::from_secs(60);
         let mut connection =
-            Connection { session, id: 1, limit, most: 1 << 20, expires: None, is_spoilt: false };
+            Connection { session, id: 1, limit, most: 1 << 20, weighed: 0, expires: None, is_spoilt: false };
         let mut rows: Vec<Named> = Vec::new();
         let larger = connection.run(&mut rows, "select").await;
         assert!(matches!(larger, Err(Failure::Refused { .. })) && rows.is_empty(), "{larger:?}");

@@ -11,6 +11,7 @@ use super::latencies::{self, Latencies, Packed, Wanted};
 use super::life::Life;
 use super::meaning::understand;
 use super::numbering::{self, Numbering};
+use super::pieces::Pieces;
 use super::pivot::Pivot;
 use super::receiver;
 use super::reread::{self, Reread};
@@ -62,6 +63,7 @@ pub struct Link {
     pub elsewhere: Elsewhere,
     pub numbering: Numbering,
     pub columns: Columns,
+    pub pieces: Pieces,
     /// The server's own names of statements, by the numbers that stand for them.
     pub server_digests: HashMap<i64, Packed>,
     pub reread: Reread,
@@ -84,7 +86,7 @@ struct Open {
 impl Link {
     pub fn new(server: Arc<Server>, lane: Lane) -> Self {
         let (scene, watchers, survey, elsewhere, numbering, columns, server_digests) = Default::default();
-        let (reread, clock, sources, open) = Default::default();
+        let (pieces, reread, clock, sources, open) = Default::default();
         Self {
             server,
             scene,
@@ -93,6 +95,7 @@ impl Link {
             elsewhere,
             numbering,
             columns,
+            pieces,
             server_digests,
             reread,
             clock,
@@ -192,6 +195,11 @@ impl Link {
         self.open.as_ref()?.known.hides_events.clone()
     }
 
+    /// What the last answer weighed, and how much of one we hold.
+    pub fn weighed(&self) -> (usize, usize) {
+        self.open.as_ref().map_or((0, 0), |open| open.connection.weighed())
+    }
+
     /// Why a file's SQL cannot be run here.
     pub fn lack(&self, file: &'static str) -> Option<String> {
         let open = self.open.as_ref()?;
@@ -218,7 +226,10 @@ impl Link {
         file: &'static str,
         scope: &Scope,
     ) -> Result<(), Failure> {
-        let sql = self.sql(file, scope)?.replace("{of_table}", "").replace("{since}", &self.reread.since());
+        if let Scope::Database(schema) = scope {
+            return self.run_in_schema(sink, file, schema).await;
+        }
+        let sql = self.sql(file, scope)?.replace("{since}", &self.reread.since());
         self.send(sink, &sql).await
     }
 
@@ -263,7 +274,7 @@ impl Link {
         Ok(rows)
     }
 
-    fn sql(&self, file: &'static str, scope: &Scope) -> Result<String, Failure> {
+    pub fn sql(&self, file: &'static str, scope: &Scope) -> Result<String, Failure> {
         let Some(open) = &self.open else { return Err(Failure::closed()) };
         let sql = open.known.repertoire.sql(file).map_err(Failure::refused)?;
         let sql = tagged(sql, self.lane);
@@ -273,7 +284,7 @@ impl Link {
         })
     }
 
-    async fn send(&mut self, sink: &mut impl Sink, sql: &str) -> Result<(), Failure> {
+    pub async fn send(&mut self, sink: &mut impl Sink, sql: &str) -> Result<(), Failure> {
         let Some(open) = &mut self.open else { return Err(Failure::closed()) };
         let result = open.connection.run(sink, sql).await;
         match &result {
@@ -367,7 +378,7 @@ fn binary_log(files: &[Named]) -> Read {
 }
 
 /// A name as a literal that no setting of the session and no letter in it can break.
-fn literal(name: &str) -> String {
+pub fn literal(name: &str) -> String {
     let hex: String = name.bytes().map(|byte| format!("{byte:02x}")).collect();
     format!("convert(0x{hex} using utf8)")
 }

@@ -1,7 +1,7 @@
 //! MySQL 5.7 to 9, MariaDB 10.5 to 11.8, Percona Server. To follow one sample: `door`, `handshake`, `connect`
 //! (limits), `pooler` (who stands in between) → `known`, `lacks` (probing) → `collectors` (the table) → `link` (a lane's connection) → `beat`,
 //! `pulse`, `roam` (the lanes) → `answer`, `pivot`, `receiver`, `gtid`, `reread` (cells become nouns), `scene`, `blocking`,
-//! `latencies`, `survey`, `shapes`, `elsewhere`, `foreign_keys`, `numbering`, `columns`, `kept`, `rights`, `events`,
+//! `latencies`, `survey`, `shapes`, `elsewhere`, `foreign_keys`, `numbering`, `columns`, `pieces`, `kept`, `rights`, `events`,
 //! `meaning` (what they say).
 
 mod answer;
@@ -25,6 +25,7 @@ mod link;
 mod logs;
 mod meaning;
 mod numbering;
+mod pieces;
 mod pivot;
 mod pooler;
 mod pulse;

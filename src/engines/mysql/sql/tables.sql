@@ -15,6 +15,6 @@ select /* dbsonde */
      , s.n_rows as "rows"
      , s.last_update as last_autoanalyze
   from mysql.innodb_table_stats s
- where s.database_name = {database}
+ where s.database_name = {database} {of_table}
    and s.table_name not like '#sql%'   -- what an ALTER TABLE builds
  limit 100000   -- the most tables that we promise to watch; each partition counts
