@@ -81,7 +81,12 @@ fn the_collectors() {
             "\n## {engine}\n\n| collector | pace | of each | what it reads | what it costs |\n{rows}\n"
         )
         .unwrap();
+        let mut last = "";
         for collector in collectors {
+            // One file may tell of several topics.
+            if std::mem::replace(&mut last, collector.file) == collector.file {
+                continue;
+            }
             let pace = match collector.pace {
                 Pace::Pulse => "pulse",
                 Pace::Beat => "beat",

@@ -1,7 +1,7 @@
 //! The beat: counters of statements and of the server, and the wording of statements that are new.
 
 use super::collectors::COLLECTORS;
-use super::known::our_lane;
+use super::digests;
 use super::latencies::Dear;
 use super::link::Link;
 use super::logs;
@@ -9,20 +9,23 @@ use super::meaning::ask_identity;
 use crate::engine::errand::{Errand, Fetched};
 use crate::engine::layout::hash;
 use crate::engine::reading::{Failure, collect_all, gap};
-use crate::engine::shared::{learn_text, locked, strangers, tell_splits};
+use crate::engine::shared::{locked, strangers, tell_splits};
 use crate::engine::{Async, Due, EngineError, Pace, Probe, Visit};
 use crate::model::{InTopic, Scope, Statement, Topic};
-use crate::sql::Dialect;
+use std::collections::HashSet;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The server makes each text anew for every read of the table, so new ones are read at most this often.
+/// The server makes each text anew for every read of the table, so those that did not come with their counters are read at
+/// most this often.
 const TEXTS_EVERY: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub struct Beat {
     link: Link,
     texts_next: Option<Instant>,
+    /// Statements whose wording names nothing, since the server kept only its beginning.
+    nameless: HashSet<i64>,
     dear: Dear,
 }
 
@@ -38,7 +41,7 @@ impl Probe for Beat {
 
 impl Beat {
     pub fn new(link: Link) -> Self {
-        Self { link, texts_next: None, dear: Dear::default() }
+        Self { link, texts_next: None, nameless: HashSet::new(), dear: Dear::default() }
     }
 
     async fn beat(&mut self) -> Result<Visit, EngineError> {
@@ -61,12 +64,12 @@ impl Beat {
         Ok(visit)
     }
 
-    /// Learns the wording of statements that are new.
+    /// Learns the wording of statements that did not come with their counters.
     async fn texts(&mut self, visit: &mut Visit) -> Result<(), EngineError> {
         let shared = &self.link.server.shared;
-        let unknown = strangers(visit, &shared.texts());
+        let mut unknown = strangers(visit, &shared.texts());
         let now = Instant::now();
-        if unknown.is_empty() || self.texts_next.is_some_and(|next| next > now) {
+        if unknown.is_subset(&self.nameless) || self.texts_next.is_some_and(|next| next > now) {
             return Ok(());
         }
         self.texts_next = Some(now + TEXTS_EVERY);
@@ -74,23 +77,13 @@ impl Beat {
             Ok(rows) => {
                 self.link.server.shared.teach(|texts| {
                     for row in &rows {
-                        let (Some(digest), Some(text)) = (row.text("digest"), row.text("digest_text")) else {
-                            continue;
-                        };
-                        let id = hash(digest);
-                        if unknown.contains(&id) {
-                            // The server says itself that it kept only the beginning.
-                            learn_text(
-                                texts,
-                                Dialect::MYSQL,
-                                id,
-                                text,
-                                text.ends_with("..."),
-                                our_lane(text),
-                            );
+                        if let (Some(digest), Some(text)) = (row.text("digest"), row.text("digest_text")) {
+                            digests::learn(texts, hash(digest), text);
                         }
                     }
+                    unknown.retain(|id| texts.known(*id).is_none());
                 });
+                self.nameless = unknown;
             }
             Err(Failure::Lost(error)) => return Err(error),
             Err(Failure::Refused { message, .. }) => {

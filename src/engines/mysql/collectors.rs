@@ -8,9 +8,10 @@ collectors! {
     Sessions        Pulse Server   Process    "sessions"        ["sessions" "sessions.list"];
     Statements      Beat  Server   Statements "statements"      ["statements"];
     StatementsInfo  Beat  Server   Process    "statements_info" ["statements_info"];
-    Activity        Beat  Server   Process    "activity"        ["activity"];
     Server          Beat  Server   Rows       "server"          ["server"];
-    Innodb          Beat  Server   Process    "innodb"          ["innodb"];
+    Activity        Beat  Server   Process    "status"          ["status"];
+    Innodb          Beat  Server   Process    "status"          ["status"];
+    SemiSync        Beat  Server   Process    "status"          ["status"];
     Tables          Slow  Database Process    "tables"          ["tables"];
     Indexes         Slow  Database Process    "indexes"         ["indexes"];
     Latencies       Slow  Server   Process    "latencies"       ["latencies"];
@@ -23,14 +24,13 @@ collectors! {
     Partitions      Rare  Database Rows       "partitions"      ["partitions" "partitions.innodb"];
     Constraints     Rare  Database Rows       "foreign_keys"    ["foreign_keys" "foreign_keys.sys"];
     Columns         Rare  Database Rows       "columns"         ["columns"];
-    Errors              Beat Server Process "errors"               ["errors"];
-    Memory              Beat Server Process "memory"               ["memory"];
-    Io                  Beat Server Process "io"                   ["io"];
+    Errors              Slow Server Process "errors"               ["errors"];
+    Memory              Slow Server Process "memory"               ["memory"];
+    Io                  Slow Server Process "io"                   ["io"];
     ReplicationReceiver Beat Server Process "replication_receiver"
         ["replication_receiver" "replication_receiver.table" "replication_receiver.all" "replication_receiver.slave"];
     ReplicationWorkers  Beat Server Process "replication_workers"  ["replication_workers"];
     ReplicationSenders  Beat Server Process "replication_senders"  ["replication_senders" "replication_senders.list"];
-    SemiSync            Beat Server Process "semi_sync"            ["semi_sync"];
     GroupMembers        Beat Server Process "group_members"        ["group_members"];
     Galera              Beat Server Process "galera"               ["galera"];
     BinaryLogs          Slow Server Process "binary_logs"          ["binary_logs"];

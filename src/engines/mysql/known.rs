@@ -67,6 +67,8 @@ pub struct Known {
     pub has_dictionary: bool,
     /// Who answers: what no two servers share, and where we reached it.
     pub server: String,
+    pub is_mariadb: bool,
+    switches: Switches,
     /// Why not all events may be shown to us.
     pub hides_events: Option<String>,
     /// The logs that lie on this machine.
@@ -82,6 +84,12 @@ impl Known {
             since: identity.started.map(Timestamp::get).unwrap_or_default(),
             ..self.facts.clone()
         }
+    }
+
+    /// May something have come that was lacking? Of rights only probing tells.
+    pub async fn may_have_gained(&self, connection: &mut Connection) -> Result<bool, Failure> {
+        Ok(self.facts.lacks.iter().any(lacks::is_right)
+            || self.switches.again(connection).await? != self.switches)
     }
 
     pub async fn probe(connection: &mut Connection, address: &str) -> Result<Known, Failure> {
@@ -155,6 +163,8 @@ impl Known {
             page_size: variables.number("innodb_page_size").unwrap_or(16_384.0),
             has_dictionary: variables.0.contains_key("information_schema_stats_expiry"),
             server: server(&variables, address),
+            is_mariadb: variables.text("version").contains("MariaDB"),
+            switches,
             hides_events,
             logs: logs::logs(&variables),
         })

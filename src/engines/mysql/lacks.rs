@@ -21,7 +21,7 @@ const LOGIN: &str = "select /* dbsonde beat */ 0 as dbsonde_beat, current_user()
 const ALWAYS_ON: [&str; 5] = ["global_", "session_", "variables_", "persisted_", "replication_"];
 
 /// What of the server's instruments is on.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Switches {
     pub performance_schema: bool,
     /// We may not read it, whatever the catalogue shows.
@@ -49,7 +49,16 @@ impl Switches {
         if !catalogue.contains_key("performance_schema.setup_consumers") || !switches.performance_schema {
             return Ok(switches);
         }
-        rows.clear();
+        switches.again(connection).await
+    }
+
+    /// The same of what can be turned while the server runs.
+    pub async fn again(&self, connection: &mut Connection) -> Result<Switches, Failure> {
+        let mut switches = self.clone();
+        if !self.performance_schema {
+            return Ok(switches);
+        }
+        let mut rows: Vec<Named> = Vec::new();
         // Who may write to its tables sees their columns, and yet may not read them.
         match connection.run(&mut rows, CONSUMERS).await {
             Ok(()) => {}
@@ -59,7 +68,7 @@ impl Switches {
             }
             Err(lost) => return Err(lost),
         }
-        switches.consumers.extend(rows.iter().filter_map(|row| row.text("name")).map(str::to_owned));
+        switches.consumers = rows.iter().filter_map(|row| row.text("name")).map(str::to_owned).collect();
         rows.clear();
         connection.run(&mut rows, METADATA_LOCKS).await?;
         switches.metadata_locks = rows.iter().any(|row| row.text("enabled") == Some("YES"));
@@ -126,6 +135,14 @@ fn quoted_login(login: &str) -> String {
     }
 }
 
+/// How what mends the lack of a right begins.
+const GRANT: &str = "GRANT";
+
+/// Is it a right, and no switch of the server?
+pub fn is_right(lack: &Lack) -> bool {
+    lack.mend.starts_with(GRANT)
+}
+
 pub fn lacks(
     variables: &Variables,
     switches: &Switches,
@@ -142,7 +159,7 @@ pub fn lacks(
         }
     };
     let mut right = |missing: bool, what: &str, disables: &str, on: &str| {
-        lack(missing, what, disables, format!("GRANT {on} TO {login}"));
+        lack(missing, what, disables, format!("{GRANT} {on} TO {login}"));
     };
     right(
         !reads_performance,

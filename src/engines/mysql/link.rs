@@ -3,6 +3,7 @@
 use super::answer::{Column, Named, TextRow};
 use super::columns::{self, Columns};
 use super::connect::{Connection, Sink};
+use super::digests::Digests;
 use super::door::Door;
 use super::elsewhere::{self, Elsewhere};
 use super::foreign_keys;
@@ -19,11 +20,11 @@ use super::rights;
 use super::scene::Scene;
 use super::survey::Survey;
 use crate::clock::Clock;
-use crate::engine::layout::{Decode, Layout, Read, Record, decoder, hash};
+use crate::engine::layout::{Decode, Layout, Read, decoder};
 use crate::engine::reading::{Failure, Source};
 use crate::engine::shared::{Shared, locked};
 use crate::engine::{EngineError, Lane, Visit};
-use crate::model::{BinaryLog, Bytes, Cell, Count, InTopic, Level, Name, Names, Rows, Scope, Session, Topic};
+use crate::model::{BinaryLog, Bytes, Count, InTopic, Level, Name, Names, Rows, Scope, Session, Topic};
 use crate::script::mysql::identifier;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -44,6 +45,8 @@ pub struct Server {
 #[derive(Debug, Default)]
 pub struct Memory {
     pub life: Life,
+    /// How often a statement was run that had been prepared.
+    pub executes: u64,
     /// Does it copy another server?
     pub has_source: Option<bool>,
     /// The statements that took most time lately, as the beat saw it: how long they take, the roaming lane looks up.
@@ -69,6 +72,8 @@ pub struct Link {
     pub reread: Reread,
     /// The server's clock when the visit began, in whole seconds.
     pub clock: Option<f64>,
+    /// The last answer of names and values, until all its topics have told.
+    pub pivot: Option<Pivot>,
     /// What the server copies, as it was read to know its role: the same visit tells of it.
     pub sources: Option<Vec<Named>>,
     lane: Lane,
@@ -86,7 +91,7 @@ struct Open {
 impl Link {
     pub fn new(server: Arc<Server>, lane: Lane) -> Self {
         let (scene, watchers, survey, elsewhere, numbering, columns, server_digests) = Default::default();
-        let (pieces, reread, clock, sources, open) = Default::default();
+        let (pieces, reread, clock, pivot, sources, open) = Default::default();
         Self {
             server,
             scene,
@@ -99,6 +104,7 @@ impl Link {
             server_digests,
             reread,
             clock,
+            pivot,
             sources,
             lane,
             open,
@@ -125,7 +131,10 @@ impl Link {
         // What is granted later says nothing: nobody asks any more for what was refused.
         if self.lane == Lane::Beat && !open.known.facts.lacks.is_empty() && open.probed.elapsed() >= LACKS_FOR
         {
-            shared.note_change();
+            open.probed = Instant::now();
+            if open.known.may_have_gained(&mut open.connection).await? {
+                shared.note_change();
+            }
         }
         let current = match shared.believed(self.lane) {
             Some(known) => known,
@@ -190,6 +199,11 @@ impl Link {
         self.open.as_ref().is_some_and(|open| open.known.has_dictionary)
     }
 
+    /// Are statements that were prepared in the protocol counted by none of its digests?
+    pub fn digests_no_executes(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.known.is_mariadb)
+    }
+
     /// Why not all events of the server may be shown to us.
     pub fn hides_events(&self) -> Option<String> {
         self.open.as_ref()?.known.hides_events.clone()
@@ -229,7 +243,7 @@ impl Link {
         if let Scope::Database(schema) = scope {
             return self.run_in_schema(sink, file, schema).await;
         }
-        let sql = self.sql(file, scope)?.replace("{since}", &self.reread.since());
+        let sql = self.reread.fill(&self.sql(file, scope)?);
         self.send(sink, &sql).await
     }
 
@@ -331,17 +345,22 @@ impl Link {
             Topic::BinaryLogs => return Ok(binary_log(&self.ask(file).await?)),
             _ => {}
         }
-        if let Some(mut pivot) = Pivot::of(open.known.repertoire.fields(file)) {
-            self.run_in(&mut pivot, file, scope).await?;
-            return pivot.read(topic, block_size, &mut locked(&self.server.shared.names));
+        if let Some(mut pivot) = Pivot::of(file, open.known.repertoire.fields(file)) {
+            match self.pivot.take().filter(|last| last.tells(file, topic)) {
+                Some(last) => pivot = last,
+                None => self.run_in(&mut pivot, file, scope).await?,
+            }
+            let read = pivot.read(topic, block_size, &mut locked(&self.server.shared.names));
+            self.pivot = Some(pivot);
+            return read;
         }
         let layout = open.layouts.remove(file);
         let server = self.server.clone();
         let names = &server.shared.names;
         // Only where it serves: to ask how long they take.
-        let names_them = topic == Topic::Statements && open.known.repertoire.sql("latencies").is_ok();
-        let server_digests = names_them.then(|| std::mem::take(&mut self.server_digests));
-        let digests = server_digests.map(|known| Digests { known, column: None });
+        let names_them = open.known.repertoire.sql("latencies").is_ok();
+        let digests = (topic == Topic::Statements)
+            .then(|| Digests::new(names_them.then(|| std::mem::take(&mut self.server_digests))));
         let mut reader =
             Reader { topic, block_size, database, layout, decoder: decoder(topic), names, digests };
         match (scope, tables) {
@@ -352,7 +371,7 @@ impl Link {
         }
         let Reader { layout, decoder, digests, .. } = reader;
         if let Some(digests) = digests {
-            self.server_digests = digests.known;
+            self.server_digests = digests.finish(&self.server.shared);
         }
         if let (Some(open), Some(layout)) = (&mut self.open, layout) {
             open.layouts.insert(file, layout);
@@ -393,27 +412,6 @@ struct Reader<'a> {
     digests: Option<Digests>,
 }
 
-/// More than any server keeps; beyond it they are learnt anew.
-const MAX_DIGESTS: usize = 50_000;
-
-/// Keeps the server's names of statements beside the numbers that stand for them.
-struct Digests {
-    known: HashMap<i64, Packed>,
-    column: Option<usize>,
-}
-
-impl Digests {
-    fn learn(&mut self, row: &TextRow<'_>) {
-        let Some(Cell::Text(digest)) = self.column.map(|column| row.cell(column)) else { return };
-        if self.known.len() >= MAX_DIGESTS {
-            self.known.clear();
-        }
-        if let Some(packed) = Packed::of(&digest) {
-            self.known.insert(hash(&digest), packed);
-        }
-    }
-}
-
 impl Sink for Reader<'_> {
     fn columns(&mut self, columns: &[Column]) -> Result<(), EngineError> {
         if self.layout.is_none() {
@@ -421,7 +419,7 @@ impl Sink for Reader<'_> {
             self.layout = Some(Layout::of(self.topic, aliases, self.block_size)?);
         }
         if let Some(digests) = &mut self.digests {
-            digests.column = columns.iter().position(|column| column.name.starts_with("server_digest"));
+            digests.columns(columns);
         }
         Ok(())
     }
@@ -437,6 +435,7 @@ impl Sink for Reader<'_> {
 
     fn let_go(&mut self) {
         self.decoder = decoder(self.topic);
+        self.digests.iter_mut().for_each(Digests::let_go);
     }
 }
 

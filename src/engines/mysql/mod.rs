@@ -1,6 +1,6 @@
 //! MySQL 5.7 to 9, MariaDB 10.5 to 11.8, Percona Server. To follow one sample: `door`, `handshake`, `connect`
 //! (limits), `pooler` (who stands in between) → `known`, `lacks` (probing) → `collectors` (the table) → `link` (a lane's connection) → `beat`,
-//! `pulse`, `roam` (the lanes) → `answer`, `pivot`, `receiver`, `gtid`, `reread` (cells become nouns), `scene`, `blocking`,
+//! `pulse`, `roam` (the lanes) → `answer`, `pivot`, `receiver`, `gtid`, `reread`, `digests` (cells become nouns), `scene`, `blocking`,
 //! `latencies`, `survey`, `shapes`, `elsewhere`, `foreign_keys`, `numbering`, `columns`, `pieces`, `kept`, `rights`, `events`,
 //! `meaning` (what they say).
 
@@ -10,6 +10,7 @@ mod blocking;
 pub mod collectors;
 mod columns;
 mod connect;
+mod digests;
 mod door;
 mod elsewhere;
 mod events;

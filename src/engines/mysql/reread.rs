@@ -20,6 +20,8 @@ const ALL_EVERY: Duration = Duration::from_secs(300);
 const SLACK: f64 = 3.0;
 /// The server's second from which on all ran: the second day of time, since of the first MariaDB makes no time at all.
 const BEGINNING: i64 = 86_400;
+/// The last second that every server knows: nothing ran for the first time since.
+const NEVER: i64 = i32::MAX as i64;
 /// Seconds by which its clock and ours may disagree on the time between two readings: beyond it, it was set.
 const DRIFT: f64 = 2.0;
 
@@ -30,6 +32,8 @@ pub struct Reread {
     next: Option<Last>,
     /// What ran after this second of the server's clock is asked for.
     since: i64,
+    /// And the wording of what ran for the first time after this one.
+    texts_since: i64,
 }
 
 /// A reading.
@@ -46,8 +50,10 @@ struct Last {
 }
 
 impl Reread {
-    pub fn since(&self) -> String {
-        self.since.to_string()
+    /// SQL with the seconds from which on it asks.
+    pub fn fill(&self, sql: &str) -> String {
+        sql.replace("{since}", &self.since.to_string())
+            .replace("{texts_since}", &self.texts_since.to_string())
     }
 
     /// The rows of the reading as they are told; without that the next reads all.
@@ -63,6 +69,11 @@ impl Last {
         let passed = (now - self.began).as_secs_f64();
         let was_set = (clock - self.clock - passed).abs() > DRIFT;
         !was_set && self.whole.elapsed() < ALL_EVERY
+    }
+
+    /// The second of the server's clock up to which it surely tells all that ran.
+    fn until(&self) -> i64 {
+        (self.clock - SLACK) as i64
     }
 
     /// All rows, of which these have run since. None if they do not go on from there.
@@ -87,9 +98,12 @@ impl Last {
 /// Reads the digests: all of them, or those that ran since the last time and the others as they were.
 pub async fn read(link: &mut Link, file: &'static str) -> Result<Read, Failure> {
     let (clock, began) = (link.clock, Instant::now());
-    let last = link.reread.last.take().filter(|last| clock.is_some_and(|clock| last.serves(clock, began)));
+    let last = link.reread.last.take();
+    // At first sight all are new, and so many texts would be too much beside all that is counted.
+    link.reread.texts_since = last.as_ref().map_or(NEVER, Last::until);
+    let last = last.filter(|last| clock.is_some_and(|clock| last.serves(clock, began)));
     if let Some(last) = last {
-        link.reread.since = (last.clock - SLACK) as i64;
+        link.reread.since = last.until();
         let read = link.read_in(Topic::Statements, file, &Scope::Server).await?;
         if let Some(rows) = last.with(Statement::of(&read.rows)).filter(|_| read.misfits == 0) {
             note(link, &rows, began, last.whole);

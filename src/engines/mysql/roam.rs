@@ -11,6 +11,7 @@ use crate::model::{InTopic, Index, Name, Rows, Scope, Table, Topic};
 use crate::script::mysql::identifier;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// What is the server's own, and no place for tables of users.
 const SYSTEM: [&str; 4] = ["information_schema", "mysql", "performance_schema", "sys"];
@@ -20,6 +21,8 @@ pub struct Roam {
     link: Link,
     round: Round,
     here: Option<Name>,
+    /// The schemas, and when they were asked for.
+    schemas: Option<(Vec<Name>, Instant)>,
     /// The indexes of each schema as they were read last.
     indexes: HashMap<Name, Arc<Rows>>,
     /// The tables of each schema, where the server tells more of those that are open.
@@ -34,14 +37,14 @@ impl Probe for Roam {
 
 impl Roam {
     pub fn new(link: Link) -> Self {
-        let (indexes, tables) = Default::default();
-        Self { link, round: Round::new(COLLECTORS), here: None, indexes, tables }
+        let (schemas, indexes, tables) = Default::default();
+        Self { link, round: Round::new(COLLECTORS), here: None, schemas, indexes, tables }
     }
 
     async fn stop(&mut self, due: &Due) -> Result<Visit, EngineError> {
         let known = self.link.ready().await?;
         let mut visit = Visit::default();
-        let schemas = self.schemas().await?;
+        let schemas = self.schemas(due).await?;
         self.round.forget_gone(&schemas, &mut visit);
         let next = self.round.next(&schemas, self.here.as_ref(), due);
         if next.is_none() && !self.round.server_is_due(due) {
@@ -60,13 +63,20 @@ impl Roam {
         Ok(visit)
     }
 
-    /// The schemas that the operator wants watched and that there are.
-    async fn schemas(&mut self) -> Result<Vec<Name>, EngineError> {
-        let rows = Failure::forgive(self.link.ask("schemas").await)?.unwrap_or_default();
+    /// The schemas that the operator wants watched and that there are: asked for as often as a round goes by, as a visit
+    /// comes a little early or late.
+    async fn schemas(&mut self, due: &Due) -> Result<Vec<Name>, EngineError> {
+        let is_fresh = |asked: &Instant| asked.elapsed() + due.every / 2 < due.slow;
+        if let Some((schemas, _)) = self.schemas.as_ref().filter(|(_, asked)| is_fresh(asked)) {
+            return Ok(schemas.clone());
+        }
+        let Some(rows) = Failure::forgive(self.link.ask("schemas").await)? else { return Ok(Vec::new()) };
         let names: BTreeSet<&str> = rows.iter().filter_map(|row| row.text("name")).collect();
         let users =
             names.into_iter().filter(|name| !SYSTEM.contains(&name.to_lowercase().as_str())).map(Name::new);
-        Ok(Round::databases(&self.link.server.shared.target.databases, None, users))
+        let schemas = Round::databases(&self.link.server.shared.target.databases, None, users);
+        self.schemas = Some((schemas.clone(), Instant::now()));
+        Ok(schemas)
     }
 
     /// What the reading of indexes left unknown, and how each could be built again.

@@ -37,9 +37,21 @@ pub struct Survey {
 #[derive(Debug, Default)]
 struct Known {
     tables: HashMap<String, (OfTable, Instant)>,
+    /// Rows inserted into each table since the server started, where it counts them.
+    inserted: Option<HashMap<String, f64>>,
     asked: Option<Instant>,
     /// Tables with an index that we know nothing of.
     strange: HashSet<String>,
+    /// Those of them that we asked for and were told nothing of, for want of a right.
+    in_vain: HashSet<String>,
+}
+
+impl Known {
+    /// Is it time to ask what all indexes are made of? When it is long ago, and when there is one that is new.
+    fn is_due(&self) -> bool {
+        let is_old = self.asked.is_none_or(|asked| asked.elapsed() >= SHAPES_EVERY);
+        is_old || !self.strange.is_subset(&self.in_vain)
+    }
 }
 
 /// Counts and picoseconds, as the server has them.
@@ -63,6 +75,10 @@ impl Survey {
         let mut io = IoSink::default();
         let read = link.run_in(&mut io, "index_io", &Scope::Database(schema.clone())).await;
         link.survey.lack = said(read)?;
+        let sum = |indexes: &HashMap<String, Io>| indexes.values().map(|io| io.inserted).sum::<f64>();
+        let inserted = io.0.iter().map(|(table, indexes)| (table.clone(), sum(indexes))).collect();
+        link.survey.schemas.entry(schema.clone()).or_default().inserted =
+            Some(inserted).filter(|_| !io.0.is_empty());
         link.survey.io = io.0;
         link.survey.io_of = Some((schema.clone(), Instant::now()));
         link.survey.keys = foreign_keys(link).await?;
@@ -75,11 +91,9 @@ impl Survey {
         self.io.keys().map(String::as_str).filter(|name| !name.contains('#'))
     }
 
-    /// Rows inserted into each table since the server started, if this schema was just looked at.
+    /// Rows inserted into each table of a schema by the time that we looked at it last.
     pub fn inserted_rows(&self, schema: &Name) -> Option<HashMap<String, f64>> {
-        let is_of = self.io_of.as_ref().is_some_and(|(of, _)| of == schema) && !self.io.is_empty();
-        let sum = |indexes: &HashMap<String, Io>| indexes.values().map(|io| io.inserted).sum::<f64>();
-        is_of.then(|| self.io.iter().map(|(table, indexes)| (table.clone(), sum(indexes))).collect())
+        self.schemas.get(schema)?.inserted.clone()
     }
 
     /// What was done to a table.
@@ -142,6 +156,7 @@ impl Survey {
         known.tables.retain(|table, _| tables.contains(table.as_str()));
         let strange = indexes.iter().filter(|index| index.columns.is_empty());
         known.strange = strange.clone().map(|index| index.table.to_string()).collect();
+        known.in_vain.retain(|table| known.strange.contains(table));
         let count = strange.count();
         (count > 0).then(|| format!("what {count} of {} indexes are made of is not known", indexes.len()))
     }
@@ -214,10 +229,10 @@ async fn shapes_of(link: &mut Link, schema: &Name) -> Result<(), Failure> {
     let known = link.survey.schemas.entry(schema.clone()).or_default();
     let mut shapes = Reader::default();
     if has_dictionary {
-        let is_due = known.asked.is_none_or(|asked| asked.elapsed() >= SHAPES_EVERY);
-        if !is_due && known.strange.is_empty() {
+        if !known.is_due() {
             return Ok(());
         }
+        known.in_vain = known.strange.clone();
         link.run_in(&mut shapes, "index_columns", &scope).await?;
     } else {
         let mut open = link.open_tables(schema).await?;
@@ -243,4 +258,30 @@ async fn shapes_of(link: &mut Link, schema: &Name) -> Result<(), Failure> {
     known.asked = Some(now);
     known.tables.extend(shapes.tables.into_iter().map(|(table, indexes)| (table, (indexes, now))));
     Ok(())
+}
+
+#[test]
+fn what_indexes_are_made_of_is_asked_when_one_is_new_and_not_in_vain_each_time() {
+    use crate::rules::tests::made_up::row;
+    let index = |table: &str, columns: &str| {
+        row::<Index>(serde_json::json!({"schema": "shop", "table": table, "index": "a", "columns": columns}))
+    };
+    let (mut survey, shop) = (Survey::default(), Name::new("shop"));
+    let asked = |survey: &mut Survey| {
+        let known = survey.schemas.entry(Name::new("shop")).or_default();
+        let is_due = known.is_due();
+        (known.in_vain, known.asked) = (known.strange.clone(), Some(Instant::now()));
+        is_due
+    };
+    assert!(asked(&mut survey), "nothing is known");
+    let hidden = [index("seen", "1"), index("hidden", "")];
+    assert!(survey.note_strangers(&shop, &hidden).is_some_and(|why| why.contains("1 of 2")));
+    assert!(asked(&mut survey), "it may be new");
+    survey.note_strangers(&shop, &hidden);
+    assert!(!asked(&mut survey), "it is hidden");
+    survey.note_strangers(&shop, &[index("seen", ""), index("hidden", "")]);
+    assert!(asked(&mut survey), "another one is new");
+    survey.note_strangers(&shop, &hidden);
+    survey.note_strangers(&shop, &[index("seen", ""), index("hidden", "")]);
+    assert!(asked(&mut survey), "and once more of the same table");
 }

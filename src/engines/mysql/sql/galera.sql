@@ -3,23 +3,23 @@
 -- from: s = {status}
 -- from: v = @@global
 -- needs: v.wsrep_on
--- field: wsrep_cluster_status as cluster_status
--- field: wsrep_local_state_comment as state
--- field: wsrep_cluster_size as members
--- field: wsrep_ready as ready
--- field: wsrep_connected as connected
--- field: wsrep_local_recv_queue as receive_queue
--- field: wsrep_local_send_queue as send_queue
--- field: wsrep_flow_control_paused_ns as "paused_seconds:ns"
--- field: wsrep_flow_control_sent as pauses_asked
--- field: wsrep_flow_control_recv as pauses
--- field: wsrep_local_cert_failures as conflicts
--- field: wsrep_local_bf_aborts as aborted_transactions
--- field: wsrep_replicated as sent_writes
--- field: wsrep_replicated_bytes as sent_bytes
--- field: wsrep_received as received_writes
--- field: wsrep_received_bytes as received_bytes
--- field: wsrep_last_committed as committed
+-- field: wsrep_cluster_status as galera.cluster_status
+-- field: wsrep_local_state_comment as galera.state
+-- field: wsrep_cluster_size as galera.members
+-- field: wsrep_ready as galera.ready
+-- field: wsrep_connected as galera.connected
+-- field: wsrep_local_recv_queue as galera.receive_queue
+-- field: wsrep_local_send_queue as galera.send_queue
+-- field: wsrep_flow_control_paused_ns as "galera.paused_seconds:ns"
+-- field: wsrep_flow_control_sent as galera.pauses_asked
+-- field: wsrep_flow_control_recv as galera.pauses
+-- field: wsrep_local_cert_failures as galera.conflicts
+-- field: wsrep_local_bf_aborts as galera.aborted_transactions
+-- field: wsrep_replicated as galera.sent_writes
+-- field: wsrep_replicated_bytes as galera.sent_bytes
+-- field: wsrep_received as galera.received_writes
+-- field: wsrep_received_bytes as galera.received_bytes
+-- field: wsrep_last_committed as galera.committed
 select /* dbsonde */ s.variable_name, s.variable_value
   from {status} s
  where s.variable_name in ({fields})
