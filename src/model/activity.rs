@@ -28,6 +28,8 @@ noun! {
             rollbacks: Option<Total<Count>>,
             /// Statements prepared.
             prepares: Option<Total<Count>>,
+            /// Statements run that a client had prepared in the protocol.
+            executes: Option<Total<Count>>,
             /// Stored procedures called.
             procedure_calls: Option<Total<Count>>,
             /// Statements that took longer than long_query_time.

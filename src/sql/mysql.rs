@@ -73,7 +73,7 @@ impl<'a> Lexer<'a> {
         }
         let (last, depth) = (Last::Other, 0);
         Ok(Self {
-            text: Cursor { rest: text },
+            text: Cursor { rest: executed(text) },
             mode,
             cut,
             versioned: false,
@@ -362,6 +362,25 @@ impl<'a> Lexer<'a> {
 }
 
 /// A name in backticks. Without them it may be something else, or its case may count.
+/// Reserved words that begin a statement, with what comes before them in parentheses: no name looks like that.
+const BEGINNINGS: [&str; 13] = [
+    "call", "delete", "insert", "load", "replace", "select", "set", "show", "table", "update", "values",
+    "with", "(",
+];
+
+/// A statement that was prepared in the protocol is, each time that it runs, `EXECUTE SELECT …` to MySQL 9: the same as if
+/// it had been sent whole. In SQL a name follows.
+fn executed(text: &str) -> &str {
+    let rest = text.trim_start().split_at_checked("execute ".len());
+    let rest =
+        rest.filter(|(verb, _)| verb.eq_ignore_ascii_case("execute ")).map(|(_, rest)| rest.trim_start());
+    let begins = |rest: &&str| {
+        let word = rest.split(|letter: char| letter.is_whitespace()).next().unwrap_or_default();
+        BEGINNINGS.iter().any(|begin| word.eq_ignore_ascii_case(begin))
+    };
+    rest.filter(begins).unwrap_or(text)
+}
+
 fn bare_name(name: &str) -> Token<'_> {
     match known(name) {
         _ if !is_bare(name) => Token::Quoted(name),

@@ -47,6 +47,10 @@ impl Told {
     }
 }
 
+/// How statements are sent: whole, or prepared once by each thread and then run by their number.
+const WHOLE: &str = "--db-ps-mode=disable";
+const PREPARED: &str = "--db-ps-mode=auto";
+
 /// None where it is not installed.
 async fn sysbench(server: &Server, what: &str, words: &[&str]) -> Option<Told> {
     let port = format!("--mysql-port={}", server.port);
@@ -56,7 +60,6 @@ async fn sysbench(server: &Server, what: &str, words: &[&str]) -> Option<Told> {
         "--tables=1",
         "--table-size=10000",
         "--threads=4",
-        "--db-ps-mode=disable",
         "--rand-type=uniform",
     ]);
     command
@@ -73,11 +76,9 @@ async fn sysbench(server: &Server, what: &str, words: &[&str]) -> Option<Told> {
     Some(if what == "run" { Told::of(&report) } else { Told { transactions: 0, reads: 0, writes: 0 } })
 }
 
-/// Makes its table, and sends each statement once: a wording that is new when the texts were just read is known a minute
-/// later.
+/// Makes its table. What it sends later is new, and known by its wording as soon as it is counted.
 async fn is_prepared(server: &Server) -> bool {
-    sysbench(server, "prepare", &[]).await.is_some()
-        && sysbench(server, "run", &["--events=20", "--time=60"]).await.is_some()
+    sysbench(server, "prepare", &[WHOLE]).await.is_some()
 }
 
 /// How often the server says that the first of them has run.
@@ -85,7 +86,7 @@ async fn by_server(server: &Server) -> u64 {
     let sql =
         "select coalesce(sum(count_star), 0) from performance_schema.events_statements_summary_by_digest
         where schema_name = 'test' and replace(replace(lower(trim(digest_text)), '`', ''), '  ', ' ')
-            = 'select c from sbtest1 where id = ?'";
+            in ('select c from sbtest1 where id = ?', 'execute select c from sbtest1 where id = ?')";
     server.sql("", sql).await[0][0].as_deref().unwrap().parse().unwrap()
 }
 
@@ -99,11 +100,12 @@ async fn each_digest_is_counted(version: Version) {
     read(&mut beat).await;
     let mut before = read(&mut beat).await;
     let mut served = by_server(&server).await;
-    let lost = ["", "forgotten", "", "restarted", ""];
-    for (round, loss) in lost.into_iter().enumerate() {
+    let rounds = [("", WHOLE), ("forgotten", WHOLE), ("", PREPARED), ("restarted", WHOLE), ("", WHOLE)];
+    for (round, (loss, how)) in rounds.into_iter().enumerate() {
         // The oldest digest is dated by the second on some servers, and nobody reads twice in one.
         tokio::time::sleep(Duration::from_millis(1_100)).await;
-        let run = sysbench(&server, "run", &["--time=3", "--events=0"]);
+        let words = [how, "--time=3", "--events=0"];
+        let run = sysbench(&server, "run", &words);
         let forget = async {
             tokio::time::sleep(Duration::from_millis(1_500)).await;
             if loss == "forgotten" {
@@ -119,6 +121,12 @@ async fn each_digest_is_counted(version: Version) {
         let after = read(&mut beat).await;
         let window = Window::between(&before, &after);
         let gap = window.gaps.get(&(Topic::Statements, Scope::Server));
+        if how == PREPARED && version.is_mariadb() {
+            // It makes no digest of what is prepared so: what is not counted is said.
+            assert!(gap.is_some_and(|why| why.contains("prepare")), "round {round}: {gap:?}");
+            (before, served) = (after, by_server(&server).await);
+            continue;
+        }
         assert_eq!(gap.is_some(), !loss.is_empty(), "{version}, round {round}: {gap:?}");
         let found = counted(&window);
         let now = by_server(&server).await;
@@ -201,7 +209,7 @@ async fn totals_never_exceed_what_sysbench_sent() {
             }
         };
         let (told, ()) =
-            tokio::join!(sysbench(&server, "run", &["--time=45", "--events=0", "--rate=40"]), watched);
+            tokio::join!(sysbench(&server, "run", &[WHOLE, "--time=45", "--events=0", "--rate=40"]), watched);
         let told = told.expect("it was here before");
         // What was sent last is read by the beat after it.
         tokio::time::sleep(Duration::from_secs(7)).await;

@@ -8,8 +8,8 @@ use crate::engine::reading::{Failure, Identity, gap};
 use crate::engine::shared::{locked, name_statements};
 use crate::engine::{EngineError, Lane, Visit};
 use crate::model::{
-    Bytes, Count, InTopic, Innodb, Level, Name, Rows, Scope, Statement, StatementsInfo, Table, Timestamp,
-    Topic, Total, Unit,
+    Activity, Bytes, Count, InTopic, Innodb, Level, Name, Rows, Scope, Statement, StatementsInfo, Table,
+    Timestamp, Topic, Total, Unit,
 };
 use tokio::time::Instant;
 
@@ -51,6 +51,7 @@ pub fn understand(rows: &mut Rows, link: &Link, visit: &mut Visit) {
             let is_standby = visit.server.as_ref().is_some_and(|server| server.role == "standby");
             rows.iter_mut().for_each(|row| row.in_recovery = is_standby);
         }
+        Rows::Activity(rows) => rows.iter().for_each(|row| tell_executes(row, link, visit)),
         Rows::StatementsInfo(rows) => rows.iter_mut().for_each(|row| count(row, visit)),
         Rows::Latencies(_) => {
             let lack = locked(&shared.memory).latencies.lack().map(str::to_owned);
@@ -101,6 +102,17 @@ fn count(info: &mut StatementsInfo, visit: &Visit) {
     let lost = Statement::of(&part.rows).iter().find(unnamed).map_or(0, |row| row.calls.0.get());
     info.lost = Some(Total(Count::new(lost)));
     info.entries = Some(Level::new(Count::new(part.rows.len() as u64)));
+}
+
+/// What clients prepare and run in the protocol, MariaDB counts as executions and by no digest: while there are such, its
+/// statements do not tell all.
+fn tell_executes(row: &Activity, link: &Link, visit: &mut Visit) {
+    let executes = row.executes.map_or(0, |executes| executes.0.get());
+    let before = std::mem::replace(&mut locked(&link.server.shared.memory).executes, executes);
+    if executes > 0 && executes != before && link.digests_no_executes() {
+        let why = "statements that clients prepare and run in the protocol are missing: MariaDB makes no digest of them";
+        gap(visit, Topic::Statements, &Scope::Server, why.into());
+    }
 }
 
 /// Does it copy another server? The beat asks, the others know it from there. A server that takes no writes need not

@@ -12,6 +12,16 @@ fn fp(text: &str) -> String {
 
 /// A text as typed, what a server made of it, and the fingerprint of both.
 const FORMS: &[(&str, &str, &str)] = &[
+    (
+        "select a from t where b = 7",
+        "EXECUTE SELECT `a` FROM `t` WHERE `b` = ? ",
+        "select a from t where b = ?",
+    ),
+    ("(select 1) union (select 2)", "EXECUTE ( SELECT ? ) UNION ( SELECT ? )", "(select ?) union (select ?)"),
+    ("execute p using @a", "EXECUTE `p` USING @? ", "execute"),
+    ("execute immediate 'select 1'", "EXECUTE IMMEDIATE ?", "execute immediate"),
+    ("prepare p from 'select 1'", "PREPARE SELECT ?", "prepare"),
+    ("deallocate prepare p", "DEALLOCATE SELECT ?", "deallocate"),
     ("select 1", "SELECT ?  ", "select ?"),
     ("select 1, 2, a from T", "SELECT ?, ... , `a` FROM `T`", "select ?, ..., a from T"),
     (
