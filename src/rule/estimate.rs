@@ -6,11 +6,11 @@ mod cause;
 
 pub use cause::{Cause, target, was_analyzed};
 
-use super::Seen;
 use super::catalogue::Catalogue;
-use super::logged::{Fault, Habit};
-use crate::model::Topic;
+use super::logged::{self, Fault, Habit};
+use super::{Seen, Word};
 use crate::model::plan::PlanNode;
+use crate::model::{Finding, Topic};
 use crate::script;
 use crate::sql::Dialect;
 use crate::sql::shape::{self, Shape};
@@ -73,8 +73,18 @@ pub struct Surprise<'a> {
 pub type Misjudged<'a> = (Fault<'a, Surprise<'a>>, Cause<'a>);
 
 impl Estimate {
-    /// The statements whose time was lost so, each with the cause.
-    pub fn misjudged<'a>(&self, seen: &Seen<'a>, habit: &Habit) -> Vec<Misjudged<'a>> {
+    /// What a page has to say of the statements whose time was lost so.
+    pub fn findings<'a>(
+        &self,
+        seen: &Seen<'a>,
+        habit: &Habit,
+        judge: impl Fn(&Misjudged<'a>) -> Option<Finding>,
+    ) -> Vec<Word> {
+        logged::one_for_each_subject(self.misjudged(seen, habit).iter().filter_map(judge))
+    }
+
+    /// The statements, each with the cause.
+    fn misjudged<'a>(&self, seen: &Seen<'a>, habit: &Habit) -> Vec<Misjudged<'a>> {
         let faults = habit.faults(seen, |run| self.surprise(&run.plan));
         let faults: Vec<(Fault<'a, Surprise<'a>>, Shape)> =
             faults.into_iter().map(Fault::with_shape).collect();

@@ -2,7 +2,7 @@
 //! but those of the run. One run may have met an accident, so a page speaks of what most of the last ones had.
 
 use super::statement::{self, MAX_NAMED};
-use super::{Seen, log};
+use super::{Seen, Word, log};
 use crate::config::{ByteSize, Span};
 use crate::model::plan::PlanNode;
 use crate::model::{Confidence, Finding, Fix, Name, Severity, Topic, evidence};
@@ -143,6 +143,16 @@ impl Memory {
         (mebibytes * MIB <= most.get() as f64)
             .then(|| Memory { mebibytes, fix: statement::user_of(seen, key).map(set) })
     }
+}
+
+/// Of the findings about one thing the first: one mending serves all statements that meet it, and the slowest of them,
+/// which comes first, speaks for it.
+pub fn one_for_each_subject(findings: impl Iterator<Item = Finding>) -> Vec<Word> {
+    let mut told = BTreeMap::new();
+    for finding in findings {
+        told.entry((finding.database.clone(), finding.subject.clone())).or_insert(finding);
+    }
+    told.into_values().map(Word::from).collect()
 }
 
 impl<W> Fault<'_, W> {

@@ -7,7 +7,6 @@ use crate::script;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::collections::BTreeMap;
 
 /// # Columns whose values go together
 ///
@@ -53,13 +52,7 @@ impl Rule for PlanCorrelatedColumns {
     }
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
-        let misjudged = self.estimate.misjudged(seen, &self.habit);
-        // One mending serves all statements that compare the same columns; the slowest speaks for them.
-        let mut told = BTreeMap::new();
-        for finding in misjudged.iter().filter_map(finding) {
-            told.entry((finding.database.clone(), finding.subject.clone())).or_insert(finding);
-        }
-        told.into_values().map(Word::from)
+        self.estimate.findings(seen, &self.habit, finding).into_iter()
     }
 }
 

@@ -51,8 +51,7 @@ impl Rule for PlanGenericWorse {
     }
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
-        let misjudged = self.estimate.misjudged(seen, &self.habit);
-        misjudged.into_iter().filter_map(|misjudged| Some(finding(seen, &misjudged)?.into()))
+        self.estimate.findings(seen, &self.habit, |misjudged| finding(seen, misjudged)).into_iter()
     }
 }
 

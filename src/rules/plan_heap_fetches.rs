@@ -1,5 +1,5 @@
 use crate::model::plan::PlanNode;
-use crate::model::{Flavour, Name, Session, Table, Timestamp, Topic};
+use crate::model::{Finding, Flavour, Name, Session, Table, Timestamp, Topic};
 use crate::rule::catalogue::{self, Catalogue};
 use crate::plans::logged::Run;
 use crate::rule::logged::{self, Fault, Habit};
@@ -8,7 +8,7 @@ use crate::script;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// # Index that cannot answer alone
 ///
@@ -63,14 +63,8 @@ impl Rule for PlanHeapFetches {
         let fetches = |run: &'a Run| {
             logged::most(&run.plan, |step| self.fetches(step)).filter(|(step, _)| logged::weighs(step, &run.plan))
         };
-        // One vacuum serves all statements that read the table; the slowest speaks for it.
-        let mut told = BTreeMap::new();
-        for fault in self.habit.faults(seen, fetches) {
-            if let Some((name, word)) = finding(seen, &fault) {
-                told.entry((fault.key.database.clone(), name)).or_insert(word);
-            }
-        }
-        told.into_values()
+        let faults = self.habit.faults(seen, fetches);
+        logged::one_for_each_subject(faults.iter().filter_map(|fault| finding(seen, fault))).into_iter()
     }
 }
 
@@ -86,7 +80,7 @@ fn read(step: &PlanNode) -> Option<f64> {
     Some(step.rows? + step.rows_removed.unwrap_or_default() * step.loops?)
 }
 
-fn finding(seen: &Seen<'_>, fault: &Fetches<'_>) -> Option<(String, Word)> {
+fn finding(seen: &Seen<'_>, fault: &Fetches<'_>) -> Option<Finding> {
     let (step, fetches) = fault.what;
     let relation = step.relation.as_deref()?;
     let known = Catalogue::of(seen, &fault.key.database, &BTreeSet::from([relation.to_owned()]));
@@ -127,8 +121,8 @@ fn finding(seen: &Seen<'_>, fault: &Fetches<'_>) -> Option<(String, Word)> {
         ("held_back_by_pid", json!(holder.map(|session| session.pid))),
     ];
     let mut finding = fault.finding(PlanHeapFetches::ID, because, numbers, advice, fix);
-    finding.subject.clone_from(&name);
-    Some((name, finding.into()))
+    finding.subject = name;
+    Some(finding)
 }
 
 fn last_vacuum(table: &Table) -> Option<Timestamp> {

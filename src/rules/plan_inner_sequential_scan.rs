@@ -1,5 +1,5 @@
 use crate::model::plan::PlanNode;
-use crate::model::{Fix, Flavour, Severity, Table, Topic};
+use crate::model::{Finding, Fix, Flavour, Severity, Table, Topic};
 use crate::rule::catalogue::{self, Catalogue};
 use crate::plans::logged::Run;
 use crate::rule::logged::{self, Fault, Habit};
@@ -10,7 +10,7 @@ use crate::sql::shape::{self, Role, Use};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// # Table that is read whole for each row of another
 ///
@@ -64,14 +64,7 @@ impl Rule for PlanInnerSequentialScan {
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
         let reads = |run: &'a Run| logged::most(&run.plan, |step| self.rows(step));
         let faults = self.habit.faults(seen, reads);
-        // One index serves all statements that look rows up in the same way; the slowest speaks for the table.
-        let mut told = BTreeMap::new();
-        for fault in faults {
-            if let Some((name, word)) = finding(seen, &fault) {
-                told.entry((fault.key.database.clone(), name)).or_insert(word);
-            }
-        }
-        told.into_values()
+        logged::one_for_each_subject(faults.iter().filter_map(|fault| finding(seen, fault))).into_iter()
     }
 }
 
@@ -85,7 +78,7 @@ impl PlanInnerSequentialScan {
     }
 }
 
-fn finding(seen: &Seen<'_>, fault: &Read<'_>) -> Option<(String, Word)> {
+fn finding(seen: &Seen<'_>, fault: &Read<'_>) -> Option<Finding> {
     let (step, rows) = fault.what;
     let relation = step.relation.as_deref()?;
     let known = Catalogue::of(seen, &fault.key.database, &BTreeSet::from([relation.to_owned()]));
@@ -105,9 +98,9 @@ fn finding(seen: &Seen<'_>, fault: &Read<'_>) -> Option<(String, Word)> {
     };
     let numbers = [("loops", json!(loops)), ("rows_looked_at", json!(rows))];
     let mut finding = fault.finding(PlanInnerSequentialScan::ID, because, numbers, advice.into(), fix);
-    finding.subject.clone_from(&name);
+    finding.subject = name;
     finding.severity = Severity::Warning;
-    Some((name, finding.into()))
+    Some(finding)
 }
 
 /// On the one column by which the statement joins the table, if no index begins with it: the planner had its reason then.

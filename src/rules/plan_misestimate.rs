@@ -7,7 +7,6 @@ use crate::rules::TableStatisticsStale;
 use crate::script;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// # Plan for far fewer rows than there are
 ///
@@ -47,13 +46,7 @@ impl Rule for PlanMisestimate {
     }
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
-        let misjudged = self.estimate.misjudged(seen, &self.habit);
-        // One mending serves all statements that meet the same statistics; the slowest speaks for the table.
-        let mut told = BTreeMap::new();
-        for finding in misjudged.iter().filter_map(|misjudged| finding(seen, misjudged)) {
-            told.entry((finding.database.clone(), finding.subject.clone())).or_insert(finding);
-        }
-        told.into_values().map(Word::from)
+        self.estimate.findings(seen, &self.habit, |misjudged| finding(seen, misjudged)).into_iter()
     }
 }
 

@@ -1,4 +1,4 @@
-use crate::model::{Flavour, Severity, Topic};
+use crate::model::{Finding, Flavour, Severity, Topic};
 use crate::rule::estimate::{self, Cause, Estimate, Misjudged};
 use crate::rule::logged::Habit;
 use crate::rule::{Rule, Seen, Word};
@@ -45,12 +45,11 @@ impl Rule for PlanNestedLoop {
     }
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
-        let misjudged = self.estimate.misjudged(seen, &self.habit);
-        misjudged.into_iter().filter_map(|misjudged| finding(&misjudged))
+        self.estimate.findings(seen, &self.habit, finding).into_iter()
     }
 }
 
-fn finding((fault, cause): &Misjudged<'_>) -> Option<Word> {
+fn finding((fault, cause): &Misjudged<'_>) -> Option<Finding> {
     let Cause::Unknown = cause else { return None };
     let again = fault.what.again?;
     let times = again.loops?;
@@ -63,5 +62,5 @@ fn finding((fault, cause): &Misjudged<'_>) -> Option<Word> {
     let mut finding = fault.finding(PlanNestedLoop::ID, because, fault.numbers(), advice.into(), None);
     finding.evidence.insert("times_again".into(), json!(times));
     finding.severity = Severity::Warning;
-    Some(finding.into())
+    Some(finding)
 }

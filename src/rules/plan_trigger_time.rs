@@ -2,13 +2,13 @@ use crate::model::plan::Trigger;
 use crate::model::{Constraint, Finding, Fix, Flavour, InTopic, Name, Scope, Severity, Topic};
 use crate::plans::logged::Run;
 use crate::rule::catalogue::{self, Catalogue};
-use crate::rule::logged::{Fault, Habit};
+use crate::rule::logged::{self, Fault, Habit};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// # Statement whose time is a trigger's
 ///
@@ -56,12 +56,7 @@ impl Rule for PlanTriggerTime {
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
         let faults = self.habit.faults(seen, |run| self.heaviest(run));
-        // One index serves all statements that have the same key checked; the slowest speaks for it.
-        let mut told = BTreeMap::new();
-        for finding in faults.iter().map(|fault| finding(seen, fault)) {
-            told.entry((finding.database.clone(), finding.subject.clone())).or_insert(finding);
-        }
-        told.into_values().map(Word::from)
+        logged::one_for_each_subject(faults.iter().map(|fault| finding(seen, fault))).into_iter()
     }
 }
 

@@ -357,3 +357,16 @@ fn a_trigger_that_takes_the_time() {
 fn index_on(column: i64) -> crate::model::Index {
     index(json!({"columns": column.to_string(), "index": "some_idx", "table_oid": 1}))
 }
+
+#[test]
+fn who_changes_one_threshold_keeps_the_others() {
+    let changed = "[plan-generic-worse.habit]\nmin_times = 2.0\n[plan-misestimate.habit]\nmin_times = 2.0";
+    let handbook: crate::rules::Handbook = toml::from_str(changed).unwrap();
+    let told = serde_json::to_value(handbook).unwrap();
+    for (page, factor) in
+        [("plan-generic-worse", 10.0), ("plan-correlated-columns", 10.0), ("plan-misestimate", 100.0)]
+    {
+        assert_eq!(told[page]["estimate"]["min_factor"], factor, "{page}");
+    }
+    assert_eq!(told["plan-generic-worse"]["habit"]["min_times"], 2.0);
+}
