@@ -8,6 +8,7 @@ pub mod log;
 pub mod logged;
 pub mod plan;
 pub mod replication;
+pub mod standby;
 pub mod statement;
 pub mod understood;
 
@@ -163,6 +164,7 @@ macro_rules! rules {
                         reading.words.extend(self.$file.check(seen));
                     }
                 })+
+                $crate::rule::standby::send_home(seen, &mut reading.words);
                 reading.words.extend($crate::rule::plan::questions(seen));
                 reading
             }

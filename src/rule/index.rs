@@ -15,8 +15,12 @@ pub struct Watched<'a> {
 }
 
 /// Every index that matters with the longest stretch that covers it. The server's own memory counts only where ours
-/// is too short and saw no scan either.
+/// is too short and saw no scan either. Of a standby none: who reads an index on the primary is not seen from there, and
+/// where nobody asks a standby anything, it reads none of them.
 pub fn watched<'a>(seen: &Seen<'a>, min_seconds: f64, matters: impl Fn(&Index) -> bool) -> Vec<Watched<'a>> {
+    if seen.is_standby() {
+        return Vec::new();
+    }
     let own = seen.ladder.iter().chain([seen.latest]).map(|window| (window, false));
     let mut longest = BTreeMap::new();
     for (window, by_hearsay) in own.chain(seen.since_reset.map(|window| (window, true))) {

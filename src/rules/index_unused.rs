@@ -26,7 +26,8 @@ use std::time::Duration;
 ///
 /// An index that serves a yearly report. Make `min_window` longer than your slowest report. Indexes that
 /// enforce something (primary key, unique, exclusion, replica identity) are never named here, and neither are
-/// those of partitions, which can only be dropped with their parent's.
+/// those of partitions, which can only be dropped with their parent's. Of a standby it says nothing: the
+/// primary may read what is idle there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct IndexUnused {

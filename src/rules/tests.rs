@@ -29,6 +29,7 @@ mod server_watched_with_write_rights;
 mod session_blocking;
 mod session_idle_in_transaction;
 mod session_metadata_lock;
+mod standby;
 mod statements;
 mod subqueries;
 mod table_key_exhaustion;

@@ -1,6 +1,6 @@
 //! Standbys that stand still or do not keep up, on pairs of every engine.
 
-use super::Story;
+use super::{Stage, Story};
 use crate::rig::mysql::{self, Server, Version};
 use crate::rig::postgres;
 use std::time::Duration;
@@ -10,7 +10,9 @@ const RULES: &str = "
     min_window = \"5s\"
     [rules.replication-lagging]
     min_window = \"5s\"
-    warn_after = \"3s\"";
+    warn_after = \"3s\"
+    [rules.index-duplicate]
+    min_bytes = \"1KiB\"";
 
 /// A source, and the story of its replica.
 async fn pair(version: Version, rule: &'static str) -> (Server, Story<Server>) {
@@ -81,7 +83,8 @@ async fn a_replica_of_mariadb_that_lags_is_found() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_standby_of_postgres_that_stands_still_or_lags_is_found() {
     let primary = postgres::Server::start(postgres::any(), &[("max_standby_streaming_delay", "-1")]).await;
-    primary.sql("postgres", "create table orders (id int); insert into orders values (1)").await;
+    primary.sql("postgres", "create table orders (id int); insert into orders values (1); create index orders_id on orders (id)").await;
+    primary.sql("postgres", "create index orders_id_again on orders (id)").await;
     let standby = primary.replica().await;
     let is_there = "select to_regclass('orders') is not null";
     standby.wait_for("postgres", is_there, Duration::from_secs(30)).await;
@@ -106,4 +109,16 @@ async fn a_standby_of_postgres_that_stands_still_or_lags_is_found() {
     assert!(lagging["evidence"]["lag_seconds"].as_f64().unwrap() >= 3.0, "{lagging:#}");
     reader.batch_execute("commit").await.unwrap();
     story.resolves("").await;
+
+    // What it copies is mended where it copies it from.
+    story.turn_to("index-duplicate");
+    let twin = story.appears("public.orders_id").await;
+    let head = twin["fix"]["sql"][0].as_str().unwrap();
+    assert!(head.starts_with("-- On the primary, not here: this server is a standby"), "{twin:#}");
+    let steps = |part: &str| -> Vec<String> { serde_json::from_value(twin["fix"][part].clone()).unwrap() };
+    for (part, left) in [("sql", 1), ("rollback", 2)] {
+        primary.run(&steps(part).iter().map(String::as_str).collect::<Vec<_>>()).await;
+        let copied = format!("select count(*) = {left} from pg_indexes where tablename = 'orders'");
+        story.server.wait_for("postgres", &copied, Duration::from_secs(30)).await;
+    }
 }
