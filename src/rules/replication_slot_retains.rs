@@ -17,8 +17,8 @@ use serde_json::json;
 ///
 /// ## What to do
 ///
-/// Bring the client back. If it will never come again, drop the slot. Set `max_slot_wal_keep_size`, so that the next
-/// forgotten one costs a standby and not the primary.
+/// Bring the client back. If it will never come again, drop the slot. Set `max_slot_wal_keep_size` (13 and later), so that
+/// the next forgotten one costs a standby and not the primary.
 ///
 /// ## When this page is wrong
 ///

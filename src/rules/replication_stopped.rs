@@ -20,7 +20,8 @@ use std::time::Duration;
 /// ## What to do
 ///
 /// If somebody stopped it, start it. If an error did, its number says what is in the way: a row that is there already or not
-/// there at all means that somebody wrote on the copy, a log that is gone means that it has to be built anew.
+/// there at all means that somebody wrote on the copy. A log that the source no longer has may still be in an archive; else the
+/// copy has to be built anew.
 ///
 /// ## When this page is wrong
 ///

@@ -22,9 +22,10 @@ use std::time::Duration;
 ///
 /// ## What to do
 ///
-/// Make room: raise `performance_schema_digests_size`, which needs a restart, and until then empty the table. If the
-/// number of distinct statements has no end, mend that first: names of columns and tables that a program makes up,
-/// lists of different shapes, an ORM that writes out each combination.
+/// Make room: raise `performance_schema_digests_size`, which needs a restart, and until then empty the table: all
+/// that it has counted is gone then, for everybody who reads it. If the number of distinct statements has no end, mend
+/// that first: names of columns and tables that a program makes up, lists of different shapes, an ORM that writes out
+/// each combination.
 ///
 /// ## When this page is wrong
 ///

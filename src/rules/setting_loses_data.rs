@@ -16,13 +16,14 @@ use serde_json::json;
 ///
 /// ## What to do
 ///
-/// Set it to what it should be. Who wants speed and can lose the last moments uses `synchronous_commit = off` instead,
-/// which damages nothing.
+/// Set it to what it should be. Where `fsync` was off, call `sync` on the machine once it is on: what was written before may
+/// still be nowhere but in the kernel's memory. Who wants speed and can lose the last moments uses `synchronous_commit = off`
+/// instead, which damages nothing.
 ///
 /// ## When this page is wrong
 ///
 /// On a server whose data may be lost whole: for tests, or one that is made anew after a crash. `full_page_writes` may be
-/// off on a file system that never tears a page, as ZFS and Btrfs do not. Name such settings in `ignore`.
+/// off on a file system that never tears a page, as ZFS does not. Name such settings in `ignore`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SettingLosesData {
