@@ -15,7 +15,7 @@ use crate::engines::{mysql, postgres};
 use crate::follow::kept::Kept;
 use crate::log::{End, Format};
 use crate::logs::envelope::{Envelope, Opened};
-use crate::logs::{self, plan, recognise};
+use crate::logs::{self, explain, plan, recognise};
 use crate::sql::outline::outline;
 use crate::sql::{self, Dialect, SqlMode, shape, written};
 use crate::stores::columns;
@@ -78,6 +78,7 @@ pub fn plans(bytes: &[u8]) {
         let _ = (plan.fingerprint(), plan.steps());
     }
     let _ = plan::asked(bytes);
+    let _ = explain::read(bytes).map(|plan| (plan.fingerprint(), plan.steps()));
 }
 
 pub fn envelopes(bytes: &[u8]) {

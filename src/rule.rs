@@ -6,6 +6,7 @@ pub mod estimate;
 pub mod index;
 pub mod log;
 pub mod logged;
+pub mod pattern;
 pub mod plan;
 pub mod replication;
 pub mod standby;

@@ -113,19 +113,22 @@ const LONGEST_NAME: usize = 63;
 /// Builds an index without holding up readers or writers, under a name that nobody has yet.
 pub fn create_index(schema: &str, table: &str, columns: &[&str], is_taken: impl Fn(&str) -> bool) -> Fix {
     let quoted: Vec<String> = columns.iter().map(|column| identifier(column)).collect();
-    create_index_on(schema, table, &columns.join("_"), &quoted, is_taken)
+    create_index_on(schema, table, "btree", &columns.join("_"), &quoted, is_taken)
 }
 
-/// The same on whatever it shall be sorted by, as SQL.
+/// The same on whatever it shall be searched by, as SQL, by any method.
 pub fn create_index_on(
     schema: &str,
     table: &str,
+    method: &str,
     named_for: &str,
     keys: &[String],
     is_taken: impl Fn(&str) -> bool,
 ) -> Fix {
     let name = free_name(&format!("{table}_{named_for}"), is_taken);
-    let of_table = format!("{} ({})", qualified(schema, table), keys.join(", "));
+    // What every index is that says nothing of it.
+    let using = if method == "btree" { String::new() } else { format!("USING {method} ") };
+    let of_table = format!("{} {using}({})", qualified(schema, table), keys.join(", "));
     let index = qualified(schema, &name);
     Fix {
         sql: vec![patience(2), format!("CREATE INDEX CONCURRENTLY {} ON {of_table};", identifier(&name))],

@@ -38,3 +38,25 @@ pub fn place(fields: &mut Vec<String>, name: &[u8]) -> usize {
     }
     MAX_FIELDS
 }
+
+/// An administrator command as one of the server's own words: what else stands in the log is text of a stranger.
+pub fn command(word: &[u8]) -> &'static str {
+    const WORDS: [&str; 14] = [
+        "quit",
+        "ping",
+        "prepare",
+        "close stmt",
+        "init db",
+        "refresh",
+        "statistics",
+        "change user",
+        "reset stmt",
+        "field list",
+        "long data",
+        "set option",
+        "execute",
+        "connect",
+    ];
+    let word = word.to_ascii_lowercase();
+    WORDS.iter().find(|known| known.as_bytes() == word).copied().unwrap_or("other")
+}

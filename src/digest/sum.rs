@@ -1,6 +1,6 @@
 //! What a log, or a piece of one, adds up to.
 
-use super::fields::{place, slow_fields};
+use super::fields::{command, place, slow_fields};
 use super::filter::Filter;
 use super::innodb::Innodb;
 use super::locks::Locks;
@@ -12,8 +12,8 @@ use super::upkeep::Upkeep;
 use crate::log::{Entry, Format, Message, Micros, Severity, SqlState, Who};
 use crate::logs::classes::Class;
 use crate::logs::fact::{Execution, Kind, Phase, fact};
-use crate::logs::plan;
 use crate::logs::slow::INHERITED;
+use crate::logs::{explain, plan};
 use std::collections::BTreeMap;
 
 /// Sessions whose statement waits for its duration: more than a server has connections.
@@ -261,32 +261,18 @@ impl Sum {
         who.note(row, entry.time);
         if let Some(slow) = execution.slow {
             slow_fields(row, slow, times, &mut self.fields, &mut self.fields_dropped);
+            if let Some(tree) = explain::read(slow.explain) {
+                row.plans += 1;
+                self.plans.add(Some(row.digest), who.database, execution.micros, entry.time, tree);
+            }
         }
         self.make_room();
         Ok(())
     }
 
-    /// Administrator commands have no text; their words come from the server.
+    /// Administrator commands have no text.
     fn command(&mut self, word: &[u8]) -> u32 {
-        const WORDS: [&str; 14] = [
-            "quit",
-            "ping",
-            "prepare",
-            "close stmt",
-            "init db",
-            "refresh",
-            "statistics",
-            "change user",
-            "reset stmt",
-            "field list",
-            "long data",
-            "set option",
-            "execute",
-            "connect",
-        ];
-        let word = word.to_ascii_lowercase();
-        let known = WORDS.iter().find(|known| known.as_bytes() == word).copied().unwrap_or("other");
-        let fingerprint = format!("administrator command: {known}");
+        let fingerprint = format!("administrator command: {}", command(word));
         let digest = xxhash_rust::xxh3::xxh3_64(fingerprint.as_bytes());
         self.statements.row_of(digest, &fingerprint)
     }

@@ -5,6 +5,7 @@ pub mod classes;
 pub mod csv;
 pub mod envelope;
 pub mod error;
+pub mod explain;
 pub mod fact;
 mod fields;
 pub mod json;

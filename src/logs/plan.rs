@@ -4,6 +4,7 @@
 //! taken from a list: what else stands in their place is text that somebody typed.
 
 mod json;
+mod pattern;
 mod plain;
 mod step;
 

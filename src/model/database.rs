@@ -10,6 +10,10 @@ noun! {
         about {
             is_template: bool,
             allows_connections: bool,
+            /// By which its texts are sorted where nothing else is said, as the C library names it. PostgreSQL only.
+            collation: Option<Name>,
+            /// Who sorts them instead: `c` the C library, `i` ICU, `b` the server itself. PostgreSQL 15 and later.
+            locale_provider: Option<Name>,
             /// Unknown where a page never failed its check. PostgreSQL 12 and later.
             last_checksum_failure: Option<Timestamp>,
             stats_reset: Option<Timestamp>,

@@ -84,8 +84,29 @@ pub struct Work {
     pub heap_fetches: Option<f64>,
     pub workers_planned: Option<f64>,
     pub workers_launched: Option<f64>,
+    /// What it looks for, where that is all by which it throws rows away.
+    pub pattern: Option<Pattern>,
+    /// Pairs of rows that a join has compared for want of a better way.
+    pub compared: Option<f64>,
+    /// By how many of its columns an index was searched.
+    pub key_parts: Option<f64>,
+    /// Conditions are tried on entries of the index, before their rows are read.
+    pub index_filters: bool,
     /// Of the first step: what the statement has set off.
     pub triggers: Vec<Trigger>,
+}
+
+/// A pattern of `LIKE`, without its letters.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Pattern {
+    pub column: String,
+    /// It begins with a letter, and not with what stands for any.
+    pub begins: bool,
+    /// It is `ILIKE`.
+    pub folds_case: bool,
+    /// It has three letters beside each other.
+    pub has_trigram: bool,
 }
 
 /// What a statement has set off, in all its calls.

@@ -164,20 +164,21 @@ impl<'a> Catalogue<'a> {
         script::create_index(&table.schema, &table.table, columns, |name| self.is_taken(table, name))
     }
 
-    /// The same on an expression.
-    pub fn create_index_on(&self, table: &Table, named_for: &str, keys: &[String]) -> Fix {
+    /// The same by any method, on whatever it shall be searched by, as SQL.
+    pub fn create_index_on(&self, table: &Table, method: &str, named_for: &str, keys: &[String]) -> Fix {
         let is_taken = |name: &str| self.is_taken(table, name);
-        script::create_index_on(&table.schema, &table.table, named_for, keys, is_taken)
+        script::create_index_on(&table.schema, &table.table, method, named_for, keys, is_taken)
     }
 
-    /// The same on one column, as MySQL and MariaDB build it. None where such an index would need a length.
-    pub fn create_index_of_mysql(&self, table: &Table, column: &Column) -> Option<Fix> {
+    /// The same as MySQL and MariaDB build it. None where such an index would need a length.
+    pub fn create_index_of_mysql(&self, table: &Table, columns: &[&Column]) -> Option<Fix> {
         let is_taken =
             |name: &str| self.indexes(table).iter().any(|index| index.index.eq_ignore_ascii_case(name));
         let is_kept_online =
             table.engine.as_deref().is_none_or(|engine| engine.eq_ignore_ascii_case("innodb"));
-        (is_kept_online && mysql::fits_an_index(&column.data_type))
-            .then(|| mysql::create_index(&table.schema, &table.table, &column.column, is_taken))
+        let names: Vec<&str> = columns.iter().map(|column| &*column.column).collect();
+        (is_kept_online && columns.iter().all(|column| mysql::fits_an_index(&column.data_type)))
+            .then(|| mysql::create_index(&table.schema, &table.table, &names, is_taken))
     }
 
     pub fn is_taken(&self, table: &Table, name: &str) -> bool {

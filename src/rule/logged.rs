@@ -5,7 +5,7 @@ use super::statement::{self, MAX_NAMED};
 use super::{Seen, Word, log};
 use crate::config::{ByteSize, Span};
 use crate::model::plan::PlanNode;
-use crate::model::{Confidence, Finding, Fix, Name, Severity, Topic, evidence};
+use crate::model::{Confidence, Finding, Fix, Flavour, Name, Severity, Topic, evidence};
 use crate::plans::logged::Run;
 use crate::script;
 use crate::workload::Key;
@@ -97,10 +97,15 @@ fn in_database(seen: &Seen<'_>, key: &Key) -> Option<Key> {
 }
 
 fn shows_runs(seen: &Seen<'_>) -> bool {
-    let is_on = log::setting(seen, "auto_explain.log_analyze").as_deref() == Some("on");
+    let is_on = |name: &str| log::setting(seen, name).as_deref() == Some("on");
+    if seen.flavour != Flavour::Postgres {
+        let told = log::setting(seen, "log_slow_verbosity");
+        return is_on("slow_query_log")
+            && told.is_some_and(|told| told.split(',').any(|word| word == "explain"));
+    }
     let least =
         log::setting(seen, "auto_explain.log_min_duration").and_then(|value| value.parse::<f64>().ok());
-    is_on && least.is_some_and(|millis| millis >= 0.0)
+    is_on("auto_explain.log_analyze") && least.is_some_and(|millis| millis >= 0.0)
 }
 
 /// The step that has most of something, and how much.

@@ -5,8 +5,8 @@ use super::statement::{MAX_NAMED, Ran};
 use super::{Seen, Word};
 use crate::model::{Finding, Flavour, Name, Table};
 use crate::sql::Dialect;
-use crate::sql::shape::{self, Shape};
-use std::collections::HashMap;
+use crate::sql::shape::{self, Role, Shape, Use};
+use std::collections::{BTreeSet, HashMap};
 
 /// Statements whose tables are looked up: the dearest.
 const MAX_LOOKED_AT: usize = 50;
@@ -34,6 +34,30 @@ impl<'a> Understood<'a> {
         let is_meant = |table: &&Table| named.schema.as_deref().is_none_or(|schema| schema == &*table.schema);
         known.table(&named.name).filter(is_meant)
     }
+}
+
+/// The table that a plan names as its statement does, and its place there. None where several may be meant.
+pub fn named<'a>(shape: &Shape, known: &Catalogue<'a>, name: &str) -> Option<(usize, &'a Table)> {
+    let is_it = |table: &shape::Table| table.alias.as_deref().unwrap_or(&table.name) == name;
+    let mut places = shape.tables.iter().enumerate().filter(|(_, table)| is_it(table));
+    let ((place, table), None, true) = (places.next()?, places.next(), shape.understood) else { return None };
+    let of_schema = |known: &&Table| table.schema.as_deref().is_none_or(|schema| schema == &*known.schema);
+    Some((place, known.table(&table.name).filter(of_schema)?))
+}
+
+/// The one column by which a table is joined. A join is told from both sides; of the other one it is not known what stands
+/// around the column.
+pub fn joined_by(shape: &Shape, place: usize) -> Option<&str> {
+    let is_joined = |used: &&Use| {
+        matches!(used.role, Role::Join { .. })
+            && used.operator == "="
+            && used.wrapped.is_empty()
+            && !used.under_or
+    };
+    let joined: BTreeSet<&str> =
+        shape.uses_of(place).filter(is_joined).map(|used| used.column.as_str()).collect();
+    let mut joined = joined.into_iter();
+    joined.next().filter(|_| joined.next().is_none())
 }
 
 /// Those of which a page may have something to say, and what is known of their tables, by database.

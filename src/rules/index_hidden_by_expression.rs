@@ -156,6 +156,6 @@ fn on_function(known: &Catalogue<'_>, waste: &Waste<'_>, column: &Column, wrappe
     });
     (is_plain && INDEXABLE.contains(function)).then(|| {
         let key = format!("{function}({})", script::identifier(&column.column));
-        known.create_index_on(waste.table, &format!("{}_{function}", column.column), &[key])
+        known.create_index_on(waste.table, "btree", &format!("{}_{function}", column.column), &[key])
     })
 }

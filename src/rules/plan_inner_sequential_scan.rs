@@ -3,10 +3,11 @@ use crate::model::{Finding, Fix, Flavour, Severity, Table, Topic};
 use crate::rule::catalogue::{self, Catalogue};
 use crate::plans::logged::Run;
 use crate::rule::logged::{self, Fault, Habit};
+use crate::rule::understood;
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use crate::sql::Dialect;
-use crate::sql::shape::{self, Role, Use};
+use crate::sql::shape;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -108,14 +109,7 @@ fn index(known: &Catalogue<'_>, table: &Table, text: &str) -> Option<Fix> {
     let read = shape::read(Dialect::Postgres, text);
     let mut places = read.tables.iter().enumerate().filter(|(_, of)| *of.name == *table.table);
     let (Some((place, _)), None, true) = (places.next(), places.next(), read.understood) else { return None };
-    // A join is told from both sides; of the other one it is not known what stands around the column.
-    let is_joined = |used: &&Use| {
-        matches!(used.role, Role::Join { .. }) && used.operator == "=" && used.wrapped.is_empty() && !used.under_or
-    };
-    let joined: BTreeSet<String> = read.uses_of(place).filter(is_joined).map(|used| used.column.clone()).collect();
-    let mut joined = joined.into_iter();
-    let (Some(column), None) = (joined.next(), joined.next()) else { return None };
-    let column = known.column(table, &column)?;
+    let column = known.column(table, understood::joined_by(&read, place)?)?;
     let has_index = known.begins_with(table, column).next().is_some();
     (!has_index).then(|| known.create_index(table, &[&column.column]))
 }

@@ -132,7 +132,7 @@ impl StatementCorrelatedSubquery {
                 self.is_worth_it(known, table, column).then_some((table, column))
             })?;
             (examined >= self.min_reads * all).then(|| {
-                let fix = known.create_index_of_mysql(table, column);
+                let fix = known.create_index_of_mysql(table, &[column]);
                 finding(&read.ran, table, column, fix)
             })
         })

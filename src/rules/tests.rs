@@ -4,6 +4,7 @@
 mod collations;
 mod erratic;
 mod estimates;
+mod explained;
 mod hot;
 mod index_bloated;
 mod index_duplicate;
@@ -15,6 +16,7 @@ pub(crate) mod logged;
 mod logs;
 pub(crate) mod made_up;
 mod n_plus_one;
+mod patterns;
 pub(crate) mod plans;
 mod programs;
 mod reads;
@@ -43,6 +45,7 @@ use crate::script;
 use collations::{JOIN, joined};
 use erratic::erratic;
 use estimates::{cascades, changed, generic, pairs, rereads_kept, unforeseen};
+use explained::{buffered, waded};
 use hot::{cold, many};
 use index_bloated::bloated;
 use index_duplicate::twins;
@@ -54,6 +57,7 @@ use logged::{batches, rereads, shows, sorts};
 use logs::{cancelled, complaining, connecting, deadlocked, failing};
 use made_up::*;
 use n_plus_one::follows;
+use patterns::{anywhere, begins};
 use plans::{flipped, partitioned, with_index, without_index};
 use programs::{called, kept_by, scheduled};
 use reads::{
@@ -123,6 +127,8 @@ fn worlds(id: &str) -> (World, World) {
         "plan-heap-fetches" => {
             (fetches(json!({}), json!({}), &[]), fetches(json!({"Heap Fetches": 9_999}), json!({}), &[]))
         }
+        "plan-join-buffer" => (buffered(1_000), buffered(999)),
+        "plan-key-partly-used" => (waded(100_000), waded(99_999)),
         "plan-lossy-bitmap" => (forgets(json!({})), forgets(json!({"Lossy Heap Blocks": 99_999}))),
         "plan-parallel-shortfall" => (short(4, 2), short(4, 3)),
         "plan-hash-batches" => (shows(batches(2)), shows(batches(1))),
@@ -159,6 +165,8 @@ fn worlds(id: &str) -> (World, World) {
         "setting-autovacuum-off" => (set("autovacuum", "off"), set("autovacuum", "on")),
         "setting-loses-data" => (set("fsync", "off"), set("fsync", "on")),
         "statement-correlated-subquery" => (per_row(10_000_000), per_row(100_000)),
+        "statement-leading-wildcard" => (anywhere(100_000), anywhere(99_999)),
+        "statement-like-collation" => (begins(100_000), begins(99_999)),
         "statement-dominant" => (dominant(90.0), dominant(9.0)),
         "statement-erratic" => (erratic(0.06), erratic(0.01)),
         "statement-errors" => (fails(100), fails(99)),

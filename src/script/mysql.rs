@@ -27,9 +27,10 @@ pub fn alter_copying(schema: &str, table: &str, deed: &str) -> String {
 }
 
 /// Builds an index while reads and writes go on, under a name that its table has not yet.
-pub fn create_index(schema: &str, table: &str, column: &str, is_taken: impl Fn(&str) -> bool) -> Fix {
-    let name = identifier(&super::free_name(&format!("{table}_{column}"), is_taken));
-    let add = format!("ADD INDEX {name} ({})", identifier(column));
+pub fn create_index(schema: &str, table: &str, columns: &[&str], is_taken: impl Fn(&str) -> bool) -> Fix {
+    let name = identifier(&super::free_name(&format!("{table}_{}", columns.join("_")), is_taken));
+    let keys: Vec<String> = columns.iter().map(|column| identifier(column)).collect();
+    let add = format!("ADD INDEX {name} ({})", keys.join(", "));
     Fix {
         sql: vec![patience(2), alter_online(schema, table, &add)],
         rollback: vec![patience(2), alter_online(schema, table, &format!("DROP INDEX {name}"))],

@@ -1,5 +1,6 @@
 //! One step of a plan as it is read, word by word, whatever the spelling.
 
+use super::pattern::pattern;
 use crate::model::plan::{PlanNode, Trigger, Work};
 
 /// What a node says before it is settled.
@@ -55,6 +56,7 @@ impl Raw {
             "Filter" => {
                 node.filters = true;
                 node.takes_values |= takes_values(value);
+                self.work.pattern = pattern(value);
             }
             "Parent Relationship" => node.place = name().filter(|place| PLACES.contains(&place.as_str())),
             _ => self.work(key, value),

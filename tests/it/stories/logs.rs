@@ -22,6 +22,8 @@ min_window = \"10s\"
 [rules.server-checkpoint-storm]
 min_complaints = 1.0
 min_window = \"10s\"
+[rules.plan-join-buffer]
+habit = { min_seconds = 0.0005, min_times = 2.0 }
 ";
 
 /// One statement after the other in a session of its own, again and again, until it is said.
@@ -129,7 +131,7 @@ async fn what_the_logs_tell(version: Version) {
         ("log_error", "error.log"),
         (
             if is_mysql { "log_slow_extra" } else { "log_slow_verbosity" },
-            if is_mysql { "ON" } else { "innodb" },
+            if is_mysql { "ON" } else { "innodb,explain" },
         ),
     ];
     let prepare = ["create table rung (id int primary key, n int) engine = innodb;
@@ -178,10 +180,35 @@ async fn what_the_logs_tell(version: Version) {
         };
         assert!(cancelled["because"].to_string().to_lowercase().contains("select"), "{cancelled:#}");
         story.resolves("").await;
+    } else {
+        joins_by_a_buffer(&mut story).await;
     }
     let logs = story.daemon.get("/api/v1/logs").await.json();
     let whole = &logs[0]["logs"][0];
     assert_eq!((&whole["lost_bytes"], &whole["noise"]), (&0.0.into(), &0.0.into()), "{version}: {logs:#}");
+}
+
+/// MariaDB shows with a slow statement by which plan it ran.
+async fn joins_by_a_buffer(story: &mut Story<Server>) {
+    story.turn_to("plan-join-buffer");
+    let fill = "create table calls (caller int, note varchar(20)) select seq as caller, 'geheim' as note from seq_1_to_1500;
+        create table callers (number int) select seq as number from seq_1_to_1500";
+    story.server.sql("test", fill).await;
+    let joins = async {
+        let mut session = story.server.connect("test").await;
+        loop {
+            let join =
+                "select count(*) from callers n join calls c on c.caller = n.number where c.note = 'geheim'";
+            mysql::run(&mut session, join).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    let found = tokio::select! {
+        finding = story.is_said("test.call") => finding,
+        () = joins => unreachable!(),
+    };
+    assert_eq!(found["evidence"]["pairs"], 2_250_000.0, "{found:#}");
+    assert!(!found.to_string().contains("geheim"), "{found:#}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -103,6 +103,36 @@ async fn what_goes_through_files_for_want_of_memory() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_like_something() {
+    let fill = "create table goods (id int primary key, sku text collate \"en-x-icu\" not null);
+        insert into goods select n, md5(n::text) from generate_series(1, 50000) n;
+        create index goods_sku on goods (sku)";
+    let prepare = ["create extension pg_stat_statements", fill, "vacuum analyze"];
+    let pages = ["statement-like-collation", "statement-leading-wildcard"];
+    let rules = rules(&pages, "min_rows = 20000.0");
+    let mut story = Story::of_several(pages[0], &SETTINGS, &prepare, &rules).await;
+    let begins = "select count(*) from goods where sku like 'c4ca4%'";
+    let anywhere = "select count(*) from goods where sku like '%geheim%'";
+    for (page, statement) in pages.into_iter().zip([begins, anywhere]) {
+        story.turn_to(page);
+        let subject = "public.goods (sku)";
+        let tale = async {
+            let finding = story.appears(subject).await;
+            story.run(&finding, "sql").await;
+            story.resolves(subject).await;
+            story.run(&finding, "rollback").await;
+            story.appears(subject).await;
+            let findings = story.daemon.get("/api/v1/findings").await.text();
+            assert!(!findings.contains("geheim") && !findings.contains("c4ca4"), "{findings}");
+        };
+        tokio::select! {
+            () = tale => {}
+            () = keeps_running(&story, statement) => unreachable!(),
+        }
+    }
+}
+
 /// A table that everybody may read from its index alone, one that is found by a bitmap of all its pages, one that is worth
 /// two workers, and one that the server asks itself for as if it lay elsewhere.
 const LACKING: &str = "

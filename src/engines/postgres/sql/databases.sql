@@ -7,6 +7,8 @@ select /* dbsonde */
      , d.datname as database
      , d.datistemplate as is_template
      , d.datallowconn as allows_connections
+     , d.datcollate as "collation"
+     , d.datlocprovider as locale_provider                                       --?
      , d.datconnlimit as connections_max
      , age(d.datfrozenxid) as xid_age
      , mxid_age(d.datminmxid) as mxid_age
