@@ -127,6 +127,11 @@ pub fn weighs(step: &PlanNode, plan: &PlanNode) -> bool {
     step.seconds.zip(plan.seconds).is_none_or(|(step, run)| step >= MIN_WEIGHT * run)
 }
 
+/// The same where a plan tells no times but an amount, of which so much is done in a second.
+pub fn amount_weighs(amount: f64, a_second: f64, run: &Run) -> bool {
+    amount / a_second >= MIN_WEIGHT * run.seconds
+}
+
 /// So much memory that a step keeps what it works at in it.
 #[derive(Debug)]
 pub struct Memory {

@@ -1,5 +1,6 @@
 use crate::model::plan::PlanNode;
 use crate::model::{Finding, Flavour, Severity, Topic};
+use crate::plans::logged::Run;
 use crate::rule::catalogue::{self, Catalogue};
 use crate::rule::logged::{self, Fault, Habit};
 use crate::rule::understood;
@@ -46,6 +47,9 @@ impl Default for PlanJoinBuffer {
     }
 }
 
+/// Measured on MariaDB 11.8: a hundred million in ten seconds.
+const PAIRS_A_SECOND: f64 = 1e7;
+
 impl Rule for PlanJoinBuffer {
     const ID: &'static str = "plan-join-buffer";
     const OF: &'static [Flavour] = &[Flavour::Mariadb];
@@ -58,7 +62,10 @@ impl Rule for PlanJoinBuffer {
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
         let compares = |step: &PlanNode| step.worked(|work| work.compared).filter(|pairs| *pairs >= self.min_pairs);
-        let faults = self.habit.faults(seen, |run| logged::most(&run.plan, compares));
+        let weighs = |run: &Run, pairs: f64| logged::amount_weighs(pairs, PAIRS_A_SECOND, run);
+        let faults = self
+            .habit
+            .faults(seen, |run| logged::most(&run.plan, compares).filter(|(_, pairs)| weighs(run, *pairs)));
         logged::one_for_each_subject(faults.iter().filter_map(|fault| finding(seen, fault))).into_iter()
     }
 }

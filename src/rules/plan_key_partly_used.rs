@@ -47,6 +47,9 @@ impl Default for PlanKeyPartlyUsed {
     }
 }
 
+/// Measured on MariaDB 10.11 and 11.8: 150,000 in 17 to 56 milliseconds.
+const ENTRIES_A_SECOND: f64 = 5e6;
+
 impl Rule for PlanKeyPartlyUsed {
     const ID: &'static str = "plan-key-partly-used";
     const OF: &'static [Flavour] = &[Flavour::Mariadb];
@@ -58,7 +61,10 @@ impl Rule for PlanKeyPartlyUsed {
     }
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
-        let wades = |run: &'a Run| logged::most(&run.plan, |step| self.entries(step));
+        let weighs = |run: &Run, entries: f64| logged::amount_weighs(entries, ENTRIES_A_SECOND, run);
+        let wades = |run: &'a Run| {
+            logged::most(&run.plan, |step| self.entries(step)).filter(|(_, entries)| weighs(run, *entries))
+        };
         let faults = self.habit.faults(seen, wades);
         logged::one_for_each_subject(faults.iter().filter_map(|fault| finding(seen, fault))).into_iter()
     }

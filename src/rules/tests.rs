@@ -127,8 +127,8 @@ fn worlds(id: &str) -> (World, World) {
         "plan-heap-fetches" => {
             (fetches(json!({}), json!({}), &[]), fetches(json!({"Heap Fetches": 9_999}), json!({}), &[]))
         }
-        "plan-join-buffer" => (buffered(1_000), buffered(999)),
-        "plan-key-partly-used" => (waded(100_000), waded(99_999)),
+        "plan-join-buffer" => (buffered(2_000), buffered(1_999)),
+        "plan-key-partly-used" => (waded(1_000_000), waded(999_999)),
         "plan-lossy-bitmap" => (forgets(json!({})), forgets(json!({"Lossy Heap Blocks": 99_999}))),
         "plan-parallel-shortfall" => (short(4, 2), short(4, 3)),
         "plan-hash-batches" => (shows(batches(2)), shows(batches(1))),

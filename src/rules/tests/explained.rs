@@ -70,27 +70,27 @@ fn all_rows_are_compared_with_all_rows() {
     let rule = "plan-join-buffer";
     let said = format!(
         "Warning shop.orders: statement 00000000000000aa (SELECT count(*) FROM shop.customers c JOIN orders o ON o.cus…) compares all \
-         rows of shop.orders with all rows before it, 1,000,000 pairs in one run, {WHEN}"
+         rows of shop.orders with all rows before it, 2,000,000 pairs in one run, {WHEN}"
     );
-    assert_eq!(buffered(1_000).said(rule), [said]);
-    let fix = buffered(1_000).fix(rule).unwrap();
+    assert_eq!(buffered(2_000).said(rule), [said]);
+    let fix = buffered(2_000).fix(rule).unwrap();
     let alter = "ALTER TABLE `shop`.`orders`";
     let how = "ALGORITHM=INPLACE, LOCK=NONE;";
     assert_eq!(fix.sql[1], format!("{alter} ADD INDEX `orders_customer_idx` (`customer`), {how}"));
     assert_eq!(fix.rollback[1], format!("{alter} DROP INDEX `orders_customer_idx`, {how}"));
     let two = "SELECT 1 FROM customers c JOIN orders o ON o.customer = c.id AND o.no = c.no";
     for (what, world) in [
-        ("by two columns", buffered_with(1_000, two, "BNL", Vec::new())),
-        ("indexed, and not used", buffered_with(1_000, JOIN, "BNL", vec![indexed("customer")])),
+        ("by two columns", buffered_with(2_000, two, "BNL", Vec::new())),
+        ("indexed, and not used", buffered_with(2_000, JOIN, "BNL", vec![indexed("customer")])),
     ] {
         assert_eq!((world.said(rule).len(), world.fix(rule)), (1, None), "{what}");
     }
     let twice = "SELECT 1 FROM orders o JOIN orders o ON o.customer = o.id";
     for (what, world) in [
-        ("by a hash", buffered_with(1_000, JOIN, "BNLH", Vec::new())),
-        ("by keys", buffered_with(1_000, JOIN, "BKA", Vec::new())),
-        ("nobody knows which", buffered_with(1_000, twice, "BNL", Vec::new())),
-        ("another server", World { flavour: Flavour::Mysql, ..buffered(1_000) }),
+        ("by a hash", buffered_with(2_000, JOIN, "BNLH", Vec::new())),
+        ("by keys", buffered_with(2_000, JOIN, "BKA", Vec::new())),
+        ("nobody knows which", buffered_with(2_000, twice, "BNL", Vec::new())),
+        ("another server", World { flavour: Flavour::Mysql, ..buffered(2_000) }),
     ] {
         assert_eq!(world.said(rule), NOTHING, "{what}");
     }
@@ -99,7 +99,7 @@ fn all_rows_are_compared_with_all_rows() {
 #[test]
 fn a_log_without_plans_tells_nothing() {
     let of = |settings: [(&str, &str); 2]| {
-        let mut world = buffered(1_000);
+        let mut world = buffered(2_000);
         world.plans = Plans::default();
         world.plans.logged.hear(Vec::new(), -7_200.0);
         let setting = |(name, value): (&str, &str)| -> Setting {
@@ -122,7 +122,7 @@ fn waded_by(entries: &str, text: &str, columns: &str) -> World {
     explained(text, &[&step], vec![indexed(columns)])
 }
 
-const FILTERED_BEFORE: &str = "100000|5.00|100.00|100.00|Using index condition";
+const FILTERED_BEFORE: &str = "1000000|5.00|100.00|100.00|Using index condition";
 
 pub fn waded(entries: u64) -> World {
     waded_by(&format!("{entries}|5.00|100.00|100.00|Using index condition"), LOOKUP, "customer, no, status")
@@ -132,17 +132,17 @@ pub fn waded(entries: u64) -> World {
 fn an_index_is_searched_by_its_first_column_only() {
     let rule = "plan-key-partly-used";
     let said = format!(
-        "Note shop.orders (customer, status): statement 00000000000000aa ({LOOKUP}) goes through about 100,000 entries of the index some_idx \
+        "Note shop.orders (customer, status): statement 00000000000000aa ({LOOKUP}) goes through about 1,000,000 entries of the index some_idx \
          of shop.orders for 5 rows: status stands behind no, which is not compared, {WHEN}"
     );
-    assert_eq!(waded(100_000).said(rule), [said]);
-    assert_eq!(waded(100_000).found(rule)[0].confidence, Confidence::Estimated);
-    let fix = waded(100_000).fix(rule).unwrap();
+    assert_eq!(waded(1_000_000).said(rule), [said]);
+    assert_eq!(waded(1_000_000).found(rule)[0].confidence, Confidence::Estimated);
+    let fix = waded(1_000_000).fix(rule).unwrap();
     assert!(fix.sql[1].contains("ADD INDEX `orders_customer_status_idx` (`customer`, `status`)"), "{fix:?}");
     let of = |numbers: &str, text: &str, columns: &str| waded_by(numbers, text, columns).said(rule).len();
     let wide = "customer, no, status";
     assert_eq!(
-        of("7|100000.00|100.00|0.10|Using where; Using index", LOOKUP, wide),
+        of("7|1000000.00|100.00|0.10|Using where; Using index", LOOKUP, wide),
         1,
         "counted, not estimated"
     );
@@ -150,8 +150,8 @@ fn an_index_is_searched_by_its_first_column_only() {
     let long = waded_by(FILTERED_BEFORE, text, "customer, no, note");
     assert_eq!((long.said(rule).len(), long.fix(rule)), (1, None), "a text wants a length");
     for (what, numbers, text, columns) in [
-        ("few entries", "100000|99999.00|100.00|0.10|Using where; Using index", LOOKUP, wide),
-        ("many are wanted", "100000|5001.00|100.00|100.00|Using index condition", LOOKUP, wide),
+        ("few entries", "1000000|999999.00|100.00|0.10|Using where; Using index", LOOKUP, wide),
+        ("many are wanted", "1000000|50001.00|100.00|100.00|Using index condition", LOOKUP, wide),
         ("all of it is used", FILTERED_BEFORE, LOOKUP, "customer"),
         ("the next one is compared", FILTERED_BEFORE, LOOKUP, "customer, status, no"),
         (
@@ -176,7 +176,7 @@ fn an_index_is_searched_by_its_first_column_only() {
     ] {
         assert_eq!(of(numbers, text, columns), 0, "{what}");
     }
-    let mut served = waded(100_000);
+    let mut served = waded(1_000_000);
     let both = with(
         json!({"oid": 8, "index": "both_idx", "column_list": "customer, status"}),
         json!({"table_oid": 1}),
