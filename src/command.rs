@@ -86,9 +86,10 @@ impl From<&EngineError> for Exit {
     fn from(error: &EngineError) -> Exit {
         match error {
             EngineError::Denied(_) | EngineError::Refused(_) => Exit::Denied,
-            EngineError::Unreachable(_) | EngineError::Timeout(_) | EngineError::Unsupported(_) => {
-                Exit::Unreachable
-            }
+            EngineError::Unreachable(_)
+            | EngineError::Timeout(_)
+            | EngineError::Hanging(_)
+            | EngineError::Unsupported(_) => Exit::Unreachable,
         }
     }
 }

@@ -3,8 +3,10 @@
 //! What every engine does the same way is here: SQL that fits the server (`template`, `collector`), results that
 //! become nouns (`layout`, `reading`), what the pulse makes of sessions (`crowd`), the round of the roaming lane
 //! (`round`), what a lane fetches between its visits (`errand`), what the lanes of one server share (`shared`), whom
-//! TLS trusts (`trust`, `verify`), when to knock (`door`), who may begin a statement (`turnstile`).
+//! TLS trusts (`trust`, `verify`), when to knock (`door`), when to come back (`bell`), who may begin a statement
+//! (`turnstile`).
 
+pub mod bell;
 pub mod blocking;
 pub mod collector;
 pub mod crowd;
@@ -21,6 +23,7 @@ pub mod trust;
 pub mod turnstile;
 pub mod verify;
 
+use self::bell::{Bell, Listener};
 use self::errand::{Errand, Fetched};
 use self::reading::Failure;
 use crate::follow::Wanted;
@@ -51,6 +54,9 @@ pub enum EngineError {
     /// The connection was given up; the server may be frozen or locked.
     #[error("no answer within {0:?}")]
     Timeout(Duration),
+    /// A log-in of ours hangs there and goes on: worth a visit as soon as somebody is let in.
+    #[error("cannot get in: {0}")]
+    Hanging(String),
     /// This will not work here at all.
     #[error("not supported: {0}")]
     Unsupported(String),
@@ -183,4 +189,8 @@ pub trait Engine: Send + Sync {
     /// The wording of statements that a log has shown.
     fn teach(&self, wording: &[(Digest, String)]);
     fn open(&self, lane: Lane) -> Box<dyn Probe>;
+    /// Rings when a lane is let in.
+    fn bell(&self) -> Listener {
+        Bell::default().listen()
+    }
 }

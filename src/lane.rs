@@ -59,11 +59,17 @@ pub async fn run(
         Lane::Roam => Duration::from_millis(600),
     };
     let mut next = Instant::now() + head_start;
+    let (mut bell, mut hangs) = (engine.bell(), false);
     loop {
         loop {
             tokio::select! {
                 biased;
                 () = sleep_until(next) => break,
+                // Without it a lane would see a minute later that a server has woken.
+                () = bell.rings(), if hangs => {
+                    hangs = false;
+                    next = next.min(Instant::now() + head_start);
+                }
                 call = called(&mut calls) => errands += call.run(probe.as_mut()).await,
             }
         }
@@ -73,9 +79,11 @@ pub async fn run(
             }
             continue;
         };
+        bell.forget();
         let visited = timeout(VISIT, probe.visit(&due)).await;
         let mut brought = visited.unwrap_or(Err(EngineError::Timeout(VISIT)));
         let now = Instant::now();
+        hangs = matches!(brought, Err(EngineError::Hanging(_)));
         match &mut brought {
             Ok(visit) => {
                 visit.cost += std::mem::take(&mut errands);
@@ -111,4 +119,91 @@ async fn called(calls: &mut Option<mpsc::Receiver<Call>>) -> Call {
     }
     *calls = None;
     std::future::pending().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::engine::bell::{Bell, Listener};
+    use crate::engine::{Async, Pace, Probe};
+    use crate::follow::Wanted;
+    use crate::model::{Digest, Topic};
+    use std::sync::Mutex;
+    use tokio::time::sleep;
+
+    const FROZEN: u64 = 600;
+
+    /// Frozen at first, then well. Each visit is written down with the second in which it began.
+    #[derive(Clone)]
+    struct Server {
+        says: EngineError,
+        bell: Bell,
+        began: Instant,
+        visits: Arc<Mutex<Vec<u64>>>,
+    }
+
+    impl Probe for Server {
+        fn visit<'a>(&'a mut self, _: &'a Due) -> Async<'a, Result<Visit, EngineError>> {
+            Box::pin(async {
+                let second = self.began.elapsed().as_secs();
+                self.visits.lock().unwrap().push(second);
+                if second >= FROZEN {
+                    return Ok(Visit::default());
+                }
+                sleep(Duration::from_secs(5)).await;
+                Err(self.says.clone())
+            })
+        }
+    }
+
+    impl Engine for Server {
+        fn name(&self) -> &'static str {
+            "made up"
+        }
+        fn topics(&self) -> Vec<(Topic, Pace)> {
+            Vec::new()
+        }
+        fn logs(&self) -> Option<Wanted> {
+            None
+        }
+        fn teach(&self, _: &[(Digest, String)]) {}
+        fn open(&self, _: Lane) -> Box<dyn Probe> {
+            Box::new(self.clone())
+        }
+        fn bell(&self) -> Listener {
+            self.bell.listen()
+        }
+    }
+
+    /// When the beat came by that heard this, of a bell that rings from a second on, every second.
+    async fn visits(says: EngineError, rings_from: u64) -> Vec<u64> {
+        let (bell, began, visits) = (Bell::default(), Instant::now(), Arc::default());
+        let server = Server { says, bell: bell.clone(), began, visits: Arc::clone(&visits) };
+        let (give, orders) = watch::channel(Orders::default());
+        give.send_replace(Orders { beat: Some(Duration::from_secs(15)), ..Orders::default() });
+        let (send, mut news) = mpsc::channel(8);
+        let jitter = Clock::start().jitter("db beat");
+        let lane = run(Arc::new(server), Lane::Beat, orders, send, None, jitter);
+        let rings = async {
+            sleep_until(began + Duration::from_secs(rings_from)).await;
+            loop {
+                bell.ring();
+                sleep(Duration::from_secs(1)).await;
+            }
+        };
+        let well = async { while news.recv().await.is_some_and(|fresh| fresh.brought.is_err()) {} };
+        tokio::select! { () = lane => {}, () = rings => {}, () = well => {} }
+        visits.lock().unwrap().clone()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_hung_at_the_door_comes_when_the_bell_rings_and_nobody_else() {
+        let hung = visits(EngineError::Hanging("no answer".into()), FROZEN).await;
+        // A visit that is on its way when it rings has five seconds to go.
+        assert!(hung.last().is_some_and(|last| (FROZEN..=FROZEN + 5).contains(last)), "{hung:?}");
+        let late = visits(EngineError::Timeout(Duration::from_secs(5)), 0).await;
+        // Its rest alone counts: 1, 2, 4 up to 60 s, and each visit takes five.
+        assert!((12..=18).contains(&late.len()) && late.last() >= Some(&FROZEN), "{late:?}");
+    }
 }

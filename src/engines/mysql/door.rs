@@ -15,6 +15,7 @@
 
 use super::handshake::Session;
 use crate::engine::EngineError;
+use crate::engine::bell::{Bell, Listener};
 use futures_util::future::select_all;
 use std::future::Future;
 use std::time::Duration;
@@ -43,6 +44,7 @@ pub enum Refusal {
 #[derive(Debug)]
 pub struct Door<T = Session> {
     state: Mutex<State<T>>,
+    bell: Bell,
 }
 
 type Knock<T> = AbortOnDropHandle<Result<T, Refusal>>;
@@ -69,21 +71,27 @@ impl<T> Default for Door<T> {
                 shut: None,
                 broken: 0,
             }),
+            bell: Bell::default(),
         }
     }
 }
 
 impl<T: Send + 'static> Door<T> {
+    /// Rings when somebody may come in, whether or not anybody waits for it.
+    pub fn bell(&self) -> Listener {
+        self.bell.listen()
+    }
+
     /// A session, from a knock of ours or from one that is still unanswered.
     pub async fn enter<K>(&self, patience: Duration, knock: impl Fn() -> K) -> Result<T, EngineError>
     where
         K: Future<Output = Result<T, Refusal>> + Send + 'static,
     {
         let end = Instant::now() + patience;
-        let impatient = |_| EngineError::Timeout(patience);
+        let impatient = |_| EngineError::Hanging(format!("no answer within {patience:?}"));
         let mut state = timeout_at(end, self.state.lock()).await.map_err(impatient)?;
         let shut = state.shut.clone().filter(|(until, _)| Instant::now() < *until);
-        let knocks = || AbortOnDropHandle::new(tokio::spawn(held(knock())));
+        let knocks = || AbortOnDropHandle::new(tokio::spawn(held(knock(), self.bell.clone())));
         if state.knocking.is_empty() {
             if let Some((_, why)) = shut {
                 return Err(why);
@@ -140,8 +148,12 @@ impl<T> State<T> {
 }
 
 /// One that took the whole time has already kept us from knocking that long.
-async fn held<T>(knock: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
-    timeout(HOLD, knock).await.unwrap_or(Err(Refusal::Said(EngineError::Timeout(HOLD))))
+async fn held<T>(knock: impl Future<Output = Result<T, Refusal>>, bell: Bell) -> Result<T, Refusal> {
+    let answer = timeout(HOLD, knock).await.unwrap_or(Err(Refusal::Said(EngineError::Timeout(HOLD))));
+    if answer.is_ok() {
+        bell.ring();
+    }
+    answer
 }
 
 #[cfg(test)]
@@ -290,7 +302,7 @@ mod tests {
         };
         assert_eq!(
             door.enter(Duration::from_secs(5), late).await,
-            Err(EngineError::Timeout(Duration::from_secs(5)))
+            Err(EngineError::Hanging("no answer within 5s".into()))
         );
         sleep(Duration::from_secs(296)).await;
         let never = || async { unreachable!("nobody knocks twice") };

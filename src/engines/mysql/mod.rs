@@ -45,6 +45,7 @@ pub use connect::hear;
 
 use crate::clock::Clock;
 use crate::config::Target;
+use crate::engine::bell::Listener;
 use crate::engine::collector::topics;
 use crate::engine::crowd::DERIVED;
 use crate::engine::shared::Shared;
@@ -96,5 +97,9 @@ impl Engine for Mysql {
             Lane::Beat => Box::new(beat::Beat::new(link)),
             Lane::Roam => Box::new(roam::Roam::new(link)),
         }
+    }
+
+    fn bell(&self) -> Listener {
+        self.server.door.bell()
     }
 }

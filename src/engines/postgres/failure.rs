@@ -73,6 +73,11 @@ impl Refusal {
         }
     }
 
+    /// A log-in goes on.
+    pub fn hangs(&self) -> bool {
+        matches!(self, Refusal::Other(EngineError::Hanging(_)))
+    }
+
     pub fn into_error(self) -> EngineError {
         match self {
             Refusal::Login(error)

@@ -29,6 +29,7 @@ pub use guard::hear;
 
 use crate::clock::Clock;
 use crate::config::Target;
+use crate::engine::bell::Listener;
 use crate::engine::collector::topics;
 use crate::engine::crowd::DERIVED;
 use crate::engine::{Engine, Lane, Pace, Probe};
@@ -80,5 +81,9 @@ impl Engine for Postgres {
             Lane::Beat => Box::new(beat::Beat::new(link)),
             Lane::Roam => Box::new(roam::Roam::new(link)),
         }
+    }
+
+    fn bell(&self) -> Listener {
+        self.places.bell()
     }
 }

@@ -2,10 +2,11 @@
 
 use super::connect::{Connection, Endpoint, Knock, SocketOptions};
 use super::failure::Refusal;
-use super::knocks::Knocks;
+use super::knocks::{Knocks, Purpose};
 use super::session::Wanted;
 use super::{pooler, tls};
 use crate::config::{Place, Secret, Target};
+use crate::engine::bell::Listener;
 use crate::engine::door::Door;
 use crate::engine::shared::locked;
 use crate::engine::turnstile::Turnstile;
@@ -27,7 +28,7 @@ const MAX_ADDRESSES: usize = 8;
 pub struct Places {
     target: Arc<Target>,
     door: Door,
-    knocks: Knocks,
+    knocks: Knocks<Connection>,
     turnstile: Arc<Turnstile>,
     /// Where the beat is; the others follow.
     current: Mutex<Option<usize>>,
@@ -45,6 +46,10 @@ impl Places {
             current: Mutex::default(),
             is_pooled: AtomicBool::new(false),
         }
+    }
+
+    pub fn bell(&self) -> Listener {
+        self.knocks.bell()
     }
 
     /// Which place the server was found at.
@@ -119,8 +124,9 @@ impl Places {
         order
     }
 
-    /// What all places said. Of one it is its own error.
+    /// What all places said. Of one it is its own error, and one at which we hang may let us in.
     fn together(&self, mut said: Vec<(usize, EngineError)>) -> EngineError {
+        let hangs = said.iter().any(|(_, error)| matches!(error, EngineError::Hanging(_)));
         match said.pop() {
             None => EngineError::Unreachable("there is no place to try".to_owned()),
             Some((_, error)) if said.is_empty() => error,
@@ -129,7 +135,8 @@ impl Places {
                 let name =
                     |nth: usize| self.target.url.places().get(nth).map(Place::to_string).unwrap_or_default();
                 let all = said.iter().map(|(nth, error)| format!("{}: {error}", name(*nth)));
-                EngineError::Unreachable(all.collect::<Vec<_>>().join("; "))
+                let all = all.collect::<Vec<_>>().join("; ");
+                if hangs { EngineError::Hanging(all) } else { EngineError::Unreachable(all) }
             }
         }
     }
@@ -137,11 +144,14 @@ impl Places {
     /// Every address of a place, each with its own patience.
     async fn knock(self: &Arc<Self>, place: &Place, knock: &Knock) -> Result<Connection, Refusal> {
         let patience = patience(&knock.target);
+        let purpose = Purpose { lane: knock.lane, database: knock.database.clone(), wanted: knock.wanted };
         let mut last = Refusal::Other(EngineError::Unreachable("the name has no address".to_owned()));
         for endpoint in endpoints(&knock.target, place, patience).await? {
             let (at, heard) = (endpoint.to_string(), endpoint.heard());
             let attempt = self.clone().attempt(knock.clone(), endpoint);
-            match self.knocks.knock(&at, patience, heard, attempt).await {
+            match self.knocks.knock(&at, &purpose, patience, heard, attempt).await {
+                // Where we hang we may be let in; another address that has nobody does not change that.
+                Err(Refusal::Other(_) | Refusal::Tls(_)) if last.hangs() => {}
                 Err(refusal @ (Refusal::Other(_) | Refusal::Tls(_))) => last = refusal,
                 decided => return decided,
             }

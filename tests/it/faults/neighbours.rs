@@ -1,6 +1,6 @@
 //! One of two servers freezes, and the other is watched as before.
 
-use super::{PACES, SOON, TARGET, value};
+use super::{PACES, SOON, TARGET, all_lanes_come_back, value};
 use crate::rig::daemon::Daemon;
 use crate::rig::{mysql, postgres};
 use std::time::{Duration, Instant};
@@ -49,7 +49,8 @@ async fn delays_nobody(frozen: &mut impl Freezes, bad: &str, good: &str, topic: 
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     frozen.thaw();
-    daemon.wait_for("/metrics", |answer| both(&answer.text()), Duration::from_secs(90)).await;
+    all_lanes_come_back(&daemon, "frozen").await;
+    daemon.wait_for("/metrics", |answer| both(&answer.text()), SOON).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
