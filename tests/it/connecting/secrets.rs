@@ -78,30 +78,36 @@ async fn the_end_of_a_certificate_is_a_metric() {
 /// By our clock it has ended: no way in, no word in clear text, and back as soon as it holds again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_that_has_ended_is_refused_with_a_sentence() {
-    let (server, mut other) =
-        tokio::join!(Server::start(any(), &[]), mysql::Server::start(mysql::Version::MySql97, &[]));
+    let [mysql, mariadb] = mysql::flavours().map(|version| mysql::Server::start(version, &[]));
+    let (server, mysql, mariadb) = tokio::join!(Server::start(any(), &[]), mysql, mariadb);
+    let mut others = [("my", mysql), ("ma", mariadb)];
     let certificates = Certificates::new();
     certificates.install("server", &server.data());
-    certificates.install("server", &other.data());
     server.sql("postgres", "alter system set ssl = on").await;
     server.sql("postgres", "select pg_reload_conf()").await;
     server.wait_for("postgres", "select current_setting('ssl') = 'on'", Duration::from_secs(20)).await;
-    for (name, file) in [("ssl_cert", "server.crt"), ("ssl_key", "server.key")] {
-        other.set(name, &other.data().join(file).display().to_string());
-    }
-    other.restart(Stop::Fast).await;
     let root = certificates.path("ca.crt").display().to_string();
-    let targets = format!(
-        "[[target]]\nname = \"pg\"\nurl = \"postgres://postgres@localhost:{}/postgres?sslmode=verify-full&sslrootcert={root}\"\n\
-         [[target]]\nname = \"my\"\nurl = \"mysql://root@localhost:{}/?ssl-mode=VERIFY_IDENTITY&ssl-ca={root}\"\n",
-        server.port, other.port
+    let mut targets = format!(
+        "[[target]]\nname = \"pg\"\nurl = \"postgres://postgres@localhost:{}/postgres?sslmode=verify-full&sslrootcert={root}\"\n",
+        server.port
     );
+    for (name, other) in &mut others {
+        certificates.install("server", &other.data());
+        for (setting, file) in [("ssl_cert", "server.crt"), ("ssl_key", "server.key")] {
+            other.set(setting, &other.data().join(file).display().to_string());
+        }
+        other.restart(Stop::Fast).await;
+        targets += &format!(
+            "[[target]]\nname = \"{name}\"\nurl = \"mysql://root@localhost:{}/?ssl-mode=VERIFY_IDENTITY&ssl-ca={root}\"\n",
+            other.port
+        );
+    }
     let shim = Shim::new(std::path::Path::new("/nowhere"));
     let environment = shim.environment();
     let environment: Vec<(&str, &str)> = environment.iter().map(|(n, v)| (*n, v.as_str())).collect();
     let daemon = Daemon::start_with(&targets, &[], &environment).await;
     let up = |name: &str, wanted: u8| format!("dbsonde_target_up{{target=\"{name}\"}} {wanted}");
-    for name in ["pg", "my"] {
+    for name in ["pg", "my", "ma"] {
         daemon.wait_for("/metrics", |answer| answer.text().contains(&up(name, 1)), SOON).await;
     }
     // The certificate is for twenty days.
@@ -112,11 +118,13 @@ async fn a_certificate_that_has_ended_is_refused_with_a_sentence() {
             "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'dbsonde%'",
         )
         .await;
-    other.restart(Stop::Fast).await;
-    for name in ["pg", "my"] {
+    for (_, other) in &mut others {
+        other.restart(Stop::Fast).await;
+    }
+    for name in ["pg", "my", "ma"] {
         daemon.wait_for("/metrics", |answer| answer.text().contains(&up(name, 0)), SOON).await;
     }
-    let is_said = |text: &str| text.to_lowercase().matches("expired").count() >= 2;
+    let is_said = |text: &str| text.to_lowercase().matches("expired").count() >= 3;
     daemon.wait_for("/api/v1/targets", |answer| is_said(&answer.text()), SOON).await;
     let plain = "select count(*) = 0 from pg_stat_ssl join pg_stat_activity using (pid)
         where not ssl and application_name like 'dbsonde%'";

@@ -81,20 +81,21 @@ async fn a_standby_that_is_promoted_takes_the_address_over() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_moves_is_looked_up_again() {
     let (first, second) = tokio::join!(Server::start_own(any(), &[]), Server::start_own(any(), &[]));
-    let (my_first, my_second) = tokio::join!(
-        mysql::Server::start(mysql::Version::MySql97, &[]),
-        mysql::Server::start(mysql::Version::MySql97, &[])
-    );
+    let [mysql, mariadb] = mysql::flavours();
+    let started = |version| mysql::Server::start(version, &[]);
+    let (my_first, my_second, ma_first, ma_second) =
+        tokio::join!(started(mysql), started(mysql), started(mariadb), started(mariadb));
     let mut pairs = Vec::new();
     let shim = Shim::new(std::path::Path::new("/nowhere"));
     let mut settings = PACES.to_owned();
-    for (name, user, from, to) in
-        [("postgres", "postgres", first.port, second.port), ("mysql", "root", my_first.port, my_second.port)]
-    {
+    for (name, url, from, to) in [
+        ("postgres", "postgres://postgres@moving.rig:{}/postgres", first.port, second.port),
+        ("mysql", "mysql://root@moving.rig:{}/", my_first.port, my_second.port),
+        ("mariadb", "mysql://root@moving.rig:{}/", ma_first.port, ma_second.port),
+    ] {
         let here = Proxy::start(from).await;
         let there = Proxy::start_at("127.0.0.2".parse().unwrap(), here.port, to).await;
-        let database = if name == "postgres" { "postgres" } else { "" };
-        let url = format!("{name}://{user}@moving.rig:{}/{database}", here.port);
+        let url = url.replace("{}", &here.port.to_string());
         settings += &format!("[[target]]\nname = \"{name}\"\nurl = \"{url}\"\n");
         pairs.push((here, there));
     }
@@ -103,7 +104,7 @@ async fn a_name_that_moves_is_looked_up_again() {
     let environment: Vec<(&str, &str)> = environment.iter().map(|(n, v)| (*n, v.as_str())).collect();
     let daemon = Daemon::start_with(&settings, &[], &environment).await;
     let all_up = |text: &str| {
-        ["postgres", "mysql"]
+        ["postgres", "mysql", "mariadb"]
             .iter()
             .all(|name| value(text, "dbsonde_target_up", &[&format!("target=\"{name}\"")]) == Some(1.0))
     };
@@ -137,23 +138,46 @@ async fn an_upgrade_in_place_is_another_server() {
     up(&daemon, 1.0).await;
 }
 
+/// A kilobyte a second, and two seconds each way.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thin_line_gives_whole_rows_or_none() {
+async fn a_thin_line_and_a_long_one_give_whole_rows_or_none() {
     let server = Server::start(any(), &[]).await;
     server.sql("postgres", "create extension if not exists pg_stat_statements").await;
-    let proxy = Proxy::start(server.port).await;
-    let daemon =
-        Daemon::start(&config(&format!("postgres://postgres@127.0.0.1:{}/postgres", proxy.port))).await;
-    let before = counted(&daemon).await;
-    proxy.set(Mode::Thin(1_000));
-    let opened = proxy.opened();
-    tokio::time::sleep(Duration::from_secs(15)).await;
-    assert!(proxy.opened() - opened <= 30, "{} connections in 15 s", proxy.opened() - opened);
-    let metrics = daemon.get("/metrics").await;
-    assert_eq!(metrics.status, 200);
-    proxy.set(Mode::Pass);
-    let is_up = |text: &str| value(text, "dbsonde_target_up", &[TARGET]) == Some(1.0);
-    daemon.wait_for("/metrics", |answer| is_up(&answer.text()), Duration::from_secs(90)).await;
-    let after = counted(&daemon).await;
-    assert!(after >= before && after - before < 2_000.0, "{before} became {after}");
+    let lines = [
+        ("thin", Mode::Thin(1_000), Proxy::start(server.port).await),
+        ("long", Mode::Delay(Duration::from_secs(2)), Proxy::start(server.port).await),
+    ];
+    let mut settings = PACES.to_owned();
+    for (name, _, proxy) in &lines {
+        let url = format!("postgres://postgres@127.0.0.1:{}/postgres", proxy.port);
+        settings += &format!("[[target]]\nname = \"{name}\"\nurl = \"{url}\"\n");
+    }
+    let daemon = Daemon::start(&settings).await;
+    let of = |text: &str, name: &str| {
+        let of_target = format!("target=\"{name}\"");
+        let is_up = value(text, "dbsonde_target_up", &[&of_target]) == Some(1.0);
+        let mine = text.lines().filter(|line| line.starts_with(CALLS) && line.contains(&of_target));
+        let calls: f64 = mine.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum();
+        (is_up, calls)
+    };
+    let counted = async |name: &str, limit: Duration| {
+        let is_there = |(is_up, calls): (bool, f64)| is_up && calls > 0.0;
+        let answer = daemon.wait_for("/metrics", |answer| is_there(of(&answer.text(), name)), limit).await;
+        of(&answer.text(), name).1
+    };
+    let before = [counted("thin", SOON).await, counted("long", SOON).await];
+    let opened: Vec<usize> = lines.iter().map(|(.., proxy)| proxy.opened()).collect();
+    lines.iter().for_each(|(_, mode, proxy)| proxy.set(*mode));
+    let is_down = |text: &str| !of(text, "long").0;
+    daemon.wait_for("/metrics", |answer| is_down(&answer.text()), SOON).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    for ((name, _, proxy), before) in lines.iter().zip(opened) {
+        assert!(proxy.opened() - before <= 30, "{name}: {} connections", proxy.opened() - before);
+    }
+    assert_eq!(daemon.get("/metrics").await.status, 200);
+    lines.iter().for_each(|(.., proxy)| proxy.set(Mode::Pass));
+    for ((name, ..), before) in lines.iter().zip(before) {
+        let after = counted(name, Duration::from_secs(90)).await;
+        assert!(after >= before && after - before < 2_000.0, "{name}: {before} became {after}");
+    }
 }

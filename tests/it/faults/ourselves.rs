@@ -1,7 +1,8 @@
 //! What is done to us: settings that change faster than they can be read, a disk without room.
 
-use super::{SOON, TARGET, config, up, value};
+use super::{PACES, SOON, TARGET, config, up, value};
 use crate::rig::daemon::Daemon;
+use crate::rig::mysql;
 use crate::rig::postgres::{Server, any};
 use std::fs;
 
@@ -52,12 +53,24 @@ async fn a_full_disk_is_said_once_and_profiling_goes_on() {
 /// Either it watches and serves, or it says that there is not enough and ends: it never goes on half alive.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cap_on_memory_is_lived_with_or_said() {
-    let server = Server::start(any(), &[]).await;
+    let [mysql, mariadb] = mysql::flavours().map(|version| mysql::Server::start(version, &[]));
+    let (server, mysql, mariadb) = tokio::join!(Server::start(any(), &[]), mysql, mariadb);
     server.sql("postgres", "create extension pg_stat_statements").await;
+    let mut settings = PACES.to_owned();
+    for (name, url) in [("pg", server.url("postgres")), ("my", mysql.url("")), ("ma", mariadb.url(""))] {
+        settings += &format!("[[target]]\nname = \"{name}\"\nurl = \"{url}\"\n");
+    }
+    let all_up = async |daemon: &Daemon| {
+        let is_up = |text: &str, name| {
+            value(text, "dbsonde_target_up", &[&format!("target=\"{name}\"")]) == Some(1.0)
+        };
+        let all = |text: &str| ["pg", "my", "ma"].iter().all(|name| is_up(text, name));
+        daemon.wait_for("/metrics", |answer| all(&answer.text()), SOON).await;
+    };
     let mut lived = 0;
     for megabytes in [32, 64, 96, 128, 192, 256, 384, 512, 1_024] {
         let shell = format!("ulimit -v {}", megabytes << 10);
-        match Daemon::tries_after(&shell, &config(&server.url("postgres"))).await {
+        match Daemon::tries_after(&shell, &settings).await {
             Err((status, said)) => {
                 eprintln!("{megabytes} MB: {status}: {}", said.trim());
                 // Whom the system's loader ends has had no chance to speak.
@@ -69,9 +82,9 @@ async fn a_cap_on_memory_is_lived_with_or_said() {
                 assert_eq!(lived, 0, "less was enough");
             }
             Ok(daemon) => {
-                up(&daemon, 1.0).await;
+                all_up(&daemon).await;
                 tokio::time::sleep(std::time::Duration::from_secs(if lived == 0 { 20 } else { 3 })).await;
-                up(&daemon, 1.0).await;
+                all_up(&daemon).await;
                 assert!(!daemon.log().contains("panic"), "{megabytes} MB:\n{}", daemon.log());
                 eprintln!("{megabytes} MB: {} MB resident at most", daemon.peak_memory() >> 20);
                 lived += 1;
