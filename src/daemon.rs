@@ -10,7 +10,8 @@ use self::lists::Lists;
 use self::ourselves::Ourselves;
 use crate::board::{Board, Report};
 use crate::clock::{self, Clock};
-use crate::config::{Config, ConfigError, ConfigSource, Silence, Target};
+use crate::config::{Config, ConfigError, ConfigSource, DEFAULT_PATH, Silence, Target};
+use crate::disk::{self, Hangs};
 use crate::engine::EngineError;
 use crate::engine::presence::new_instance;
 use crate::engines;
@@ -95,8 +96,8 @@ struct Daemon {
 pub async fn run(source: ConfigSource, journal: Option<Journal>) -> Result<(), DaemonError> {
     // From before it is read: what changes while we start is a change.
     let mut edits = Edits::of(&source);
-    let config = source.load()?;
-    let mut front = Front::open(&config.web)?;
+    let config = load(&source).await?;
+    let mut front = Front::open(&config.web).await?;
     let listeners = listen(&config).await?;
     front.listens_on(listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect());
     let gate = front.gate();
@@ -145,6 +146,7 @@ pub async fn run(source: ConfigSource, journal: Option<Journal>) -> Result<(), D
                 let outcome = daemon.reload(&source, &telemetry).await;
                 asked.send(outcome).ok();
             }
+            look = daemon.front.looked() => daemon.front.take(look),
             () = edits.changed() => { daemon.reload(&source, &telemetry).await.ok(); }
             () = daemon.lists.changed() => {
                 if let Err(error) = daemon.apply_with_lists(&source).await {
@@ -177,6 +179,16 @@ pub async fn run(source: ConfigSource, journal: Option<Journal>) -> Result<(), D
         tracing::warn!("stopped before every queue was empty");
     }
     Ok(())
+}
+
+/// The settings, from a disk that may hang.
+async fn load(source: &ConfigSource) -> Result<Config, ConfigError> {
+    let own = source.clone();
+    let hangs = |Hangs| {
+        let file = source.path.as_deref().unwrap_or(Path::new(DEFAULT_PATH)).display().to_string();
+        ConfigError::plain(file, &format!("cannot read the configuration: {Hangs}"))
+    };
+    disk::read("the configuration", move || own.load()).await.map_err(hangs)?
 }
 
 fn health(sinks: &Sinks) -> Vec<SinkHealth> {
@@ -227,7 +239,7 @@ impl Daemon {
     /// Reads the configuration anew. A bad one never replaces a good one.
     async fn reload(&mut self, source: &ConfigSource, telemetry: &Telemetry) -> Result<(), String> {
         tell_systemd(&[sd_notify::NotifyState::Reloading]);
-        let outcome = match source.load() {
+        let outcome = match load(source).await {
             Ok(config) => self.renew(config, source).await.map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
@@ -247,7 +259,7 @@ impl Daemon {
     async fn renew(&mut self, config: Config, source: &ConfigSource) -> Result<(), DaemonError> {
         self.lists.reload(&config.discovery.http);
         self.lists.compose(config.clone(), source)?;
-        self.front.reload(&config.web)?;
+        self.front.reload(&config.web).await?;
         self.config = config;
         self.apply_with_lists(source).await
     }

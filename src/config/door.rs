@@ -94,15 +94,21 @@ impl Door {
         self.tls.is_none() || self.users.is_empty()
     }
 
-    /// Has one of the files changed since they were read? Certificates are renewed without a word to us.
-    pub fn has_changed(&self) -> bool {
-        self.files.iter().any(|known| Known::now(known.path.clone()) != *known)
-    }
-
-    /// Takes the files as they are now for read, so that a broken one is told once.
-    pub fn overlook(&mut self) {
-        for known in &mut self.files {
-            *known = Known::now(std::mem::take(&mut known.path));
+    /// The door as the files have it now, if one of them has changed since they were read: certificates are renewed
+    /// without a word to us. If they are not good, this one, and what is wrong with them.
+    pub fn newer(mut self, web: &Web) -> Option<(Door, Option<ConfigError>)> {
+        if self.files.iter().all(|known| Known::now(known.path.clone()) == *known) {
+            return None;
+        }
+        match Door::load(web) {
+            Ok(door) => Some((door, None)),
+            Err(error) => {
+                // Taken for read as they are now, so that a broken one is told once.
+                for known in &mut self.files {
+                    *known = Known::now(std::mem::take(&mut known.path));
+                }
+                Some((self, Some(error)))
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A disk that hangs, a clock that jumps and a name that moves, for one process: a library between it and its libc (`shim.c`), built by the
+//! A disk that hangs or fails, a clock that jumps and a name that moves, for one process: a library between it and its libc (`shim.c`), built by the
 //! compiler that builds our C anyway. Neither needs root, a kernel module or a mount.
 
 use std::fs::{self, File, OpenOptions};
@@ -7,13 +7,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use rustix::io::Errno;
+
 use super::{Dir, lock, root};
 
 /// What the library maps; see `struct said` there.
 const BYTES: u64 = 4096;
 const WAITING_AT: u64 = 16;
 const HOST_AT: u64 = 24;
-const BELOW_AT: u64 = 32;
+const FAILS_AT: u64 = 32;
+const BELOW_AT: u64 = 40;
 
 #[derive(Debug)]
 pub struct Shim {
@@ -22,7 +25,7 @@ pub struct Shim {
 }
 
 impl Shim {
-    /// `below` is the directory whose files hang when they are told to.
+    /// `below` is the directory whose files hang or fail when they are told to.
     pub fn new(below: &Path) -> Shim {
         let dir = Dir::new();
         let path = dir.join("said");
@@ -44,6 +47,12 @@ impl Shim {
 
     pub fn hang(&self, hangs: bool) {
         self.said.write_all_at(&i64::from(hangs).to_ne_bytes(), 0).expect("room");
+    }
+
+    /// Whoever touches it fails with this, until that is nothing: `ROFS` if he would change something, `IO` in any case.
+    pub fn fails(&self, with: Option<Errno>) {
+        let number = with.map_or(0, |errno| i64::from(errno.raw_os_error()));
+        self.said.write_all_at(&number.to_ne_bytes(), FAILS_AT).expect("room");
     }
 
     /// How many threads wait for the disk.

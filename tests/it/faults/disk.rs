@@ -1,4 +1,4 @@
-//! Disks that hang, and a log that nobody reads: whoever watches a server waits for neither.
+//! Disks that hang or fail, and a log that nobody reads: whoever watches a server waits for neither.
 
 use super::{PACES, SOON, TARGET, config, up, value};
 use crate::rig::Dir;
@@ -7,9 +7,11 @@ use crate::rig::mysql;
 use crate::rig::postgres::{Server, any};
 use crate::rig::proxy::{Mode, Proxy};
 use crate::rig::shim::Shim;
+use rustix::io::Errno;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
+use tokio::sync::Barrier;
 
 /// Two indexes of one kind, which is found.
 const TWINS: &str = "create table orders (id int primary key, note text);
@@ -45,17 +47,34 @@ async fn says(daemon: &Daemon, line: &str) {
     daemon.wait_for("/metrics", |answer| answer.text().contains(line), SOON).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_disk_that_hangs_holds_nobody_up_and_is_caught_up_with() {
-    let (server, disk) = (Server::start(any(), &[]).await, Dir::new());
+/// What becomes of a disk, and what it is then to whoever writes to it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fault {
+    Hangs,
+    Fails(Errno),
+}
+
+impl Fault {
+    fn set(self, shim: &Shim, is_bad: bool) {
+        match self {
+            Fault::Hangs => shim.hang(is_bad),
+            Fault::Fails(with) => shim.fails(is_bad.then_some(with)),
+        }
+    }
+}
+
+/// The state and the spool of a daemon that runs: what it finds is told all the same, and written down later.
+async fn is_lived_with(fault: Fault, server: &Server, is_bad: &Barrier) {
+    let disk = Dir::new();
     let shim = Shim::new(disk.path());
-    let daemon = start(&shim, &server, &disk).await;
+    let daemon = start(&shim, server, &disk).await;
     up(&daemon, 1.0).await;
     says(&daemon, "\ndbsonde_store_healthy 1\n").await;
-    shim.hang(true);
-    // Something to tell: it is found although nobody can write it down.
-    let holder = server.connect("postgres").await;
-    holder.batch_execute(TWINS).await.unwrap();
+    fault.set(&shim, true);
+    if is_bad.wait().await.is_leader() {
+        // Something to tell: it is found although nobody can write it down.
+        server.connect("postgres").await.batch_execute(TWINS).await.unwrap();
+    }
     let is_found = |text: &str| text.contains("index-duplicate");
     daemon.wait_for("/api/v1/findings", |answer| is_found(&answer.text()), Duration::from_secs(60)).await;
     let is_unkept = |text: &str| value(text, "dbsonde_sink_unkept", &[SINK]).is_some_and(|many| many >= 1.0);
@@ -64,11 +83,14 @@ async fn a_disk_that_hangs_holds_nobody_up_and_is_caught_up_with() {
     // What survives is handed over once a minute.
     let unhealthy = |text: &str| text.contains("\ndbsonde_store_healthy 0\n");
     daemon.wait_for("/metrics", |answer| unhealthy(&answer.text()), Duration::from_secs(90)).await;
-    let stuck = shim.waiting();
-    assert!((1..=4).contains(&stuck), "{stuck} threads wait for the disk");
+    if fault == Fault::Hangs {
+        let stuck = shim.waiting();
+        assert!((1..=4).contains(&stuck), "{stuck} threads wait for the disk");
+    }
     assert_eq!(daemon.post("/-/reload").await.status, 200, "settings are read from elsewhere");
-    shim.hang(false);
-    says(&daemon, "\ndbsonde_store_healthy 1\n").await;
+    fault.set(&shim, false);
+    let well = |text: &str| text.contains("\ndbsonde_store_healthy 1\n");
+    daemon.wait_for("/metrics", |answer| well(&answer.text()), Duration::from_secs(90)).await;
     let is_kept = |text: &str| value(text, "dbsonde_sink_unkept", &[SINK]) == Some(0.0);
     daemon.wait_for("/metrics", |answer| is_kept(&answer.text()), SOON).await;
     let began = Instant::now();
@@ -76,8 +98,16 @@ async fn a_disk_that_hangs_holds_nobody_up_and_is_caught_up_with() {
         assert!(began.elapsed() < Duration::from_secs(90), "{}", daemon.log());
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    let said = daemon.log().matches("does not answer").count();
-    assert!((1..=6).contains(&said), "{said} times:\n{}", daemon.log());
+    let log = daemon.log();
+    let said = log.lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).count();
+    assert!((1..=12).contains(&said), "{fault:?}: {said} warnings:\n{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_hangs_or_fails_holds_nobody_up_and_is_caught_up_with() {
+    let (server, is_bad) = (Server::start(any(), &[]).await, Barrier::new(3));
+    let of = |fault| is_lived_with(fault, &server, &is_bad);
+    tokio::join!(of(Fault::Hangs), of(Fault::Fails(Errno::ROFS)), of(Fault::Fails(Errno::IO)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,6 +180,8 @@ async fn files_with_logins_that_hang_hold_up_nobody_else() {
     };
     let (password, usual) = (secret("password", "sesame"), secret("pgpass", "*:*:*:*:sesame\n"));
     let url = secret("url", "http://127.0.0.1:9/");
+    let headers = |value: &str| format!("http_server_config:\n  headers:\n    X-Frame-Options: {value}\n");
+    let front = secret("web.yml", &headers("deny"));
     let proxies =
         [Proxy::start(server.port).await, Proxy::start(server.port).await, Proxy::start(mysql.port).await];
     let of = |name: &str, url: &str, more: &str| {
@@ -159,6 +191,7 @@ async fn files_with_logins_that_hang_hold_up_nobody_else() {
     let file = format!("password_file = {password:?}");
     let settings = [
         PACES.to_owned(),
+        format!("[web]\nconfig_file = {front:?}\n"),
         of("db", &server.url("postgres"), ""),
         of("pg", &format!("postgres://sonde@127.0.0.1:{pg}/postgres"), &file),
         of("passfile", &format!("postgres://sonde@127.0.0.1:{passfile}/postgres?passfile={usual}"), ""),
@@ -181,13 +214,31 @@ async fn files_with_logins_that_hang_hold_up_nobody_else() {
     daemon.wait_for("/metrics", |answer| all(&answer.text(), 0.0), SOON).await;
     proxies.iter().for_each(|proxy| proxy.set(Mode::Pass));
     server.sql("postgres", TWINS).await;
-    goes_on(&daemon, Duration::from_secs(25)).await;
+    goes_on(&daemon, Duration::from_secs(15)).await;
+    // Files of the front door are looked at every other second, and nobody waits for that.
+    let asked = Instant::now();
+    let refused = daemon.post("/-/reload").await;
+    assert!(
+        refused.status == 500 && refused.text().contains("the disk does not answer"),
+        "{}",
+        refused.text()
+    );
+    assert!(asked.elapsed() < Duration::from_secs(8), "{:?}", asked.elapsed());
+    goes_on(&daemon, Duration::from_secs(5)).await;
+    let said = daemon.log().matches("the web configuration stays as it is").count();
+    assert_eq!(said, 1, "{}", daemon.log());
+    let framed = async || daemon.get("/").await.header("x-frame-options").map(str::to_lowercase);
+    assert_eq!(framed().await.as_deref(), Some("deny"));
+    secret("web.yml", &headers("sameorigin"));
     assert!(all(&daemon.get("/metrics").await.text(), 0.0), "they cannot get in");
     let why = daemon.get("/api/v1/targets").await.text();
     assert!(why.contains("the disk does not answer"), "{why}");
     let stuck = shim.waiting();
-    assert!((1..=4).contains(&stuck), "{stuck} threads wait for the disk: one for each file");
+    // Three logins, an address, the front door, and the settings, which look at a file with a password.
+    assert!((1..=6).contains(&stuck), "{stuck} threads wait for the disk");
     shim.hang(false);
+    daemon.wait_for_log("certificates and users are read again", SOON).await;
+    assert_eq!(framed().await.as_deref(), Some("sameorigin"));
     daemon.wait_for("/metrics", |answer| all(&answer.text(), 1.0), Duration::from_secs(120)).await;
 }
 
