@@ -3,35 +3,37 @@
 /// Calls `each` for every pair. A value ends at a blank before the next key; one that is empty is told by two
 /// blanks behind its colon.
 pub fn pairs<'a>(line: &'a [u8], mut each: impl FnMut(&'a [u8], &'a [u8])) {
-    let mut rest = line.trim_ascii();
-    while let Some(colon) = key_length(rest) {
-        let key = rest.get(..colon).unwrap_or_default();
-        let after = rest.get(colon + 1..).unwrap_or_default();
+    let rest = line.trim_ascii();
+    let mut key = key_of(rest);
+    while let Some((name, after)) = key {
         let after = after.strip_prefix(b" ").unwrap_or(after);
-        let length = value_length(after);
-        each(key, after.get(..length).unwrap_or_default());
-        rest = after.get(length..).unwrap_or_default().trim_ascii_start();
+        let (length, next) = value_length(after);
+        each(name, after.get(..length).unwrap_or_default());
+        key = next;
     }
 }
 
-/// The length of the key at the beginning, if there is one.
-fn key_length(text: &[u8]) -> Option<usize> {
-    let length = text.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'@')).count();
-    (length > 0 && text.get(length) == Some(&b':')).then_some(length)
+/// A key, and what stands behind its colon.
+type Keyed<'a> = (&'a [u8], &'a [u8]);
+
+/// The key at the beginning, if there is one.
+fn key_of(text: &[u8]) -> Option<Keyed<'_>> {
+    let in_key = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'@');
+    let length = text.iter().position(|b| !in_key(b))?;
+    let (name, rest) = text.split_at_checked(length)?;
+    (!name.is_empty()).then_some((name, rest.strip_prefix(b":")?))
 }
 
-/// Up to the blank behind which another key stands, or the end. Names of databases may hold blanks.
-fn value_length(text: &[u8]) -> usize {
-    let mut at = 0;
-    loop {
-        let rest = text.get(at..).unwrap_or_default();
-        let Some(blank) = memchr::memchr(b' ', rest) else { return text.len() };
-        let next = rest.get(blank..).unwrap_or_default().trim_ascii_start();
-        if next.is_empty() || key_length(next).is_some() {
-            return at + blank;
-        }
-        at += blank + 1;
-    }
+/// Up to the blank behind which another key stands, which is given as well, or the end. Names of databases may hold
+/// blanks.
+fn value_length(text: &[u8]) -> (usize, Option<Keyed<'_>>) {
+    let blanks = memchr::memchr_iter(b' ', text);
+    let ends = blanks.filter_map(|blank| {
+        let next = text.get(blank..)?.trim_ascii_start();
+        let key = key_of(next);
+        (next.is_empty() || key.is_some()).then_some((blank, key))
+    });
+    ends.into_iter().next().unwrap_or((text.len(), None))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::moment::{self, Clock};
 use crate::log::{Body, End, Entry, Micros, Reader, Severity, Slow, Who};
 use crate::sql::Dialect;
 use crate::sql::outline::is_open;
-use memchr::{memchr, memmem};
+use memchr::{memchr, memmem, memrchr_iter};
 
 /// How far behind a head within a quote another one outside is looked for.
 const MAX_FORGERY: usize = 256 << 10;
@@ -27,19 +27,28 @@ pub struct SlowLog {
     /// What the last `use` said. The server writes one only when the database changes.
     database: Vec<u8>,
     scratch: Vec<u8>,
+    heads: memmem::Finder<'static>,
+    banners: memmem::Finder<'static>,
 }
 
 impl SlowLog {
     pub fn new(at_start: bool) -> Self {
         let database = if at_start { Vec::new() } else { INHERITED.to_vec() };
-        Self { clock: Clock::default(), time: None, database, scratch: Vec::new() }
+        Self {
+            clock: Clock::default(),
+            time: None,
+            database,
+            scratch: Vec::new(),
+            heads: memmem::Finder::new(b"\n# "),
+            banners: memmem::Finder::new(b"started with:"),
+        }
     }
 
     /// Where the statement that begins at `from` ends: at the next head, at a banner, or with the log.
     fn end_of_text(&mut self, bytes: &[u8], from: usize, end: End) -> Option<usize> {
         let mut forged = None;
         let mut searched = from.saturating_sub(1);
-        while let Some(found) = memmem::find(bytes.get(searched..)?, b"\n# ") {
+        while let Some(found) = self.heads.find(bytes.get(searched..)?) {
             let at = searched + found + 1;
             searched = at;
             match is_head(bytes.get(at..)?) {
@@ -65,7 +74,7 @@ impl SlowLog {
     /// A banner within what seemed to be a text: the server was started anew, or the log was.
     fn before_banner(&mut self, bytes: &[u8], from: usize, to: usize) -> usize {
         let text = bytes.get(from..to).unwrap_or_default();
-        for found in memmem::find_iter(text, b"started with:") {
+        for found in self.banners.find_iter(text) {
             let before = text.get(..found).unwrap_or_default();
             let line = memchr::memrchr(b'\n', before).map_or(0, |at| at + 1);
             let ended =
@@ -93,10 +102,10 @@ fn is_head(bytes: &[u8]) -> Option<bool> {
         return None;
     }
     let time = bytes.strip_prefix(TIME).is_some_and(|rest| {
-        // Whatever stands for the time there, whoever it was that asked follows on the same line.
-        let line = rest.iter().take(MAX_TIME).position(|b| *b == b'\n').unwrap_or(MAX_TIME);
-        let line = rest.get(..line.min(rest.len())).unwrap_or_default();
-        line.first().is_some_and(u8::is_ascii_digit) || memmem::find(line, USER).is_some()
+        // Whatever else stands for the time there, whoever it was that asked follows on the same line.
+        let line = rest.iter().take(MAX_TIME).take_while(|b| **b != b'\n');
+        rest.first().is_some_and(u8::is_ascii_digit)
+            || memmem::find(rest.get(..line.count()).unwrap_or_default(), USER).is_some()
     });
     Some(time || bytes.starts_with(USER))
 }
@@ -146,8 +155,10 @@ impl<'a> Head<'a> {
                 return Line::Text;
             }
             self.time = clock.read(time).map(|(at, _)| at).or_else(|| moment::short(head_of(time)));
-            if let Some(user) = memmem::find(time, b"# User@Host: ") {
-                self.user(time.get(user + 13..).unwrap_or_default());
+            if let Some(user) =
+                memchr(b'#', time).and_then(|at| time.get(at..)?.strip_prefix(b"# User@Host: "))
+            {
+                self.user(user);
             }
         } else if let Some(user) = rest.strip_prefix(b" User@Host: ") {
             if self.seen_user {
@@ -199,8 +210,9 @@ impl<'a> Head<'a> {
     fn user(&mut self, text: &'a [u8]) {
         self.seen_user = true;
         (self.user, self.host) = user_and_host(text);
-        if let Some(id) = memmem::rfind(text, b"Id:") {
-            self.session = text.get(id + 3..).unwrap_or_default().trim_ascii();
+        let ids = memrchr_iter(b':', text).filter_map(|at| text.split_at_checked(at + 1));
+        if let Some((_, id)) = ids.into_iter().find(|(before, _)| before.ends_with(b"Id:")) {
+            self.session = id.trim_ascii();
         }
     }
 
@@ -236,7 +248,8 @@ impl<'a> Head<'a> {
 
 /// Of `root[root] @ localhost [127.0.0.1]` who it is and where from.
 pub fn user_and_host(text: &[u8]) -> (&[u8], &[u8]) {
-    let at = memmem::rfind(text, b" @ ").unwrap_or(text.len());
+    let is_it = |at: &usize| at.checked_sub(1).and_then(|at| text.get(at..at + 3)) == Some(b" @ ");
+    let at = memrchr_iter(b'@', text).find(is_it).map_or(text.len(), |at| at - 1);
     let user = text.get(..at).unwrap_or_default();
     let name = memchr::memrchr(b'[', user).and_then(|bracket| user.get(..bracket)).unwrap_or(user);
     let name = if name.trim_ascii().is_empty() { user.trim_ascii() } else { name.trim_ascii() };

@@ -8,7 +8,7 @@
 mod tests;
 
 use super::Dialect;
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr_iter, memchr2, memchr2_iter, memchr3, memmem};
 use std::sync::LazyLock;
 
 // What stands in an outline for what was blotted out. A text that holds such a byte has no outline.
@@ -23,30 +23,27 @@ const DOUBTFUL: u8 = 7;
 /// The first byte that a text may hold.
 const FIRST: u8 = 9;
 
-/// What a byte means to the scan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// Copied; ends a word.
-    Plain,
-    Word,
-    Digit,
-    /// Begins something that wants a closer look.
-    Special,
-}
+// What a byte means to the scan, in bits, so that it goes from byte to byte without guessing what comes next.
+/// Part of a word, or what may stand within one.
+const WORD: u8 = 1;
+/// Wants a closer look unless it stands within a word, as a digit does. It is the bit above `WORD`.
+const OUTSIDE: u8 = 2;
+/// Wants a closer look wherever it stands.
+const SPECIAL: u8 = 4;
 
-fn kinds(mysql: bool) -> [Kind; 256] {
+fn kinds(mysql: bool) -> [u8; 256] {
     std::array::from_fn(|byte| match u8::try_from(byte).unwrap_or_default() {
-        0..FIRST => Kind::Special,
-        b'0'..=b'9' => Kind::Digit,
-        b'a'..=b'z' | b'A'..=b'Z' | b'_' | 0x80.. => Kind::Word,
-        b'\'' | b'"' | b'-' | b'/' | b'(' | b')' | b'$' => Kind::Special,
-        b'`' | b'#' | b'\\' if mysql => Kind::Special,
-        _ => Kind::Plain,
+        0..FIRST => SPECIAL,
+        b'0'..=b'9' | b'$' => WORD | OUTSIDE,
+        b'a'..=b'z' | b'A'..=b'Z' | b'_' | 0x80.. => WORD,
+        b'\'' | b'"' | b'-' | b'/' | b'(' | b')' => SPECIAL,
+        b'`' | b'#' | b'\\' if mysql => SPECIAL,
+        _ => 0,
     })
 }
 
-static POSTGRES: LazyLock<[Kind; 256]> = LazyLock::new(|| kinds(false));
-static MYSQL: LazyLock<[Kind; 256]> = LazyLock::new(|| kinds(true));
+static POSTGRES: LazyLock<[u8; 256]> = LazyLock::new(|| kinds(false));
+static MYSQL: LazyLock<[u8; 256]> = LazyLock::new(|| kinds(true));
 
 /// Writes the outline of `text` over what `out` held. False if it has none.
 pub fn outline(dialect: Dialect, text: &[u8], out: &mut Vec<u8>) -> bool {
@@ -63,11 +60,21 @@ pub fn outline(dialect: Dialect, text: &[u8], out: &mut Vec<u8>) -> bool {
 
 /// Whether the text ends within a string, a quoted name or a block comment. What ends so is no whole statement.
 pub fn is_open(dialect: Dialect, text: &[u8], scratch: &mut Vec<u8>) -> bool {
-    let mysql = is_mysql(dialect);
-    let quotes = memchr::memchr3(b'\'', b'"', b'`', text).is_some();
-    if !quotes && memchr::memmem::find(text, b"/*").is_none() {
-        return false;
+    let begins =
+        |at: usize, comments: &[&[u8]]| text.get(at..at + 2).is_some_and(|two| comments.contains(&two));
+    if memchr3(b'\'', b'"', b'`', text).is_none() {
+        return memchr_iter(b'/', text).any(|at| begins(at, &[b"/*"]))
+            && is_open_by_scan(is_mysql(dialect), text, scratch);
     }
+    if memchr2(b'\\', b'#', text).is_none()
+        && !memchr2_iter(b'-', b'/', text).any(|at| begins(at, &[b"--", b"/*"]))
+    {
+        return is_amid_quotes(text);
+    }
+    is_open_by_scan(is_mysql(dialect), text, scratch)
+}
+
+fn is_open_by_scan(mysql: bool, text: &[u8], scratch: &mut Vec<u8>) -> bool {
     scratch.clear();
     let mut scan = Scan {
         text,
@@ -81,6 +88,20 @@ pub fn is_open(dialect: Dialect, text: &[u8], scratch: &mut Vec<u8>) -> bool {
         fold: false,
     };
     scan.run().is_none() && scan.at >= text.len()
+}
+
+/// The same of a text in which nothing can hide a quote. A doubled one ends a string and begins the next.
+fn is_amid_quotes(text: &[u8]) -> bool {
+    if memchr2(b'"', b'`', text).is_none() {
+        return memchr_iter(b'\'', text).count() % 2 == 1;
+    }
+    let mut rest = text;
+    while let Some(begin) = memchr3(b'\'', b'"', b'`', rest) {
+        let (quote, inner) = (rest.get(begin).copied(), rest.get(begin + 1..).unwrap_or_default());
+        let Some(end) = quote.and_then(|quote| memchr(quote, inner)) else { return true };
+        rest = inner.get(end + 1..).unwrap_or_default();
+    }
+    false
 }
 
 fn is_mysql(dialect: Dialect) -> bool {
@@ -126,6 +147,7 @@ impl Scan<'_> {
         }
     }
 
+    #[inline(always)]
     fn copy(&mut self, length: usize) {
         if length > 0 && self.fold {
             self.out.extend_from_slice(self.text.get(self.at..self.at + length).unwrap_or_default());
@@ -133,12 +155,14 @@ impl Scan<'_> {
         self.at += length;
     }
 
+    #[inline(always)]
     fn push(&mut self, byte: u8) {
         if self.fold {
             self.out.push(byte);
         }
     }
 
+    #[inline(always)]
     fn peek(&self, ahead: usize) -> Option<u8> {
         self.text.get(self.at + ahead).copied()
     }
@@ -189,13 +213,13 @@ impl Scan<'_> {
     fn block_comment(&mut self) -> Option<()> {
         let rest = self.text.get(self.at..)?;
         let inner = rest.get(2..)?;
-        let Some(end) = memchr::memmem::find(inner, b"*/") else {
+        let Some(end) = memmem::find(inner, b"*/") else {
             self.at = self.text.len();
             return None;
         };
         let inner = inner.get(..end)?;
         let code = self.mysql && (inner.starts_with(b"!") || inner.starts_with(b"M!"));
-        let nested = !self.mysql && memchr::memmem::find(inner, b"/*").is_some();
+        let nested = !self.mysql && memmem::find(inner, b"/*").is_some();
         if self.fold && (code || nested) {
             return None;
         }
@@ -371,16 +395,15 @@ impl Scan<'_> {
 }
 
 /// How long nothing but words and signs follows, and the byte behind them.
-fn plain_run(rest: &[u8], kinds: &[Kind; 256]) -> (usize, Option<u8>) {
-    let mut in_word = false;
+fn plain_run(rest: &[u8], kinds: &[u8; 256]) -> (usize, Option<u8>) {
+    let mut within = 0;
     for (at, byte) in rest.iter().enumerate() {
-        match kinds.get(usize::from(*byte)) {
-            Some(Kind::Word) => in_word = true,
-            Some(Kind::Plain) => in_word = false,
-            Some(Kind::Digit) if in_word => {}
-            Some(Kind::Special) if in_word && *byte == b'$' => {}
-            _ => return (at, Some(*byte)),
+        let kind = kinds.get(usize::from(*byte)).copied().unwrap_or(SPECIAL);
+        if kind & (SPECIAL | OUTSIDE) & !within != 0 {
+            return (at, Some(*byte));
         }
+        // Behind part of a word, what would else be looked at belongs to it.
+        within = (kind & WORD) << 1;
     }
     (rest.len(), None)
 }

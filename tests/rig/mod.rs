@@ -10,6 +10,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod certificates;
+pub mod client;
 pub mod daemon;
 pub mod hostile;
 pub mod https;
@@ -19,6 +20,7 @@ pub mod postgres;
 pub mod process;
 pub mod proxy;
 pub mod shim;
+pub mod shop;
 
 use std::fs::{self, File};
 use std::net::TcpListener;

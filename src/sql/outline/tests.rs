@@ -133,4 +133,12 @@ proptest! {
             }
         }
     }
+
+    /// Counting quotes says the same as reading all that stands between them.
+    #[test]
+    fn what_is_open_is_so_by_either_way(text in pieces()) {
+        let text = text.as_bytes();
+        let by_scan = is_open_by_scan(true, text, &mut Vec::new());
+        prop_assert_eq!(is_open(Dialect::MYSQL, text, &mut Vec::new()), by_scan);
+    }
 }

@@ -1,6 +1,7 @@
 //! Pages about statements: a server that is asked clumsily, and what helps.
 
 use super::Story;
+use crate::rig::client;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
@@ -55,30 +56,9 @@ const PAGES: &str = "
     min_before = \"10s\"
     min_errors = 3.0";
 
-/// Asks the same again and again, each time in a session of its own, as settings of a role want it. What goes wrong
-/// is shown and tried again: a story must not end because a busy machine cut one session.
+/// See [`client::keeps_asking`].
 pub fn keeps_asking(story: &Story, statements: &'static str, pause: u64) -> JoinHandle<()> {
-    let url = story.server.url("postgres");
-    let pause = Duration::from_millis(pause);
-    tokio::spawn(async move {
-        loop {
-            if let Err(error) = ask_ten_times(&url, statements, pause).await {
-                eprintln!("{statements}: {error:?}");
-                tokio::time::sleep(pause).await;
-            }
-        }
-    })
-}
-
-async fn ask_ten_times(url: &str, statements: &str, pause: Duration) -> Result<(), tokio_postgres::Error> {
-    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await?;
-    let connection = tokio::spawn(connection);
-    for _ in 0..10 {
-        client.batch_execute(statements).await?;
-        tokio::time::sleep(pause).await;
-    }
-    drop(client);
-    connection.await.unwrap_or(Ok(()))
+    client::keeps_asking(story.server.url("postgres"), statements, pause)
 }
 
 /// The statement of a finding, found by its words.
