@@ -47,7 +47,7 @@ pub fn mysql() -> Vec<String> {
         plain("create table digits (d int primary key)"),
         plain("insert into digits values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)"),
         plain("create table customers (id int primary key, email varchar(80) not null unique, name varchar(80) not null)"),
-        format!("insert into customers select n, concat('c', n, '@example.com'), md5(n) from {NUMBERS} where n <= 20000"),
+        format!("insert into customers select n, concat('c', n, '@example.com'), sha2(n, 224) from {NUMBERS} where n <= 20000"),
         plain(
             "create table orders (id bigint unsigned auto_increment primary key, customer_id int not null, status varchar(10) not null,
              amount decimal(10, 2) not null, placed_at datetime(6) not null default current_timestamp(6),
@@ -72,7 +72,7 @@ pub fn mysql() -> Vec<String> {
             "create table docs (id int primary key, body json not null,
              k int as (json_extract(body, '$.k')) virtual, key docs_k (k))",
         ),
-        format!("insert into docs (id, body) select n, json_object('k', n % 4000, 'words', md5(n)) from {NUMBERS} where n <= 20000"),
+        format!("insert into docs (id, body) select n, json_object('k', n % 4000, 'words', sha2(n, 224)) from {NUMBERS} where n <= 20000"),
         plain(
             "create table jobs (id bigint unsigned auto_increment primary key, state varchar(10) not null default 'queued',
              run_at datetime(6) not null default current_timestamp(6), key jobs_queued (state, run_at))",
