@@ -45,6 +45,7 @@ async fn main() {
     let dir = Dir::new();
     let mut servers = BTreeMap::new();
     let mut benches = Vec::new();
+    let mut clients = Vec::new();
     for version in postgres::versions().into_iter().filter(|version| *version >= 11) {
         let server = postgres::Server::start(version, &[]).await;
         for script in TIERS.into_iter().chain([shop::POSTGRES, "vacuum analyze"]) {
@@ -52,7 +53,7 @@ async fn main() {
         }
         benches.extend(pgbench(&server).await);
         for (statements, pause) in shop::WORK_ON_POSTGRES {
-            keeps_asking(server.url("postgres"), statements, SLOWER * pause);
+            clients.push(keeps_asking(server.url("postgres"), statements, SLOWER * pause));
         }
         servers.insert(format!("postgres-{version}"), Server::Postgres(server));
     }
@@ -63,7 +64,7 @@ async fn main() {
         }
         benches.extend(sysbench(&server, &dir).await);
         for (statements, pause) in shop::WORK_ON_MYSQL {
-            keeps_asking(server.url("test"), statements, SLOWER * pause);
+            clients.push(keeps_asking(server.url("test"), statements, SLOWER * pause));
         }
         servers.insert(version.to_string(), Server::Mysql(server));
     }
@@ -102,6 +103,7 @@ async fn main() {
         let calls: f64 = calls.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum();
         println!("| {name} | {calls:.0} | {} |", told.keys().filter(|(target, ..)| target == name).count());
     }
+    clients.iter().for_each(tokio::task::JoinHandle::abort);
     assert!(benches.iter_mut().all(|bench| !bench.has_ended()), "a bench gave up before the end");
 }
 
