@@ -55,20 +55,22 @@ impl Round {
         visit.sample.gone = gone;
     }
 
-    /// Where to stop now: where we are if anything is due here, else the database that has waited longest.
+    /// Where to stop now: of the databases where something of their own is due, the one that has waited longest. What is
+    /// the server's as a whole is read wherever we are, and keeps nobody there.
     pub fn next(&self, databases: &[Name], here: Option<&Name>, due: &Due) -> Option<Name> {
         let open = |name: &&Name| self.refused.get(*name).is_none_or(|(until, _)| *until <= Instant::now());
-        let asked = |name: &&Name| due.questions.iter().any(|question| question.database() == *name);
-        let wanted = |name: &&Name| {
-            asked(name)
-                || self.roaming().any(|collector| self.is_due(collector, &scope_of(collector, name), due))
+        let asked = |name: &Name| due.questions.iter().any(|question| question.database() == name);
+        let scope = |name: &Name| Scope::Database(name.clone());
+        let wants = |name: &Name| {
+            let mut own = self.roaming().filter(|collector| collector.reach == Reach::Database);
+            asked(name) || own.any(|collector| self.is_due(collector, &scope(name), due))
         };
-        let mut candidates = databases.iter().filter(open).filter(wanted).collect::<Vec<_>>();
-        candidates.sort_by_key(|name| {
-            let seen = self.done.get(&(Topic::Tables, Scope::Database((*name).clone()))).copied();
-            (here != Some(*name), seen)
-        });
-        candidates.first().map(|name| (*name).clone())
+        let seen = |name: &Name| self.done.get(&(Topic::Tables, scope(name))).copied();
+        let waiting = databases.iter().filter(open).filter(|name| wants(name));
+        waiting.min_by_key(|name| (seen(name), here != Some(*name))).cloned().or_else(|| {
+            let anywhere = databases.iter().filter(open).filter(|_| self.server_is_due(due));
+            anywhere.min_by_key(|name| here != Some(*name)).cloned()
+        })
     }
 
     /// One closed door does not end the walk.
@@ -160,9 +162,47 @@ fn pace(collector: &Collector, due: &Due) -> Duration {
     if collector.pace == Pace::Rare { due.rare } else { due.slow }
 }
 
-fn scope_of(collector: &Collector, database: &Name) -> Scope {
-    match collector.reach {
-        Reach::Server => Scope::Server,
-        Reach::Database => Scope::Database(database.clone()),
+#[cfg(test)]
+mod tests {
+    use super::super::collector::Began;
+    use super::*;
+
+    const fn collector(topic: Topic, reach: Reach) -> Collector {
+        Collector { topic, pace: Pace::Slow, reach, began: Began::Process, file: "", sql: &[] }
+    }
+
+    static COLLECTORS: [Collector; 2] =
+        [collector(Topic::Tables, Reach::Database), collector(Topic::Errors, Reach::Server)];
+
+    /// At the shortest paces all is due at every visit: nobody stays where he is for that, and nobody waits for a second
+    /// round of others.
+    #[tokio::test(start_paused = true)]
+    async fn the_walk_comes_by_everywhere_in_turn() {
+        let names = ["a", "b", "c"].map(Name::new);
+        let due = Due {
+            every: Duration::from_secs(10),
+            slow: Duration::from_secs(15),
+            rare: Duration::from_secs(60),
+            questions: Vec::new(),
+        };
+        let (mut round, mut here, mut walked) = (Round::new(&COLLECTORS), None, Vec::new());
+        for _ in 0..6 {
+            let next = round.next(&names, here.as_ref(), &due).unwrap();
+            let now = (Instant::now(), Duration::ZERO);
+            round.done.insert((Topic::Tables, Scope::Database(next.clone())), now);
+            round.done.insert((Topic::Errors, Scope::Server), now);
+            walked.push(next.to_string());
+            here = Some(next);
+            tokio::time::advance(due.every).await;
+        }
+        assert_eq!(walked, ["a", "b", "c", "a", "b", "c"]);
+        // What is only the server's is read where we are.
+        let now = (Instant::now(), Duration::ZERO);
+        for name in &names {
+            round.done.insert((Topic::Tables, Scope::Database(name.clone())), now);
+        }
+        assert_eq!(round.next(&names, names.get(1), &due), names.get(1).cloned());
+        round.done.insert((Topic::Errors, Scope::Server), now);
+        assert_eq!(round.next(&names, names.get(1), &due), None);
     }
 }

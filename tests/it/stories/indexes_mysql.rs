@@ -1,6 +1,7 @@
 //! The same pages on MySQL and MariaDB.
 
 use super::Story;
+use crate::rig::client::keeps_asking;
 use crate::rig::mysql::Version;
 
 const SHOP: &[&str] = &[
@@ -31,14 +32,7 @@ const PAGES: &str = "
 
 async fn tell(version: Version) {
     let mut story = Story::of_several_on(version, "index-duplicate", SHOP, PAGES).await;
-    let server = story.server.connect("test").await;
-    let reader = tokio::spawn(async move {
-        let mut server = server;
-        loop {
-            crate::rig::mysql::run(&mut server, USE).await.unwrap();
-            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-        }
-    });
+    let reader = keeps_asking(story.server.url("test"), USE, 1_000);
     let twin = story.is_said("test.note").await;
     assert_eq!(twin["evidence"]["columns"], "note", "{twin:#}");
     let twin = twin["subject"].as_str().unwrap().to_owned();
