@@ -5,7 +5,6 @@
 //! the statement has for its tables, come into the tree.
 
 use crate::model::plan::{MAX_NODES, PlanNode, Work};
-use std::collections::HashMap;
 
 /// Reads the block, with its heading.
 pub fn read(block: &[u8]) -> Option<PlanNode> {
@@ -33,17 +32,21 @@ pub fn read(block: &[u8]) -> Option<PlanNode> {
 }
 
 /// One line under the words of the heading.
-struct Row<'a>(HashMap<&'a str, &'a str>);
+struct Row<'a> {
+    heading: &'a [&'a str],
+    cells: Vec<&'a str>,
+}
 
 impl<'a> Row<'a> {
-    fn of(heading: &[&'a str], line: &'a str) -> Option<Row<'a>> {
+    fn of(heading: &'a [&'a str], line: &'a str) -> Option<Row<'a>> {
         let cells: Vec<&str> = line.split('\t').collect();
         // A name that holds a tab makes more of them.
-        (cells.len() == heading.len()).then(|| Row(heading.iter().copied().zip(cells).collect()))
+        (cells.len() == heading.len()).then_some(Row { heading, cells })
     }
 
     fn text(&self, column: &str) -> Option<&'a str> {
-        self.0.get(column).copied().filter(|text| !text.is_empty() && *text != "NULL")
+        let place = self.heading.iter().position(|word| *word == column)?;
+        self.cells.get(place).copied().filter(|text| !text.is_empty() && *text != "NULL")
     }
 
     /// The first word: behind it may stand what a filter leaves, `10|2`, `12 (5%)`.
@@ -73,7 +76,9 @@ impl<'a> Query<'a> {
         let Some(access) = row.text("type") else { return };
         let word = access.split('|').next().unwrap_or_default();
         let extra = row.text("Extra").unwrap_or_default();
-        let buffer = BUFFERS.into_iter().find(|buffer| extra.contains(&format!("{buffer} join")));
+        let has_buffer = extra.contains("join buffer");
+        let mut buffers = BUFFERS.into_iter().filter(|_| has_buffer);
+        let buffer = buffers.find(|buffer| extra.contains(&format!("{buffer} join")));
         let loops = self.rows;
         let (each, passes) = (row.number("r_rows"), row.number("r_filtered").map(|share| share / 100.0));
         let came = loops.zip(each).map(|(loops, each)| loops * each);
