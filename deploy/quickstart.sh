@@ -69,7 +69,7 @@ target() {
   printf '[[target]]\nname = "%s"\nurl = "%s"\n' "$1" "${quoted//\"/\\\"}"
 }
 
-dbsonde=${DBSONDE:-$here/target/release/dbsonde}
+dbsonde=${DBSONDE:-${CARGO_TARGET_DIR:-$here/target}/release/dbsonde}
 if [ -z "${DBSONDE:-}" ]; then
   rust_need
   echo "building dbsonde, which takes some minutes the first time"
