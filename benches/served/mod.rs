@@ -1,4 +1,4 @@
-//! A real MariaDB that logs each of its statements, as many as sysbench wants, and dbsonde that follows its log.
+//! A real MariaDB that logs each of its statements, as many as sysbench can have from it, and dbsonde that follows its log.
 
 use crate::outside::processor_ns;
 use crate::rig::daemon::Daemon;
@@ -7,8 +7,6 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::process::Command;
 
-/// What is to be followed.
-const STATEMENTS_A_SECOND: u64 = 17_000;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 pub async fn measure(seconds: u64) {
@@ -30,8 +28,7 @@ pub async fn measure(seconds: u64) {
     let written = || std::fs::metadata(&log).unwrap().len();
     let (began, at_first) = (Instant::now(), written());
     let (own, theirs) = (processor_ns(daemon.pid).unwrap(), of_server(&server));
-    let (rate, time) = (format!("--rate={STATEMENTS_A_SECOND}"), format!("--time={seconds}"));
-    let sent = sysbench(&server, "run", &[&rate, &time, "--events=0"]).await;
+    let sent = sysbench(&server, "run", &[&format!("--time={seconds}"), "--events=0"]).await;
     let wrote = began.elapsed().as_secs_f64();
     let counted = loop {
         let counted = selected(&daemon).await - before;
