@@ -63,10 +63,6 @@ impl Room {
         Some(Taken { room: self.clone(), number, seat })
     }
 
-    pub fn is_full(&self) -> bool {
-        self.lock().len() >= MAX_CONNECTIONS
-    }
-
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Seat>>> {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -102,11 +102,6 @@ async fn accept(listener: TcpListener, host: Host, tasks: TaskTracker) {
             continue;
         };
         let on_loopback = stream.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
-        // In a rush a good client would have to make room before anybody has looked what he asks, for strangers of whom
-        // most are gone again.
-        if host.room.is_full() {
-            tokio::task::yield_now().await;
-        }
         match host.room.enter(on_loopback) {
             Some(taken) => drop(tasks.spawn(receive(stream, host.clone(), taken))),
             None => host.views.telemetry.queue_dropped("connections"),
