@@ -25,7 +25,7 @@ export RUST_BACKTRACE=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 # The tests wait for servers more than they compute.
-if cargo test --locked --no-fail-fast -- --test-threads=6 2>&1 | tee "$log"; then exit 0; fi
+if cargo test --locked --no-fail-fast -- --test-threads=5 2>&1 | tee "$log"; then exit 0; fi
 
 # Real servers on a busy machine are sometimes late. What failed beside others is asked once more alone, and told.
 mapfile -t failed < <(sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p' "$log" | sort -u)
