@@ -98,7 +98,7 @@ pub async fn run(source: ConfigSource, journal: Option<Journal>) -> Result<(), D
     let mut edits = Edits::of(&source);
     let config = load(&source).await?;
     let mut front = Front::open(&config.web).await?;
-    let listeners = listen(&config).await?;
+    let listeners = listen(&config)?;
     front.listens_on(listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect());
     let gate = front.gate();
     let telemetry = Telemetry::new();
@@ -216,7 +216,7 @@ fn tell_systemd(states: &[sd_notify::NotifyState<'_>]) {
 }
 
 /// Sockets that systemd hands over come before addresses of our own.
-async fn listen(config: &Config) -> Result<Vec<TcpListener>, DaemonError> {
+fn listen(config: &Config) -> Result<Vec<TcpListener>, DaemonError> {
     let mut handed = listenfd::ListenFd::from_env();
     let mut listeners = Vec::new();
     for nth in 0..handed.len() {
@@ -228,8 +228,8 @@ async fn listen(config: &Config) -> Result<Vec<TcpListener>, DaemonError> {
     if listeners.is_empty() {
         for address in &config.web.listen {
             let address = *address;
-            let bound = TcpListener::bind(address).await;
-            listeners.push(bound.map_err(|error| DaemonError::Listen { address, error })?);
+            let door = web::listen(address).map_err(|error| DaemonError::Listen { address, error })?;
+            listeners.push(door);
         }
     }
     Ok(listeners)

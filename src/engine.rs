@@ -28,7 +28,7 @@ use self::errand::{Errand, Fetched};
 use self::reading::Failure;
 use crate::follow::Wanted;
 use crate::model::question::{Answer, Question};
-use crate::model::{Digest, Sample, Topic};
+use crate::model::{Digest, Name, Sample, Topic};
 use crate::plans::logged::Shown;
 use crate::texts::Texts;
 use serde::{Deserialize, Serialize};
@@ -118,6 +118,12 @@ pub struct Due {
     pub slow: Duration,
     pub rare: Duration,
     pub questions: Vec<Question>,
+}
+
+impl Due {
+    pub fn asks_about(&self, database: &Name) -> bool {
+        self.questions.iter().any(|question| question.database() == database)
+    }
 }
 
 /// What a visit brought home.

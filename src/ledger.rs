@@ -1,6 +1,10 @@
 //! Findings over time: opened, changed, resolved, come back. Pure: time is a value, and whoever applies a reading
 //! gets the changes worth telling.
 
+mod root;
+
+pub use root::by_root;
+
 use crate::config::Silence;
 use crate::model::finding::finding_id;
 use crate::model::{Finding, Name, Severity};
@@ -21,6 +25,9 @@ const IMMATERIAL: [&str; 2] = ["pid", "window_seconds"];
 /// What comes back within a day is the same trouble: it keeps its first `opened_at`, because its age decides what
 /// to do about it. Later it is news.
 pub const REOPEN_WITHIN: f64 = 86_400.0;
+/// What was a part of something that is over gets this long to end as well before it is told by itself: pages look back
+/// over minutes.
+const ENDS_WITHIN: f64 = 900.0;
 /// Nobody reads more of one target; what is worse has room that the rest may not fill.
 pub const MAX_OPEN: usize = 1_000;
 const KEPT_FOR_WORSE: usize = 100;
@@ -85,6 +92,9 @@ pub struct Entry {
     /// The operator's reason for the silence that covers it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silenced_because: Option<String>,
+    /// The finding whose mend mends this one as well. While that is open, nobody is told of this one by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part_of: Option<String>,
     /// Whether it helped, once that was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
@@ -96,6 +106,11 @@ pub struct Entry {
 impl Entry {
     pub fn is_open(&self) -> bool {
         self.state != State::Resolved
+    }
+
+    /// What the operator is to look at: nobody wants silence about it, and it is not a part of something else.
+    pub fn stands_alone(&self) -> bool {
+        self.state == State::Open && self.part_of.is_none()
     }
 
     /// Do the sinks believe that it is open?
@@ -123,6 +138,8 @@ struct Line {
     /// The finding as the sinks heard it last, and when.
     told: Finding,
     told_at: f64,
+    /// When it was last a part of something else.
+    was_part_at: Option<f64>,
 }
 
 /// The findings of one target.
@@ -219,10 +236,9 @@ impl Ledger {
             let silence = silences.iter().find(covers);
             line.entry.state = if silence.is_some() { State::Silenced } else { State::Open };
             line.entry.silenced_because = silence.and_then(|silence| silence.reason.clone());
-            if silence.is_none() {
-                changes.extend(line.news(at));
-            }
         }
+        self.fold(at);
+        changes.extend(self.lines.values_mut().filter_map(|line| line.news(at)));
         self.forget(at);
         changes
     }
@@ -292,6 +308,7 @@ impl Entry {
             seen_at: at,
             resolved_at: None,
             silenced_because: None,
+            part_of: None,
             verdict: None,
             told: None,
         }
@@ -301,7 +318,7 @@ impl Entry {
 impl Line {
     fn of(entry: Entry) -> Self {
         let (told, told_at) = (entry.finding.clone(), entry.changed_at);
-        Self { entry, silent: 0, calm: 0, calmest: Severity::Note, told, told_at }
+        Self { entry, silent: 0, calm: 0, calmest: Severity::Note, told, told_at, was_part_at: None }
     }
 
     /// It was known before this life, and is the same trouble if it was not over for long.
@@ -338,13 +355,19 @@ impl Line {
     fn resolve(&mut self, at: f64) -> Option<Change> {
         let entry = &mut self.entry;
         entry.state = State::Resolved;
+        entry.part_of = None;
         (entry.resolved_at, entry.changed_at) = (Some(at), at);
         // Whoever heard of the beginning hears of the end, silence or not; nobody else does.
         entry.is_told().then(|| self.tell(at, Kind::Resolved))
     }
 
-    /// What the sinks should hear now of an open finding.
+    /// What the sinks should hear now of a finding.
     fn news(&mut self, at: f64) -> Option<Change> {
+        let ends_with_its_root = self.was_part_at.is_some_and(|last| at - last < ENDS_WITHIN);
+        if !self.entry.stands_alone() || ends_with_its_root && self.entry.finding.severity < Severity::Urgent
+        {
+            return None;
+        }
         let kind = match self.entry.told {
             None => Kind::Opened,
             Some(Kind::Resolved) => Kind::Reopened,

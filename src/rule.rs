@@ -118,6 +118,9 @@ pub trait Rule {
     const OF: &'static [Flavour] = &Flavour::ALL;
     /// Topics without which it stays silent.
     const NEEDS: &'static [Topic];
+    /// The pages whose mend mends what this one says as well, those nearest to the root first. Where one of them speaks of
+    /// the same thing, this one is heard as a part of it.
+    const MENDED_WITH: &'static [&'static str] = &[];
     /// Topics whose earlier readings it wants kept, as far back as `span`.
     const LOOKS_BACK_AT: &'static [Topic] = Self::NEEDS;
     /// How far back it wants to look with its thresholds as they are.
@@ -148,6 +151,12 @@ macro_rules! rules {
 
         impl Handbook {
             pub const IDS: &'static [&'static str] = &[$(<$rule as $crate::rule::Rule>::ID,)+];
+
+            /// The pages whose mend mends what this one says as well.
+            pub fn mended_with(id: &str) -> &'static [&'static str] {
+                let all = [$((<$rule as $crate::rule::Rule>::ID, <$rule as $crate::rule::Rule>::MENDED_WITH),)+];
+                all.into_iter().find(|(known, _)| *known == id).map_or(&[], |(_, others)| others)
+            }
 
             /// Reads everything seen. Also tells which rules could speak at all: silence of the others is
             /// ignorance, not health.

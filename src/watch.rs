@@ -18,7 +18,7 @@ use crate::engine::{Due, EngineError, Lane, Pace, Reading, ServerFacts, Visit};
 use crate::lane::{News, Orders};
 use crate::ledger::{Change, Ledger};
 use crate::model::question::{Answer, Question};
-use crate::model::{Finding, Flavour, Place, Sample, Scope, Snapshot, Topic, When, Window};
+use crate::model::{Finding, Flavour, Name, Place, Sample, Scope, Snapshot, Topic, When, Window};
 use crate::plans::Plans;
 use crate::rule::{Seen, Word};
 use crate::store::{Lessons, Past};
@@ -298,6 +298,8 @@ impl Watch {
         let mut reading = self.plan.rules.handbook.read(&seen);
         self.longer_look = Arc::from(reading.longer_look.as_slice());
         let mut found: Vec<Finding> = Vec::new();
+        // What no page wants to know any more is not asked, and takes nobody's place.
+        self.questions.clear();
         for word in std::mem::take(&mut reading.words) {
             match word {
                 Word::Finding(finding) => found.push(*finding),
@@ -368,8 +370,14 @@ impl Watch {
     pub fn orders(&self) -> Orders {
         let slow = self.stretched(Pace::Slow);
         let never = Duration::from_secs(u32::MAX.into());
-        // The roaming lane comes by six times a minute.
-        let questions = self.plan.questions.div_ceil(6);
+        // The roaming lane comes by six times a minute, each time in one database.
+        let a_visit = self.plan.questions.div_ceil(6);
+        let mut of_each: BTreeMap<&Name, Vec<&Question>> = BTreeMap::new();
+        for question in &self.questions {
+            of_each.entry(question.database()).or_default().push(question);
+        }
+        let questions =
+            of_each.into_values().flat_map(|asked| asked.into_iter().take(a_visit)).cloned().collect();
         Orders {
             pulse: self.stretched(Pace::Pulse).filter(|_| self.plan.connections > 1),
             beat: self.stretched(Pace::Beat),
@@ -377,7 +385,7 @@ impl Watch {
                 every: ROAM_EVERY,
                 slow,
                 rare: self.stretched(Pace::Rare).unwrap_or(never),
-                questions: self.questions.iter().take(questions).cloned().collect(),
+                questions,
             }),
         }
     }

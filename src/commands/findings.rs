@@ -5,7 +5,7 @@ use super::text::{fill, indent};
 use crate::command::{Exit, print, prints_colour};
 use crate::config::{Span, width};
 use crate::inspect::{Inspection, Splits};
-use crate::ledger::Entry;
+use crate::ledger::{Entry, by_root};
 use crate::model::{Confidence, Finding, Fix, Gap, Severity};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -66,17 +66,26 @@ pub fn told_apart(splits: Option<Splits>) -> Option<String> {
     ))
 }
 
-/// The gravest first.
-pub fn ordered(inspection: &Inspection) -> Vec<&Finding> {
-    let mut findings: Vec<&Finding> = inspection.findings.iter().map(finding).collect();
-    findings.sort_by(|a, b| (b.severity, &a.rule, &a.subject).cmp(&(a.severity, &b.rule, &b.subject)));
-    findings
+/// The gravest first, each with what is mended with it.
+pub fn ordered(inspection: &Inspection) -> Vec<(&Finding, Vec<&Finding>)> {
+    let mut entries: Vec<&Entry> = inspection.findings.iter().collect();
+    entries.sort_by(|a, b| {
+        let (a, b) = (finding(a), finding(b));
+        (b.severity, &a.rule, &a.subject).cmp(&(a.severity, &b.rule, &b.subject))
+    });
+    let findings = by_root(&entries).into_iter();
+    findings.map(|(root, parts)| (finding(root), parts.into_iter().map(finding).collect())).collect()
+}
+
+/// What is mended with a finding: "statement-rows-examined of 1a2b in shop: ...".
+pub fn part(part: &Finding) -> String {
+    format!("{} of {}: {}", part.rule, place(part), part.because)
 }
 
 /// "2 findings: 1 urgent, 1 note"
-pub fn summary(findings: &[&Finding]) -> String {
+pub fn summary(findings: &[(&Finding, Vec<&Finding>)]) -> String {
     let of = |severity: Severity| {
-        let count = findings.iter().filter(|finding| finding.severity == severity).count();
+        let count = findings.iter().filter(|(finding, _)| finding.severity == severity).count();
         (count > 0).then(|| format!("{count} {}", severity.name()))
     };
     let counts: Vec<String> = Severity::ALL.into_iter().rev().filter_map(of).collect();
@@ -119,8 +128,12 @@ pub fn place(finding: &Finding) -> String {
 fn text(inspection: &Inspection, width: usize, colour: bool) -> String {
     let findings = ordered(inspection);
     let mut said = format!("{}\n\n", clean(&headline(inspection)));
-    for finding in &findings {
+    for (finding, parts) in &findings {
         said.push_str(&one(finding, width, colour));
+        for with_it in parts {
+            let line = fill(&format!("mended with it: {}", clean(&part(with_it))), width.saturating_sub(2));
+            said.push_str(&indent(&line, 2));
+        }
         said.push('\n');
     }
     said.push_str(&format!("{}\n", summary(&findings)));
@@ -228,7 +241,9 @@ WARNING  index-unused  public.\u{fffd}[31morders_<b>_idx in shop
 ";
         assert_eq!(one(&sample(), 64, false), expected);
         assert!(one(&sample(), 64, true).starts_with("\x1b[33mWARNING\x1b[0m"));
-        assert_eq!(summary(&[&sample(), &sample()]), "2 findings: 2 warning.");
+        let two = [sample(), sample()];
+        let two = two.each_ref().map(|finding| (finding, Vec::new()));
+        assert_eq!(summary(&two), "2 findings: 2 warning.");
         assert_eq!(summary(&[]), "Nothing found.");
     }
 

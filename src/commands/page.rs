@@ -1,6 +1,6 @@
 //! What was found, as one HTML file that needs nothing else. Everything that came from outside is escaped.
 
-use super::findings::{conditions, doubt, headline, ordered, place, plans, summary, told_apart};
+use super::findings::{conditions, doubt, headline, ordered, part, place, plans, summary, told_apart};
 use crate::config::Span;
 use crate::inspect::Inspection;
 use crate::model::{Finding, Fix};
@@ -14,7 +14,7 @@ pre{overflow-x:auto;background:#8882;padding:.6rem;margin:.4rem 0}small{opacity:
 pub fn html(inspection: &Inspection) -> String {
     let findings = ordered(inspection);
     let title = escape(&headline(inspection));
-    let articles: String = findings.iter().map(|finding| article(finding)).collect();
+    let articles: String = findings.iter().map(|(finding, parts)| article(finding, parts)).collect();
     let plan = |(digest, plan): (String, String)| {
         format!("<h2>The plan of statement {digest}</h2>\n<pre>{}</pre>\n", escape(&plan))
     };
@@ -33,16 +33,19 @@ pub fn html(inspection: &Inspection) -> String {
     )
 }
 
-fn article(finding: &Finding) -> String {
+fn article(finding: &Finding, parts: &[&Finding]) -> String {
     let severity = finding.severity.name();
+    let with_it =
+        |with_it: &&Finding| format!("<p><small>mended with it: {}</small></p>\n", escape(&part(with_it)));
     let because = format!("{}{}", finding.because, doubt(finding.confidence));
     format!(
-        "<article class=\"{severity}\">\n<h2>{severity} · {} · {}</h2>\n<p>{}</p>\n<p>{}</p>\n{}</article>\n",
+        "<article class=\"{severity}\">\n<h2>{severity} · {} · {}</h2>\n<p>{}</p>\n<p>{}</p>\n{}{}</article>\n",
         escape(&finding.rule),
         escape(&place(finding)),
         escape(&because),
         escape(&finding.advice),
         finding.fix.as_ref().map(mending).unwrap_or_default(),
+        parts.iter().map(with_it).collect::<String>(),
     )
 }
 
@@ -92,7 +95,7 @@ mod tests {
 
     #[test]
     fn what_came_from_outside_is_escaped() {
-        let article = article(&sample());
+        let article = article(&sample(), &[&sample()]);
         assert!(article.contains("orders_&lt;b&gt;_idx"), "{article}");
         assert!(!article.contains("<b>") && !article.contains('\x1b'), "{article}");
     }

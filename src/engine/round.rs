@@ -22,11 +22,13 @@ pub struct Round {
     done: HashMap<(Topic, Scope), (Instant, Duration)>,
     /// Databases that did not let us in, until when they are left alone, and why.
     refused: BTreeMap<Name, (Instant, String)>,
+    /// The last stop was a second one at the same place, for what was asked about it.
+    stayed: bool,
 }
 
 impl Round {
     pub fn new(collectors: &'static [Collector]) -> Self {
-        Self { collectors, done: HashMap::new(), refused: BTreeMap::new() }
+        Self { collectors, done: HashMap::new(), refused: BTreeMap::new(), stayed: false }
     }
 
     /// Of those that may be entered the ones that the operator wants watched; `first` before all others.
@@ -55,15 +57,20 @@ impl Round {
         visit.sample.gone = gone;
     }
 
-    /// Where to stop now: of the databases where something of their own is due, the one that has waited longest. What is
-    /// the server's as a whole is read wherever we are, and keeps nobody there.
-    pub fn next(&self, databases: &[Name], here: Option<&Name>, due: &Due) -> Option<Name> {
+    /// Where to stop now: where we are, once, if what we read there has led to questions; else of the databases where
+    /// something of their own is due, the one that has waited longest. What is the server's as a whole is read wherever we
+    /// are, and keeps nobody there.
+    pub fn next(&mut self, databases: &[Name], here: Option<&Name>, due: &Due) -> Option<Name> {
+        let stays = !self.stayed && here.is_some_and(|here| databases.contains(here) && due.asks_about(here));
+        self.stayed = stays;
+        if stays {
+            return here.cloned();
+        }
         let open = |name: &&Name| self.refused.get(*name).is_none_or(|(until, _)| *until <= Instant::now());
-        let asked = |name: &Name| due.questions.iter().any(|question| question.database() == name);
         let scope = |name: &Name| Scope::Database(name.clone());
         let wants = |name: &Name| {
             let mut own = self.roaming().filter(|collector| collector.reach == Reach::Database);
-            asked(name) || own.any(|collector| self.is_due(collector, &scope(name), due))
+            due.asks_about(name) || own.any(|collector| self.is_due(collector, &scope(name), due))
         };
         let seen = |name: &Name| self.done.get(&(Topic::Tables, scope(name))).copied();
         let waiting = databases.iter().filter(open).filter(|name| wants(name));
@@ -166,6 +173,7 @@ fn pace(collector: &Collector, due: &Due) -> Duration {
 mod tests {
     use super::super::collector::Began;
     use super::*;
+    use crate::model::question::Question;
 
     const fn collector(topic: Topic, reach: Reach) -> Collector {
         Collector { topic, pace: Pace::Slow, reach, began: Began::Process, file: "", sql: &[] }
@@ -204,5 +212,20 @@ mod tests {
         assert_eq!(round.next(&names, names.get(1), &due), names.get(1).cloned());
         round.done.insert((Topic::Errors, Scope::Server), now);
         assert_eq!(round.next(&names, names.get(1), &due), None);
+        // What is asked about where we are is answered before we go on, but it does not keep us.
+        let id = 1;
+        let ask = |database: &Name| Question::IndexDefinition { database: database.clone(), id };
+        let due = Due { questions: names.iter().map(ask).collect(), ..due };
+        let (mut round, mut here, mut walked) = (Round::new(&COLLECTORS), None, Vec::new());
+        for _ in 0..6 {
+            let next = round.next(&names, here.as_ref(), &due).unwrap();
+            round
+                .done
+                .insert((Topic::Tables, Scope::Database(next.clone())), (Instant::now(), Duration::ZERO));
+            walked.push(next.to_string());
+            here = Some(next);
+            tokio::time::advance(due.every).await;
+        }
+        assert_eq!(walked, ["a", "a", "b", "b", "c", "c"]);
     }
 }

@@ -231,3 +231,66 @@ proptest! {
         }
     }
 }
+
+/// About a statement, as its page would say it.
+fn about(rule: &str, severity: Severity, subject: &str, digest: &str) -> Finding {
+    let evidence = [(Name::new("digest"), serde_json::json!(digest))].into();
+    Finding { rule: rule.into(), evidence, ..finding(subject, severity, 1.0) }
+}
+
+/// Applies one reading in which every rule could speak and tells what was told.
+fn told(ledger: &mut Ledger, at: f64, found: &[Finding]) -> Vec<(String, Kind)> {
+    let changes = ledger.apply(at, &"db1".into(), found.to_vec(), |_, _| true, &[]);
+    let mut told: Vec<_> =
+        changes.into_iter().map(|change| (change.entry.finding.rule.to_string(), change.kind)).collect();
+    told.sort_by(|a, b| a.0.cmp(&b.0));
+    told
+}
+
+#[test]
+fn what_is_mended_with_something_else_is_told_with_it() {
+    let reads = about("statement-rows-examined", Severity::Note, "1a", "1a");
+    let joins = about("plan-join-buffer", Severity::Warning, "shop.orders", "1a");
+    let other = about("statement-rows-examined", Severity::Note, "2b", "2b");
+    let opened = |rule: &str| (rule.to_owned(), Kind::Opened);
+    let mut ledger = Ledger::default();
+    let found = [reads.clone(), joins.clone(), other.clone()];
+    assert_eq!(
+        told(&mut ledger, 0.0, &found),
+        [opened("plan-join-buffer"), opened("statement-rows-examined")]
+    );
+    let entries = ledger.to_vec();
+    let entries: Vec<&Entry> = entries.iter().collect();
+    let subject = |entry: &&Entry| entry.finding.subject.clone();
+    let arranged: Vec<(String, Vec<String>)> = by_root(&entries)
+        .iter()
+        .map(|(root, parts)| (subject(root), parts.iter().map(subject).collect()))
+        .collect();
+    let parts_of = |root: &str| arranged.iter().find(|(of, _)| of == root).map(|(_, parts)| parts.clone());
+    assert_eq!(parts_of("shop.orders"), Some(vec!["1a".to_owned()]));
+    assert_eq!((parts_of("2b"), arranged.len()), (Some(Vec::new()), 2));
+
+    // Its root is mended; it takes a while to follow, or does not.
+    let rest = [reads.clone(), other.clone()];
+    assert_eq!(told(&mut ledger, 10.0, &rest), []);
+    assert_eq!(told(&mut ledger, 20.0, &rest), []);
+    assert_eq!(told(&mut ledger, 30.0, &rest), [("plan-join-buffer".to_owned(), Kind::Resolved)]);
+    assert_eq!(told(&mut ledger, 600.0, &rest), []);
+    assert_eq!(told(&mut ledger, 1_000.0, &rest), [opened("statement-rows-examined")]);
+}
+
+#[test]
+fn nobody_is_kept_from_hearing_of_what_is_worse() {
+    let mut ledger = Ledger::default();
+    let root = about("session-blocking", Severity::Warning, "app pid 7", "1a");
+    let idle = about("session-idle-in-transaction", Severity::Urgent, "app pid 7", "1a");
+    assert_eq!(told(&mut ledger, 0.0, &[root.clone(), idle.clone()]).len(), 2);
+    assert!(ledger.open().all(Entry::stands_alone));
+    // In another database the same words are another thing.
+    let elsewhere = Finding { database: Some("other".into()), ..root.clone() };
+    let idle = Finding { severity: Severity::Note, ..idle };
+    let mut ledger = Ledger::default();
+    assert_eq!(told(&mut ledger, 0.0, &[elsewhere, idle.clone()]).len(), 2);
+    let mut ledger = Ledger::default();
+    assert_eq!(told(&mut ledger, 0.0, &[root, idle]).len(), 1);
+}

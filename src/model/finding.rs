@@ -67,6 +67,16 @@ pub struct Finding {
     pub confidence: Confidence,
 }
 
+impl Finding {
+    /// What it is about, by every name: its subject, and the statements that it was seen in.
+    pub fn things(&self) -> impl Iterator<Item = &str> {
+        let of = |key: &str| self.evidence.get(key);
+        let many = of("digests").and_then(serde_json::Value::as_array).into_iter().flatten();
+        let statements = of("digest").into_iter().chain(many).filter_map(serde_json::Value::as_str);
+        std::iter::once(self.subject.as_str()).chain(statements)
+    }
+}
+
 /// The numbers of a finding, by names that hold their units.
 pub fn evidence<const N: usize>(
     numbers: [(&str, serde_json::Value); N],

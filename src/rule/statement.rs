@@ -20,10 +20,32 @@ pub const MAX_NAMED: usize = 5;
 const EXCERPT: usize = 60;
 const SHOWN: usize = 500;
 
+/// Why a query goes through more than it needs. Whoever mends one of these mends its time and what it reads as well.
+pub const DETOURS: &[&str] = &[
+    "index-missing",
+    "index-hidden-by-expression",
+    "statement-implicit-conversion",
+    "statement-collations-differ",
+    "statement-like-collation",
+    "statement-leading-wildcard",
+    "statement-or-across-columns",
+    "statement-range-checked",
+    "statement-order-by-limit-trap",
+    "statement-not-in-nullable",
+    "statement-correlated-subquery",
+    "statement-deep-offset",
+    "plan-join-buffer",
+    "plan-key-partly-used",
+    "plan-inner-sequential-scan",
+    "statement-plan-flipped",
+];
+
 /// A page that names the queries which cost too much of something.
 pub trait Costly {
     const ID: &'static str;
     const OF: &'static [Flavour] = &Flavour::ALL;
+    /// As in [`Rule`].
+    const MENDED_WITH: &'static [&'static str] = &[];
     /// The time over which costs are added up, and for how long at least.
     fn min_window(&self) -> Span;
     fn is_costly(&self, cost: &Cost, sum: &Sum) -> bool;
@@ -40,6 +62,7 @@ impl<P: Costly> Rule for P {
     const ID: &'static str = P::ID;
     const OF: &'static [Flavour] = P::OF;
     const NEEDS: &'static [Topic] = TOPICS;
+    const MENDED_WITH: &'static [&'static str] = P::MENDED_WITH;
 
     fn span(&self) -> Duration {
         self.min_window().get()
@@ -274,6 +297,7 @@ impl Ran<'_> {
             ("exec_seconds", json!(self.cost.exec_seconds)),
             ("window_seconds", json!(self.sum.seconds.round())),
             ("statement", json!(shown(self.text))),
+            ("digest", json!(self.key.digest.to_string())),
         ]));
         Finding {
             rule: Name::new(rule),

@@ -47,6 +47,7 @@ impl Rule for IndexBloated {
     const ID: &'static str = "index-bloated";
     const OF: &'static [Flavour] = &[Flavour::Postgres];
     const NEEDS: &'static [Topic] = &[Topic::Indexes, Topic::Columns];
+    const MENDED_WITH: &'static [&'static str] = &["index-duplicate", "index-redundant-prefix", "index-unused"];
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
         let large_enough = |index: &&Index| index.size() >= self.min_wasted.get() as f64 && is_plain(index);

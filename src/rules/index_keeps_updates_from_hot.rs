@@ -68,6 +68,7 @@ impl Rule for IndexKeepsUpdatesFromHot {
     const ID: &'static str = "index-keeps-updates-from-hot";
     const OF: &'static [Flavour] = &[Flavour::Postgres];
     const NEEDS: &'static [Topic] = &[Topic::Statements, Topic::Tables, Topic::Indexes, Topic::Columns];
+    const MENDED_WITH: &'static [&'static str] = &["index-duplicate", "index-redundant-prefix", "index-unused"];
     const LOOKS_BACK_AT: &'static [Topic] = &[Topic::Statements, Topic::Tables, Topic::Indexes];
 
     fn span(&self) -> Duration {

@@ -46,6 +46,7 @@ impl Default for IndexUnused {
 impl Rule for IndexUnused {
     const ID: &'static str = "index-unused";
     const NEEDS: &'static [Topic] = &[Topic::Indexes];
+    const MENDED_WITH: &'static [&'static str] = &["index-duplicate", "index-redundant-prefix"];
 
     fn span(&self) -> Duration {
         self.min_window.get()

@@ -1,6 +1,6 @@
 use crate::config::{ByteSize, Span};
 use crate::model::{Finding, Severity};
-use crate::rule::statement::{Costly, Ran, Through};
+use crate::rule::statement::{Costly, DETOURS, Ran, Through};
 use crate::rule::Seen;
 use crate::script;
 use crate::workload::{Cost, Sum};
@@ -51,6 +51,7 @@ impl Default for StatementDominant {
 
 impl Costly for StatementDominant {
     const ID: &'static str = "statement-dominant";
+    const MENDED_WITH: &'static [&'static str] = DETOURS;
 
     fn min_window(&self) -> Span {
         self.min_window

@@ -72,6 +72,7 @@ impl Rule for StatementErratic {
     const ID: &'static str = "statement-erratic";
     const OF: &'static [Flavour] = &[Flavour::Postgres, Flavour::Mysql];
     const NEEDS: &'static [Topic] = statement::TOPICS;
+    const MENDED_WITH: &'static [&'static str] = &["plan-generic-worse"];
     const LOOKS_BACK_AT: &'static [Topic] = &[Topic::Statements, Topic::Latencies];
 
     fn span(&self) -> Duration {

@@ -1,6 +1,6 @@
 use crate::config::Span;
 use crate::model::{Finding, Flavour, Severity};
-use crate::rule::statement::{Costly, Ran};
+use crate::rule::statement::{Costly, DETOURS, Ran};
 use crate::rule::Seen;
 use crate::script;
 use crate::workload::{Cost, Sum};
@@ -49,6 +49,7 @@ impl Default for StatementFullJoin {
 impl Costly for StatementFullJoin {
     const ID: &'static str = "statement-full-join";
     const OF: &'static [Flavour] = &[Flavour::Mysql, Flavour::Mariadb];
+    const MENDED_WITH: &'static [&'static str] = DETOURS;
 
     fn min_window(&self) -> Span {
         self.min_window

@@ -54,6 +54,7 @@ impl Default for StatementRegressed {
 impl Rule for StatementRegressed {
     const ID: &'static str = "statement-regressed";
     const NEEDS: &'static [Topic] = statement::TOPICS;
+    const MENDED_WITH: &'static [&'static str] = &["statement-plan-flipped"];
 
     fn span(&self) -> Duration {
         self.min_window.get()

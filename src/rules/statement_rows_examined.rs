@@ -1,6 +1,6 @@
 use crate::config::Span;
 use crate::model::{Finding, Flavour, Severity};
-use crate::rule::statement::{Costly, Ran};
+use crate::rule::statement::{Costly, DETOURS, Ran};
 use crate::rule::Seen;
 use crate::script;
 use crate::workload::{Cost, Sum};
@@ -50,6 +50,7 @@ impl Default for StatementRowsExamined {
 impl Costly for StatementRowsExamined {
     const ID: &'static str = "statement-rows-examined";
     const OF: &'static [Flavour] = &[Flavour::Mysql, Flavour::Mariadb];
+    const MENDED_WITH: &'static [&'static str] = DETOURS;
 
     fn min_window(&self) -> Span {
         self.min_window

@@ -51,6 +51,7 @@ impl Default for StatementSpills {
 impl Costly for StatementSpills {
     const ID: &'static str = "statement-spills";
     const OF: &'static [Flavour] = &[Flavour::Postgres];
+    const MENDED_WITH: &'static [&'static str] = &["plan-disk-sort", "plan-hash-batches"];
 
     fn min_window(&self) -> Span {
         self.min_window

@@ -204,6 +204,23 @@ fn every_page_has_a_world_that_makes_it_speak_and_one_that_does_not() {
 
 /// A fix that the server cannot read is worse than none.
 #[test]
+fn no_page_is_mended_with_itself_by_whatever_way() {
+    for id in Handbook::IDS {
+        let mut ways = vec![*id];
+        let mut seen = std::collections::BTreeSet::new();
+        while let Some(page) = ways.pop() {
+            for root in Handbook::mended_with(page) {
+                assert!(Handbook::IDS.contains(root), "{page} is mended with {root}, which is no page");
+                assert_ne!(root, id, "{id} is mended with itself by {page}");
+                if seen.insert(root) {
+                    ways.push(root);
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn no_page_gives_mysql_the_sql_of_postgres() {
     const POSTGRES: [&str; 10] = [
         "\"",

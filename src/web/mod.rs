@@ -19,4 +19,4 @@ mod tests;
 mod users;
 
 pub use gate::Gate;
-pub use server::serve;
+pub use server::{listen, serve};

@@ -5,7 +5,7 @@ use super::metrics::ages;
 use super::plans::planned;
 use super::server::{Views, answer};
 use crate::board::Report;
-use crate::ledger::{Entry, State};
+use crate::ledger::{Entry, State, by_root};
 use crate::model::is_disguise;
 use crate::model::{Blocker, Confidence, Fix, Load, Noun, Topic, When};
 use axum::extract;
@@ -170,19 +170,24 @@ fn findings(out: &mut String, reports: &[Arc<Report>], own: &[Entry], now: &When
     });
     let aside = if silenced.is_empty() { String::new() } else { format!("{} silenced", silenced.len()) };
     writeln!(out, "<h2>Findings<small>{aside}</small></h2>")?;
-    if open.is_empty() {
+    // What is mended with something that nobody wants to hear of is not heard of either.
+    open.retain(|entry| {
+        entry.part_of.as_ref().is_none_or(|root| silenced.iter().all(|other| other.id != *root))
+    });
+    let roots = by_root(&open);
+    if roots.is_empty() {
         return out.write_str("<p class=\"calm\">Nothing found.</p>\n");
     }
-    for entry in open.iter().take(MAX_FINDINGS) {
-        finding(out, entry, reports.len() > 1, now)?;
+    for (entry, parts) in roots.iter().take(MAX_FINDINGS) {
+        finding(out, entry, parts, reports.len() > 1, now)?;
     }
-    if open.len() > MAX_FINDINGS {
-        writeln!(out, "<p><a href=\"api/v1/findings\">{} more</a></p>", open.len() - MAX_FINDINGS)?;
+    if roots.len() > MAX_FINDINGS {
+        writeln!(out, "<p><a href=\"api/v1/findings\">{} more</a></p>", roots.len() - MAX_FINDINGS)?;
     }
     Ok(())
 }
 
-fn finding(out: &mut String, entry: &Entry, many: bool, now: &When) -> fmt::Result {
+fn finding(out: &mut String, entry: &Entry, parts: &[&Entry], many: bool, now: &When) -> fmt::Result {
     let finding = &entry.finding;
     let severity = finding.severity.name();
     let database = finding.database.as_ref().map(|name| format!(" in {}", Plain(name))).unwrap_or_default();
@@ -204,6 +209,15 @@ fn finding(out: &mut String, entry: &Entry, many: bool, now: &When) -> fmt::Resu
     )?;
     if let Some(fix) = &finding.fix {
         mending(out, fix)?;
+    }
+    for part in parts.iter().map(|part| &part.finding) {
+        writeln!(
+            out,
+            "<p class=\"soft\">mended with it: {} of {}: {}</p>",
+            Plain(&part.rule),
+            Plain(&part.subject),
+            Plain(&part.because)
+        )?;
     }
     out.write_str("</article>\n")
 }

@@ -1,18 +1,29 @@
 //! The room for connections. When it is full, whoever waits for nothing goes: first those that never got a request
-//! across, then the one that has been here longest. So strangers that only sit there keep nobody out.
+//! across, then the one that has been here longest. So strangers that only sit there keep nobody out. Who goes is first
+//! told what he had asked by then.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 /// Scrapers and some people; with its buffers a connection may take 64 KiB.
 pub const MAX_CONNECTIONS: usize = 256;
+/// Those that are still told something after their seat is somebody else's.
+const MAX_FAREWELLS: usize = 32;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Room {
     seats: Mutex<BTreeMap<u64, Arc<Seat>>>,
     next: AtomicU64,
+    farewells: Semaphore,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { seats: Mutex::default(), next: AtomicU64::new(0), farewells: Semaphore::new(MAX_FAREWELLS) }
+    }
 }
 
 /// One connection.
@@ -25,6 +36,13 @@ pub struct Seat {
     proven: AtomicBool,
     /// Its place is wanted by somebody else.
     pub leave: CancellationToken,
+}
+
+impl Seat {
+    /// Got a request across: what it is told is worth the end of its sentence.
+    pub fn was_heard(&self) -> bool {
+        self.busy.load(Ordering::Relaxed) || self.proven.load(Ordering::Relaxed)
+    }
 }
 
 /// Gives the seat back.
@@ -61,6 +79,11 @@ impl Room {
         });
         seats.insert(number, seat.clone());
         Some(Taken { room: self.clone(), number, seat })
+    }
+
+    /// Leave to say something to the end without a seat; `None` where too many do.
+    pub fn farewell(&self) -> Option<SemaphorePermit<'_>> {
+        self.farewells.try_acquire().ok()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Seat>>> {

@@ -20,16 +20,21 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+/// Who has knocked waits here until we get to him, as many as Linux allows by itself. A knock that finds no room is
+/// repeated only after a second.
+const QUEUE: u32 = 4_096;
 /// A request that is not there by then is not meant to come.
 const HEADERS: Duration = Duration::from_secs(5);
 /// Bytes and number of headers; larger ones are not meant for us.
@@ -60,6 +65,14 @@ impl Views {
     pub fn board(&self) -> Board {
         self.boards.borrow().clone()
     }
+}
+
+/// A door at this address.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(QUEUE)
 }
 
 /// Serves until it is told to stop, and then until what has begun is answered.
@@ -111,17 +124,19 @@ async fn accept(listener: TcpListener, host: Host, tasks: TaskTracker) {
 
 /// Encrypted or not, as the door is at this moment.
 async fn receive(stream: TcpStream, host: Host, taken: Taken) {
-    let leave = taken.seat.leave.clone();
     let tls = host.views.gate.borrow().door.tls.clone();
-    let conversation = async {
-        let stream = Patient::new(stream);
-        let Some(config) = tls else { return converse(stream, &host, &taken).await };
-        let greeting = tokio::time::timeout(HEADERS, TlsAcceptor::from(config).accept(stream));
-        if let Some(Ok(Ok(stream))) = host.stop.run_until_cancelled(greeting).await {
-            converse(stream, &host, &taken).await;
-        }
+    let stream = Patient::new(stream);
+    let Some(config) = tls else { return converse(stream, &host, &taken).await };
+    let greeting = tokio::time::timeout(HEADERS, TlsAcceptor::from(config).accept(stream));
+    let greeted = tokio::select! {
+        biased;
+        greeted = greeting => greeted,
+        () = taken.seat.leave.cancelled() => return,
+        () = host.stop.cancelled() => return,
     };
-    leave.run_until_cancelled(conversation).await;
+    if let Ok(Ok(stream)) = greeted {
+        converse(stream, &host, &taken).await;
+    }
 }
 
 async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, host: &Host, taken: &Taken) {
@@ -136,14 +151,24 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, host: &Host, take
     });
     let connection = http.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
+    let mut farewell = None;
     // How a connection ends is its client's affair.
     tokio::select! {
+        // Whoever has to leave before we got to him may have asked long ago: that is heard first.
+        biased;
         _ = connection.as_mut() => return,
+        () = taken.seat.leave.cancelled() => {
+            farewell = host.room.farewell().filter(|_| taken.seat.was_heard());
+            if farewell.is_none() {
+                return;
+            }
+        }
         () = host.stop.cancelled() => {}
         () = tokio::time::sleep(LIFETIME) => {}
     }
     connection.as_mut().graceful_shutdown();
     let _ = tokio::time::timeout(GOODBYE, connection).await;
+    drop(farewell);
 }
 
 /// Every path there is, and the name it has in our own metrics.
