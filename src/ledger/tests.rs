@@ -282,15 +282,15 @@ fn what_is_mended_with_something_else_is_told_with_it() {
 #[test]
 fn nobody_is_kept_from_hearing_of_what_is_worse() {
     let mut ledger = Ledger::default();
-    let root = about("session-blocking", Severity::Warning, "app pid 7", "1a");
-    let idle = about("session-idle-in-transaction", Severity::Urgent, "app pid 7", "1a");
-    assert_eq!(told(&mut ledger, 0.0, &[root.clone(), idle.clone()]).len(), 2);
+    let root = about("session-idle-in-transaction", Severity::Warning, "app pid 7", "1a");
+    let blocks = about("session-blocking", Severity::Urgent, "app pid 7", "1a");
+    assert_eq!(told(&mut ledger, 0.0, &[root.clone(), blocks.clone()]).len(), 2);
     assert!(ledger.open().all(Entry::stands_alone));
     // In another database the same words are another thing.
     let elsewhere = Finding { database: Some("other".into()), ..root.clone() };
-    let idle = Finding { severity: Severity::Note, ..idle };
+    let blocks = Finding { severity: Severity::Note, ..blocks };
     let mut ledger = Ledger::default();
-    assert_eq!(told(&mut ledger, 0.0, &[elsewhere, idle.clone()]).len(), 2);
+    assert_eq!(told(&mut ledger, 0.0, &[elsewhere, blocks.clone()]).len(), 2);
     let mut ledger = Ledger::default();
-    assert_eq!(told(&mut ledger, 0.0, &[root, idle]).len(), 1);
+    assert_eq!(told(&mut ledger, 0.0, &[root, blocks]).len(), 1);
 }

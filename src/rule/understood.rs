@@ -1,6 +1,7 @@
 //! What pages share that read what a statement does, and look up the tables that it does it to.
 
 use super::catalogue::Catalogue;
+use super::logged::Fault;
 use super::statement::{MAX_NAMED, Ran};
 use super::{Seen, Word};
 use crate::model::{Finding, Flavour, Name, Table};
@@ -36,13 +37,31 @@ impl<'a> Understood<'a> {
     }
 }
 
-/// The table that a plan names as its statement does, and its place there. None where several may be meant.
-pub fn named<'a>(shape: &Shape, known: &Catalogue<'a>, name: &str) -> Option<(usize, &'a Table)> {
-    let is_it = |table: &shape::Table| table.alias.as_deref().unwrap_or(&table.name) == name;
-    let mut places = shape.tables.iter().enumerate().filter(|(_, table)| is_it(table));
-    let ((place, table), None, true) = (places.next()?, places.next(), shape.understood) else { return None };
-    let of_schema = |known: &&Table| table.schema.as_deref().is_none_or(|schema| schema == &*known.schema);
-    Some((place, known.table(&table.name).filter(of_schema)?))
+/// A table of a plan as its statement names it: what the statement does, what is known of its tables, and which it is.
+#[derive(Debug)]
+pub struct Meant<'a> {
+    pub shape: Shape,
+    pub known: Catalogue<'a>,
+    pub place: usize,
+    pub table: &'a Table,
+}
+
+impl<'a> Meant<'a> {
+    /// None where several may be meant.
+    pub fn of(seen: &Seen<'a>, fault: &Fault<'a, impl Sized>, name: &str) -> Option<Meant<'a>> {
+        let shape = shape::read(Dialect::MYSQL, fault.text);
+        let names = shape.tables.iter().map(|table| table.name.clone()).collect();
+        let known = Catalogue::of(seen, &fault.key.database, &names);
+        let is_it = |table: &shape::Table| table.alias.as_deref().unwrap_or(&table.name) == name;
+        let mut places = shape.tables.iter().enumerate().filter(|(_, table)| is_it(table));
+        let ((place, named), None, true) = (places.next()?, places.next(), shape.understood) else {
+            return None;
+        };
+        let of_schema =
+            |known: &&Table| named.schema.as_deref().is_none_or(|schema| schema == &*known.schema);
+        let table = known.table(&named.name).filter(of_schema)?;
+        Some(Meant { shape, known, place, table })
+    }
 }
 
 /// The one column by which a table is joined. A join is told from both sides; of the other one it is not known what stands

@@ -1,13 +1,11 @@
 use crate::model::plan::PlanNode;
 use crate::model::{Finding, Flavour, Severity, Topic};
 use crate::plans::logged::Run;
-use crate::rule::catalogue::{self, Catalogue};
+use crate::rule::catalogue;
 use crate::rule::logged::{self, Fault, Habit};
-use crate::rule::understood;
+use crate::rule::understood::{self, Meant};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
-use crate::sql::Dialect;
-use crate::sql::shape;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -75,10 +73,7 @@ type Compared<'a> = Fault<'a, (&'a PlanNode, f64)>;
 
 fn finding(seen: &Seen<'_>, fault: &Compared<'_>) -> Option<Finding> {
     let (step, pairs) = fault.what;
-    let shape = shape::read(Dialect::MYSQL, fault.text);
-    let names = shape.tables.iter().map(|table| table.name.clone()).collect();
-    let known = Catalogue::of(seen, &fault.key.database, &names);
-    let (place, table) = understood::named(&shape, &known, step.relation.as_deref()?)?;
+    let Meant { shape, known, place, table } = Meant::of(seen, fault, step.relation.as_deref()?)?;
     let column = understood::joined_by(&shape, place).and_then(|column| known.column(table, column));
     let index = column.and_then(|column| known.finds(table, column));
     let name = catalogue::name(table);

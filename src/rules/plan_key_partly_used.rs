@@ -3,11 +3,10 @@ use crate::model::{Column, Confidence, Finding, Flavour, Index, Table, Topic};
 use crate::plans::logged::Run;
 use crate::rule::catalogue::{self, Catalogue};
 use crate::rule::logged::{self, Fault, Habit};
-use crate::rule::understood;
+use crate::rule::understood::Meant;
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
-use crate::sql::Dialect;
-use crate::sql::shape::{self, Role, Shape};
+use crate::sql::shape::{Role, Shape};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -87,10 +86,7 @@ type Waded<'a> = Fault<'a, (&'a PlanNode, f64)>;
 
 fn finding(seen: &Seen<'_>, fault: &Waded<'_>) -> Option<Finding> {
     let (step, entries) = fault.what;
-    let shape = shape::read(Dialect::MYSQL, fault.text);
-    let names = shape.tables.iter().map(|table| table.name.clone()).collect();
-    let known = Catalogue::of(seen, &fault.key.database, &names);
-    let (place, table) = understood::named(&shape, &known, step.relation.as_deref()?)?;
+    let Meant { shape, known, place, table } = Meant::of(seen, fault, step.relation.as_deref()?)?;
     let index = known.indexes(table).iter().find(|index| Some(&*index.index) == step.index.as_deref())?;
     let gap = Gap::of(&known, table, index, &shape, place, step.worked(|work| work.key_parts)? as usize)?;
     let (wanted, left_out, behind) = (listed(&gap.wanted), &gap.left_out, listed(&gap.behind));

@@ -49,6 +49,7 @@ impl Default for SessionBlocking {
 impl Rule for SessionBlocking {
     const ID: &'static str = "session-blocking";
     const NEEDS: &'static [Topic] = &[Topic::Blockers];
+    const MENDED_WITH: &'static [&'static str] = &["session-idle-in-transaction"];
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
         let for_long = |blocker: &&Blocker| waited(blocker) >= self.warn_after.get().as_secs_f64();

@@ -45,7 +45,6 @@ impl Default for SessionIdleInTransaction {
 impl Rule for SessionIdleInTransaction {
     const ID: &'static str = "session-idle-in-transaction";
     const NEEDS: &'static [Topic] = &[Topic::Sessions];
-    const MENDED_WITH: &'static [&'static str] = &["session-blocking", "session-metadata-lock"];
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
         let forgotten = |session: &&Session| {

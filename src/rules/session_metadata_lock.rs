@@ -47,7 +47,7 @@ impl Default for SessionMetadataLock {
 impl Rule for SessionMetadataLock {
     const ID: &'static str = "session-metadata-lock";
     const NEEDS: &'static [Topic] = &[Topic::Sessions];
-    const MENDED_WITH: &'static [&'static str] = &["session-blocking"];
+    const MENDED_WITH: &'static [&'static str] = &["session-idle-in-transaction", "session-blocking"];
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
         let for_long = |queue: &Queue<'_>| queue.longest() >= self.warn_after.get().as_secs_f64();

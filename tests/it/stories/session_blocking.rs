@@ -24,7 +24,8 @@ async fn block(story: &Story) -> (tokio_postgres::Client, Vec<JoinHandle<()>>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_blocks_is_found_ended_and_found_again() {
     let setup = ["create table accounts (id int)"];
-    let story = Story::begin("session-blocking", &[], &setup, "warn_after = \"3s\"").await;
+    let rules = "warn_after = \"3s\"\n[rules.session-idle-in-transaction]\nwarn_after = \"3s\"";
+    let mut story = Story::begin("session-blocking", &[], &setup, rules).await;
     let (holder, victims) = block(&story).await;
     // The server is asked who blocks whom every ten seconds; the second victim came after the first was seen.
     let mut finding = story.appears("pid").await;
@@ -34,7 +35,12 @@ async fn a_session_that_blocks_is_found_ended_and_found_again() {
         assert!(finding["evidence"]["longest_wait_seconds"].as_f64().unwrap() < 60.0, "{finding:#}");
     }
     assert!(finding["evidence"]["lost_seconds"].as_f64().unwrap() > 0.0);
-    story.run(&finding, "sql").await;
+    // The root sits idle, which is all that has to be mended.
+    story.turn_to("session-idle-in-transaction");
+    let idle = story.appears("pid").await;
+    story.turn_to("session-blocking");
+    story.is_said_where(|blocking| blocking["part_of"] == idle["id"]).await;
+    story.run(&idle, "sql").await;
     story.resolves("pid").await;
     for victim in victims {
         victim.await.unwrap();

@@ -3,10 +3,10 @@
 
 use super::Story;
 use super::statements::{keeps_asking, says};
+use crate::rig::client;
 use crate::rig::mysql::{self, Version};
 use crate::rig::postgres::TIERS;
 use serde_json::Value;
-use std::time::Duration;
 use tokio::task::JoinHandle;
 
 const TABLES: &str = "
@@ -92,25 +92,6 @@ const FILLED_BY_NUMBERS: &str = "
     insert into refused select n, n % 7 from numbers where n <= 50;
     analyze table customers, orders, order_lines, refused";
 
-/// Asks the same one after the other, again and again.
-async fn keeps_asking_mysql(
-    story: &Story<mysql::Server>,
-    statements: Vec<String>,
-    pause: u64,
-) -> JoinHandle<()> {
-    let mut session = story.server.connect("test").await;
-    tokio::spawn(async move {
-        loop {
-            for statement in &statements {
-                mysql::run(&mut session, statement)
-                    .await
-                    .unwrap_or_else(|error| panic!("{statement}: {error:?}"));
-            }
-            tokio::time::sleep(Duration::from_millis(pause)).await;
-        }
-    })
-}
-
 async fn says_of_mysql(story: &Story<mysql::Server>, words: &str) -> Value {
     let is_wanted =
         |finding: &Value| finding["evidence"]["statement"].as_str().is_some_and(|text| text.contains(words));
@@ -122,10 +103,10 @@ async fn ask_row_by_row(version: Version) {
     let prepare = [NUMBERS, TABLES, FILLED_BY_NUMBERS, NOT_IN, PER_ROW, &followed, ERRATIC];
     let mut story = Story::of_several_on(version, "statement-not-in-nullable", &prepare, PAGES).await;
     let asked = [
-        keeps_asking_mysql(&story, vec![NOT_IN.into()], 100).await,
-        keeps_asking_mysql(&story, vec![PER_ROW.into()], 100).await,
-        keeps_asking_mysql(&story, one_by_one(), 50).await,
-        keeps_asking_mysql(&story, vec![ERRATIC.into()], 5).await,
+        client::keeps_asking(story.server.url("test"), NOT_IN, 100),
+        client::keeps_asking(story.server.url("test"), PER_ROW, 100),
+        client::keeps_asking(story.server.url("test"), one_by_one().join(";"), 50),
+        client::keeps_asking(story.server.url("test"), ERRATIC, 5),
     ];
     says_of_mysql(&story, "not in (select").await;
     if version.is_mariadb() {
