@@ -44,6 +44,31 @@ pub fn watched<'a>(seen: &Seen<'a>, min_seconds: f64, matters: impl Fn(&Index) -
     longest.into_values().collect()
 }
 
+/// Is `longer` the other index with columns of the primary key behind it? InnoDB puts them there anyway, so both are the same;
+/// of the servers that we know only its indexes have them among what they carry along. The longer one is what can go.
+pub fn is_appended_to(longer: &Index, index: &Index, of_table: &[&Index]) -> bool {
+    let are_plain = |primary: &&&Index| {
+        let parts = primary.operator_classes.split(' ').chain(primary.column_options.split(' '));
+        primary.is_primary && parts.into_iter().all(|part| part == "0")
+    };
+    let keys = |index: &Index| index.searched_columns().len();
+    let as_it_was = |of: fn(&Index) -> &str| {
+        let (mut long, mut short) = (of(longer).split(' '), of(index).split(' '));
+        short.by_ref().take(keys(index)).all(|part| long.next() == Some(part))
+            && long.take(keys(longer) - keys(index)).all(|part| part == "0")
+    };
+    keys(longer) > keys(index)
+        && longer.columns == index.columns
+        && as_it_was(|index| &index.operator_classes)
+        && as_it_was(|index| &index.column_options)
+        && [longer, index].iter().all(|index| &*index.access_method == "btree" && !index.has_expressions)
+        && index.is_visible != Some(false)
+        // Of a primary key of parts, or one that descends, something else is carried along.
+        && of_table.iter().any(|primary| are_plain(&primary))
+        && !longer.is_unique
+        && !longer.is_bound()
+}
+
 /// Could it be dropped, if nobody read it?
 pub fn is_droppable(index: &Index) -> bool {
     enforces_nothing(index) && stands_alone(index)

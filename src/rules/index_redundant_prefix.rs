@@ -1,6 +1,6 @@
 use crate::config::ByteSize;
 use crate::model::{Confidence, Finding, Fix, Flavour, InTopic, Index, Name, Severity, Topic, evidence};
-use crate::rule::{Rule, Seen, Word};
+use crate::rule::{Rule, Seen, Word, index};
 use crate::script;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -70,8 +70,13 @@ fn pairs<'a>(
         let of_table = tables.into_values().flat_map(|indexes| {
             let wanted: Vec<&Index> = indexes.iter().copied().filter(|index| is_wanted(index)).collect();
             let pair = |index: &'a Index| {
+                // One that only has the primary key behind it is the one to drop: a page of its own says so.
+                let is_the_same =
+                    |longer: &Index| seen.flavour != Flavour::Postgres && index::is_appended_to(longer, index, &indexes);
                 let serving = indexes.iter().copied().filter(|longer| {
-                    is_prefix(index, longer) && longer.size() <= max_growth * index.size()
+                    is_prefix(index, longer)
+                        && longer.size() <= max_growth * index.size()
+                        && !is_the_same(longer)
                 });
                 Some((serving.min_by(|a, b| a.size().total_cmp(&b.size()))?, index))
             };

@@ -46,7 +46,7 @@ impl Default for IndexUnused {
 impl Rule for IndexUnused {
     const ID: &'static str = "index-unused";
     const NEEDS: &'static [Topic] = &[Topic::Indexes];
-    const MENDED_WITH: &'static [&'static str] = &["index-duplicate", "index-redundant-prefix"];
+    const MENDED_WITH: &'static [&'static str] = &["index-duplicate", "index-appended-primary-key", "index-redundant-prefix"];
 
     fn span(&self) -> Duration {
         self.min_window.get()

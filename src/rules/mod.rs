@@ -5,6 +5,7 @@ use serde_json::Value;
 crate::rules! {
     event_never_runs::EventNeverRuns,
     function_dominant::FunctionDominant,
+    index_appended_primary_key::IndexAppendedPrimaryKey,
     index_bloated::IndexBloated,
     index_duplicate::IndexDuplicate,
     index_hidden_by_expression::IndexHiddenByExpression,

@@ -6,6 +6,7 @@ mod erratic;
 mod estimates;
 mod explained;
 mod hot;
+mod index_appended_primary_key;
 mod index_bloated;
 mod index_duplicate;
 mod index_invalid;
@@ -47,6 +48,7 @@ use erratic::erratic;
 use estimates::{cascades, changed, generic, pairs, rereads_kept, unforeseen};
 use explained::{buffered, waded};
 use hot::{cold, many};
+use index_appended_primary_key::appended;
 use index_bloated::bloated;
 use index_duplicate::twins;
 use index_invalid::broken;
@@ -115,6 +117,10 @@ fn worlds(id: &str) -> (World, World) {
         "index-keeps-updates-from-hot" => (cold(500), cold(30_000)),
         "index-missing" => (without_index(), with_index()),
         "index-missing-on-foreign-key" => (deleting(10, json!({})), deleting(9, json!({}))),
+        "index-appended-primary-key" => {
+            let unique = json!({"is_unique": true});
+            (appended(json!({}), json!({}), json!({})), appended(json!({}), unique, json!({})))
+        }
         "index-redundant-prefix" => {
             (longer(json!({}), json!({})), longer(json!({}), json!({"columns": "3 2"})))
         }

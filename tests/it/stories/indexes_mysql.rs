@@ -10,7 +10,7 @@ const SHOP: &[&str] = &[
      select n from to_come",
     "create table customers (id int primary key, name varchar(100)) engine=innodb",
     "create table orders (id int primary key auto_increment, customer int not null, note varchar(100), kind int,
-         key note (note), key note_again (note), key note_kind (note, kind), key note_part (note(4)), key kind (kind),
+         key note (note), key note_again (note), key note_kind (note, kind), key note_part (note(4)), key kind (kind), key kind_id (kind, id),
          constraint of_customer foreign key (customer) references customers (id)) engine=innodb",
     "insert into customers select n, concat('name ', n) from numbers",
     "insert into orders (customer, note, kind) select a.n, concat('note ', a.n, ' ', b.n), b.n from numbers a, numbers b
@@ -26,6 +26,8 @@ const PAGES: &str = "
     min_bytes = \"64KiB\"
     min_window = \"10s\"
     [rules.index-duplicate]
+    min_bytes = \"64KiB\"
+    [rules.index-appended-primary-key]
     min_bytes = \"64KiB\"
     [rules.index-redundant-prefix]
     min_bytes = \"64KiB\"";
@@ -46,6 +48,17 @@ async fn tell(version: Version) {
         !story.found().await.iter().any(|f| f["subject"] == "test.note_part"),
         "a part of a column is another"
     );
+
+    assert!(
+        !story.found().await.iter().any(|f| f["subject"] == "test.kind"),
+        "what only has the primary key behind it is no longer index"
+    );
+
+    story.turn_to("index-appended-primary-key");
+    let found = story.appears("test.kind_id").await;
+    assert_eq!(found["evidence"]["kept"], "test.kind", "{found:#}");
+    assert_eq!(story.found().await.len(), 1, "{:#?}", story.found().await);
+    story.of_an_object("test.kind_id").await;
 
     story.turn_to("index-unused");
     story.of_an_object("test.note_part").await;
