@@ -73,6 +73,8 @@ noun! {
             scans: Option<Total<Count>>,
             /// Entries read by those searches.
             read_entries: Option<Total<Count>>,
+            /// Time that reading them took. MySQL and MariaDB only.
+            read_seconds: Option<Total<Seconds>>,
             /// Live rows fetched through it, bitmap scans apart.
             fetched_rows: Option<Total<Count>>,
             /// Its data found in the server's own cache.
@@ -106,9 +108,12 @@ impl Index {
         self.is_usable() && is_described && !lists.iter().any(|list| list.may_be_cut())
     }
 
-    /// How often it was read, as its server counts: searches, or entries where those are not counted.
+    /// How often it was read, as its server counts: searches, or entries where those are not counted. Not known where nothing
+    /// was read in no little time: an ALTER TABLE has MySQL count anew, and it may have come to the number that it had before.
     pub fn uses(&self) -> Option<f64> {
-        self.scans.or(self.read_entries).map(|uses| uses.float())
+        let uses = self.scans.or(self.read_entries).map(|uses| uses.float())?;
+        let took = self.read_seconds.map_or(0.0, |seconds| seconds.float());
+        (uses > 0.0 || took == 0.0).then_some(uses)
     }
 
     /// Its columns, by name where we know them.

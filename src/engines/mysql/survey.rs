@@ -113,6 +113,7 @@ impl Survey {
     pub fn complete_index(&self, index: &mut Index, names: &mut Names) {
         let io = self.io.get(&*index.table).and_then(|indexes| indexes.get(&*index.index));
         index.read_entries = io.and_then(|io| count(io.fetched));
+        index.read_seconds = io.and_then(|io| seconds(io.fetch_time));
         let known = self.schemas.get(&*index.schema).and_then(|known| known.tables.get(&*index.table));
         let shape = known.and_then(|(indexes, _)| indexes.get(&*index.index));
         match (known, shape) {

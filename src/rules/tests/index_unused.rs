@@ -53,6 +53,13 @@ fn an_index_that_nobody_reads() {
     let without = snapshot(0.0, shop(), vec![index(json!({"oid": 6}))]);
     let young = json!({"scans": 0});
     assert_eq!(unused_since(without, 30.0, young).said("index-unused"), NOTHING, "younger than the window");
+    let counted_anew = snapshot(0.0, shop(), vec![index(json!({"read_seconds": 1.0}))]);
+    let took = json!({"read_seconds": 1.5});
+    assert_eq!(
+        unused_since(counted_anew, 30.0, took).said("index-unused"),
+        NOTHING,
+        "back at the number it had"
+    );
 }
 
 #[test]
