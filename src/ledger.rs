@@ -5,7 +5,6 @@ mod root;
 
 pub use root::by_root;
 
-use crate::config::Silence;
 use crate::model::finding::finding_id;
 use crate::model::{Finding, Name, Severity};
 use crate::verdict::Verdict;
@@ -119,6 +118,12 @@ impl Entry {
     }
 }
 
+/// Nobody is to be told of a finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Silenced {
+    pub because: Option<String>,
+}
+
 /// What a sink gets.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Change {
@@ -200,14 +205,15 @@ impl Ledger {
     }
 
     /// Takes in one reading of the handbook. `could_speak` tells whether a rule had what it needs to speak of a
-    /// database: silence without that is ignorance and changes nothing.
+    /// database: silence without that is ignorance and changes nothing. `silence` tells what the operator does not want to
+    /// hear of.
     pub fn apply(
         &mut self,
         at: f64,
         target: &Name,
         mut found: Vec<Finding>,
         could_speak: impl Fn(&str, Option<&str>) -> bool,
-        silences: &[Silence],
+        silence: impl Fn(&Entry) -> Option<Silenced>,
     ) -> Vec<Change> {
         // The worst first: where a subject is said twice or room is short, that is what counts.
         found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
@@ -229,13 +235,9 @@ impl Ledger {
                     continue;
                 }
             }
-            let finding = &line.entry.finding;
-            let covers = |silence: &&Silence| {
-                silence.covers(&finding.rule, target, finding.database.as_deref(), &finding.subject, at)
-            };
-            let silence = silences.iter().find(covers);
-            line.entry.state = if silence.is_some() { State::Silenced } else { State::Open };
-            line.entry.silenced_because = silence.and_then(|silence| silence.reason.clone());
+            let silenced = silence(&line.entry);
+            line.entry.state = if silenced.is_some() { State::Silenced } else { State::Open };
+            line.entry.silenced_because = silenced.and_then(|silenced| silenced.because);
         }
         self.fold(at);
         changes.extend(self.lines.values_mut().filter_map(|line| line.news(at)));

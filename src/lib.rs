@@ -34,6 +34,7 @@ pub mod logs;
 pub mod model;
 pub mod plans;
 pub mod recording;
+pub mod remark;
 pub mod rule;
 pub mod rules;
 pub mod script;

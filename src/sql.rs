@@ -183,6 +183,28 @@ pub fn plannable(text: &str) -> Result<String, Refused> {
     postgres::plannable(text)
 }
 
+/// The comments of a text that [`normalise`] understands, with the blanks around them: what stands between its tokens, and
+/// so nothing of a literal.
+pub fn comments(dialect: Dialect, text: &str, each: &mut dyn FnMut(&str)) {
+    let kept = head(text, MAX_TEXT);
+    match dialect {
+        Dialect::Postgres => {
+            let Ok(mut lexer) = postgres::Lexer::new(kept, false) else { return };
+            while let Some(Ok(_)) = lexer.next() {
+                each(lexer.between);
+            }
+            each(lexer.between);
+        }
+        Dialect::Mysql(mode) => {
+            let Ok(mut lexer) = mysql::Lexer::new(kept, mode, false) else { return };
+            while let Some(Ok(_)) = lexer.next() {
+                each(lexer.between);
+            }
+            each(lexer.between);
+        }
+    }
+}
+
 /// Whether the text is one of our own statements. Asked of the raw text: comments are gone later.
 pub fn is_ours(text: &str) -> bool {
     text.contains(TAG)

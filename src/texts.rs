@@ -2,6 +2,7 @@
 //! Bounded: a server can make up texts faster than anybody reads them.
 
 use crate::engine::Lane;
+use crate::remark::Hush;
 use crate::sql::Digest;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -26,6 +27,8 @@ pub enum Known {
 #[derive(Debug, Clone, Default)]
 pub struct Texts {
     known: HashMap<i64, Known>,
+    /// What comments in the texts behind these ids ask of us.
+    hushes: HashMap<i64, Hush>,
     shown: HashMap<Digest, Arc<str>>,
     bytes: usize,
     /// Texts that found no room.
@@ -58,6 +61,29 @@ impl Texts {
         if let (Known::Digest(digest), Some(text)) = (known, fingerprint) {
             self.show(digest, text);
         }
+    }
+
+    /// What comments in the text behind an id ask of us.
+    pub fn heed(&mut self, server_digest: i64, hush: Hush) {
+        if !hush.is_empty() && self.known.contains_key(&server_digest) {
+            self.hushes.insert(server_digest, hush);
+        }
+    }
+
+    /// Before all texts with a comment for us are read again.
+    pub fn heed_nothing(&mut self) {
+        self.hushes.clear();
+    }
+
+    /// What comments in the texts of a statement ask of us: the server may keep several.
+    pub fn hush(&self, digest: Digest) -> impl Iterator<Item = &Hush> {
+        let is_of = move |id: &i64| self.known(*id) == Some(Known::Digest(digest));
+        self.hushes.iter().filter(move |(id, _)| is_of(id)).map(|(_, hush)| hush)
+    }
+
+    /// Has a text of this statement been read from the server?
+    pub fn has_read(&self, digest: Digest) -> bool {
+        self.known.values().any(|known| *known == Known::Digest(digest))
     }
 
     /// The wording of a statement that is known from elsewhere than the server's own list.

@@ -289,7 +289,7 @@ mod tests {
             let now = f64::from(beat) * 15.0;
             let found = if now < at { vec![slow()] } else { Vec::new() };
             trials.run(now, |key| (key.digest == Digest(0xaa)).then_some((calls, calls * mean(now))));
-            told.extend(ledger.apply(now, &TARGET.into(), found, |_, _| true, &[]));
+            told.extend(ledger.apply(now, &TARGET.into(), found, |_, _| true, |_| None));
             told.extend(trials.follow(&mut ledger, now));
         }
         (ledger, told)
@@ -351,7 +351,7 @@ mod tests {
             let found = if now < 600.0 { vec![slow()] } else { Vec::new() };
             let mean = stepping(0.2, 0.001, 580.0)(now);
             trials.run(now, |_| Some((10.0, 10.0 * mean)));
-            ledger.apply(now, &TARGET.into(), found, |_, _| true, &[]);
+            ledger.apply(now, &TARGET.into(), found, |_, _| true, |_| None);
             trials.follow(&mut ledger, now);
             // Once while it is open, once while the runs after it are counted.
             if [20, 46].contains(&beat) {

@@ -14,12 +14,14 @@ pub use task::{Outlets, watch};
 pub use wishes::{Plan, Rules};
 
 use crate::board::Report;
+use crate::config::Silence;
 use crate::engine::{Due, EngineError, Lane, Pace, Reading, ServerFacts, Visit};
 use crate::lane::{News, Orders};
-use crate::ledger::{Change, Ledger};
+use crate::ledger::{Change, Entry, Ledger};
 use crate::model::question::{Answer, Question};
 use crate::model::{Finding, Flavour, Name, Place, Sample, Scope, Snapshot, Topic, When, Window};
 use crate::plans::Plans;
+use crate::remark::Remarks;
 use crate::rule::{Seen, Word};
 use crate::store::{Lessons, Past};
 use crate::tally::Tally;
@@ -311,7 +313,10 @@ impl Watch {
         }
         let could_speak = |rule: &str, database: Option<&str>| reading.could_speak(rule, database, &fresh);
         let Rules { handbook, silences } = &self.plan.rules;
-        let mut changes = self.ledger.apply(now.wall, &self.plan.target, found, could_speak, silences);
+        let remarks = Remarks { now: &self.snapshot, texts: &self.texts };
+        let silence =
+            |entry: &Entry| Silence::any(silences, entry, now.wall).or_else(|| remarks.silence(entry));
+        let mut changes = self.ledger.apply(now.wall, &self.plan.target, found, could_speak, silence);
         changes.extend(self.ledger.retire(now.wall, &handbook.skip));
         changes.extend(self.trials.follow(&mut self.ledger, now.wall));
         changes

@@ -2,6 +2,8 @@
 
 use super::Glob;
 use super::diagnostic::nearest;
+use crate::ledger::{Entry, Silenced};
+use crate::model::Finding;
 use crate::rules::Handbook;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -40,6 +42,15 @@ impl Silence {
             && fits(&self.database, database)
             && fits(&self.subject, Some(subject))
             && self.until.is_none_or(|until| at < until.0)
+    }
+
+    /// Whether one of them silences a finding.
+    pub fn any(silences: &[Silence], entry: &Entry, at: f64) -> Option<Silenced> {
+        let Finding { rule, database, subject, .. } = &entry.finding;
+        let covers = |silence: &&Silence| {
+            silence.covers(rule, &entry.target, database.as_deref(), subject, at)
+        };
+        silences.iter().find(covers).map(|silence| Silenced { because: silence.reason.clone() })
     }
 
     pub(super) fn check(&self) -> Result<(), (&'static str, String)> {

@@ -16,7 +16,8 @@ pub struct Ourselves {
 impl Ourselves {
     /// With all that there is to say now.
     pub fn judge(&mut self, at: f64, found: Vec<Finding>, silences: &[Silence]) -> Vec<Change> {
-        self.ledger.apply(at, &Name::new(OURSELVES), found, |_, _| true, silences)
+        let silence = |entry: &Entry| Silence::any(silences, entry, at);
+        self.ledger.apply(at, &Name::new(OURSELVES), found, |_, _| true, silence)
     }
 
     pub fn findings(&self) -> Arc<[Entry]> {

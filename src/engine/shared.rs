@@ -4,6 +4,7 @@ use super::{Lane, Visit};
 use crate::clock::Clock;
 use crate::config::Target;
 use crate::model::{Count, Digest, InTopic, Level, Names, Rows, Statement, Topic};
+use crate::remark::Hush;
 use crate::texts::{Known as Text, Texts};
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -106,7 +107,10 @@ pub fn learn_text(
     let normal = if is_cut { normalise_cut } else { normalise };
     match normal(dialect, text) {
         Ok(normal) => match normal.key() {
-            Some(digest) => texts.learn(id, Text::Digest(digest), Some(&normal.fingerprint)),
+            Some(digest) => {
+                texts.learn(id, Text::Digest(digest), Some(&normal.fingerprint));
+                texts.heed(id, Hush::in_text(dialect, text));
+            }
             // Half a text names nothing; the whole one may still be read.
             None if is_cut => {}
             None => texts.learn(id, Text::Unnamed, None),

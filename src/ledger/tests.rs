@@ -1,6 +1,7 @@
 //! Histories of findings: made up, and at random.
 
 use super::*;
+use crate::config::Silence;
 use crate::model::Confidence;
 use proptest::prelude::*;
 use std::collections::HashMap;
@@ -29,7 +30,8 @@ fn silence(subject: &str) -> Silence {
 
 /// Applies one reading and returns the kinds of its changes.
 fn read(ledger: &mut Ledger, at: f64, found: &[Finding], silences: &[Silence]) -> Vec<Kind> {
-    let changes = ledger.apply(at, &"db1".into(), found.to_vec(), |rule, _| rule == RULE, silences);
+    let silence = |entry: &Entry| Silence::any(silences, entry, at);
+    let changes = ledger.apply(at, &"db1".into(), found.to_vec(), |rule, _| rule == RULE, silence);
     changes.iter().map(|change| change.kind).collect()
 }
 
@@ -82,7 +84,7 @@ fn a_rule_that_could_not_speak_changes_nothing() {
     read(&mut ledger, 0.0, &[finding("a", Severity::Note, 1.0)], &[]);
     for at in 1..50 {
         let changes =
-            ledger.apply(at.into(), &"db1".into(), Vec::new(), |rule, _| rule == "session-blocking", &[]);
+            ledger.apply(at.into(), &"db1".into(), Vec::new(), |rule, _| rule == "session-blocking", |_| None);
         assert_eq!(changes, []);
     }
     assert_eq!(ledger.open().count(), 1);
@@ -205,7 +207,8 @@ proptest! {
             });
             let silences: &[Silence] = if step.silenced { &[silence("s1")] } else { &[] };
             let could_speak: &[&'static str] = if step.can_speak { &[RULE] } else { &[] };
-            for change in ledger.apply(at, &"db1".into(), found.collect(), |rule, _| could_speak.contains(&rule), silences) {
+            let silence = |entry: &Entry| Silence::any(silences, entry, at);
+            for change in ledger.apply(at, &"db1".into(), found.collect(), |rule, _| could_speak.contains(&rule), silence) {
                 let before = heard.insert(change.entry.id.clone(), change.kind);
                 let was_open = before.is_some_and(|kind| kind != Kind::Resolved);
                 match change.kind {

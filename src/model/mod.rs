@@ -46,8 +46,8 @@ pub use replication::{
     SemiSync, Subscription,
 };
 pub use schema::{
-    Column, ColumnStatistics, Constraint, ExtendedStatistics, Function, Partitioning, Policy, ScheduledEvent,
-    Sequence,
+    Column, ColumnStatistics, Constraint, ExtendedStatistics, Function, Partitioning, Policy, Remark,
+    ScheduledEvent, Sequence,
 };
 pub use server::{Collation, Extension, HostRule, Memory, Plugin, Role, Server, ServerError, Setting};
 pub use session::{Blocking, LockCount, PreparedTransaction, Progress, Session, Watcher};

@@ -206,6 +206,25 @@ noun! {
 }
 
 noun! {
+    /// A page of the handbook that a comment on a table or an index silences there. PostgreSQL; MySQL 8 and later.
+    Remark as "remark", topic "remarks" {
+        id {
+            oid: i64,
+            /// An id, or `all`.
+            page: Name,
+        }
+        // engine: database
+        label {
+            database: Option<Name>,
+            schema: Name,
+            table: Name,
+            /// Absent where the comment is on the table itself, and holds for its columns and indexes as well.
+            index: Option<Name>,
+        }
+    }
+}
+
+noun! {
     /// How a table is partitioned.
     Partitioning as "partitioning", topic "partitions" {
         id { oid: i64 }

@@ -99,6 +99,7 @@ topics! {
     ColumnStatistics(ColumnStatistics),
     ExtendedStatistics(ExtendedStatistics),
     Constraints(Constraint),
+    Remarks(Remark),
     Partitions(Partitioning),
     Policies(Policy),
     Extensions(Extension),

@@ -119,7 +119,7 @@ mod tests {
     fn an_alert_lasts_while_it_is_open_and_ends_when_it_is_not() {
         let mut ledger = Ledger::default();
         let found = vec![finding("public.a", Severity::Warning, 1.5)];
-        let mut entry = ledger.apply(1e9, &"db1".into(), found, |_, _| true, &[]).remove(0).entry;
+        let mut entry = ledger.apply(1e9, &"db1".into(), found, |_, _| true, |_| None).remove(0).entry;
         let now = UNIX_EPOCH + Duration::from_secs(1_000_000_100);
         let own = [("team".into(), "shop".into())];
         let open = alert(&entry, &own, now);

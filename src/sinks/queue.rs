@@ -286,7 +286,7 @@ mod tests {
 
     fn change(subject: &str) -> Change {
         Ledger::default()
-            .apply(1e9, &"db1".into(), vec![finding(subject, Severity::Warning, 1.5)], |_, _| true, &[])
+            .apply(1e9, &"db1".into(), vec![finding(subject, Severity::Warning, 1.5)], |_, _| true, |_| None)
             .remove(0)
     }
 

@@ -99,7 +99,7 @@ mod tests {
 
     fn came(nth: u64) -> Line {
         let found = vec![finding(&format!("t{nth}"), Severity::Warning, 1.5)];
-        let change = Ledger::default().apply(1e9, &"db1".into(), found, |_, _| true, &[]).remove(0);
+        let change = Ledger::default().apply(1e9, &"db1".into(), found, |_, _| true, |_| None).remove(0);
         Line::Came(nth, Box::new(change))
     }
 

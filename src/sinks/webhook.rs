@@ -89,7 +89,7 @@ mod tests {
 
     fn change(severity: Severity) -> Change {
         Ledger::default()
-            .apply(1e9, &"db1".into(), vec![finding("public.é", severity, 1.5)], |_, _| true, &[])
+            .apply(1e9, &"db1".into(), vec![finding("public.é", severity, 1.5)], |_, _| true, |_| None)
             .remove(0)
     }
 

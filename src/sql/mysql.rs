@@ -49,8 +49,8 @@ pub(super) struct Lexer<'a> {
     /// Open parentheses.
     depth: usize,
     last: Last,
-    /// Blanks stand before the present token.
-    spaced: bool,
+    /// The blanks and comments before the present token, or behind the last one.
+    pub(super) between: &'a str,
     /// A doubtful string has been read.
     doubt: bool,
 }
@@ -79,15 +79,15 @@ impl<'a> Lexer<'a> {
             versioned: false,
             depth,
             last,
-            spaced: false,
+            between: "",
             doubt: false,
         })
     }
 
     fn lex(&mut self) -> Result<Option<Token<'a>>, Stop> {
-        let before = self.text.rest.len();
+        let before = self.text.rest;
         self.skip_blanks()?;
-        self.spaced = self.text.rest.len() < before;
+        self.between = before.get(..before.len() - self.text.rest.len()).unwrap_or_default();
         let Some(first) = self.text.peek(0) else {
             let open = self.cut || self.versioned || self.depth > 0;
             return if self.versioned || (self.doubt && open) { Err(Stop::Cut) } else { Ok(None) };
@@ -119,6 +119,11 @@ impl<'a> Lexer<'a> {
         Ok(Some(token))
     }
 
+    /// Does something stand between the present token and the one before?
+    fn is_apart(&self) -> bool {
+        !self.between.is_empty()
+    }
+
     fn token(&mut self, first: u8) -> Lexed<'a> {
         match (first, self.text.peek(1)) {
             (b'\'', _) => self.string(1),
@@ -127,7 +132,7 @@ impl<'a> Lexer<'a> {
             (b'`', _) => self.name(b'`'),
             (b'n' | b'N' | b'x' | b'X' | b'b' | b'B', Some(b'\'')) => self.string(2),
             (b'0'..=b'9', _) if self.last != Last::Dot => self.number(),
-            (b'.', Some(b'0'..=b'9')) if self.spaced || self.last != Last::Name => self.number(),
+            (b'.', Some(b'0'..=b'9')) if self.is_apart() || self.last != Last::Name => self.number(),
             (b'@', Some(b'@')) => Ok(Token::Symbol(self.text.take(2))),
             (b'@', _) => self.variable(),
             (b'?', _) => Ok(self.placeholder()),
@@ -136,7 +141,7 @@ impl<'a> Lexer<'a> {
                 Ok(Token::Value)
             }
             (b'.', _) if self.text.rest.starts_with(MORE) => self.cut_off(),
-            (b'(', _) if self.spaced && self.text.rest.starts_with(UNNAMED) => {
+            (b'(', _) if self.is_apart() && self.text.rest.starts_with(UNNAMED) => {
                 self.text.take(UNNAMED.len());
                 Ok(Token::Value)
             }

@@ -24,13 +24,17 @@ pub(super) struct Lexer<'a> {
     cut: bool,
     /// The last token was the word `escape`.
     escape: bool,
+    /// The blanks and comments before the last token, or behind it at the end of the text.
+    pub(super) between: &'a str,
 }
 
 impl<'a> Iterator for Lexer<'a> {
     type Item = Lexed<'a>;
     fn next(&mut self) -> Option<Lexed<'a>> {
+        let before = self.text.rest;
         self.skip_blanks()
             .and_then(|()| {
+                self.between = before.get(..before.len() - self.text.rest.len()).unwrap_or_default();
                 let Some(first) = self.text.peek(0) else { return Ok(None) };
                 let token = self.token(first)?;
                 self.escape = matches!(token, Token::Word(word, _) if word.eq_ignore_ascii_case("escape"));
@@ -84,7 +88,7 @@ impl<'a> Lexer<'a> {
         if text.starts_with('<') {
             Err(Refused::Hidden)
         } else {
-            Ok(Self { text: Cursor { rest: text }, cut, escape: false })
+            Ok(Self { text: Cursor { rest: text }, cut, escape: false, between: "" })
         }
     }
 

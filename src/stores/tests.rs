@@ -70,7 +70,7 @@ fn snapshot(wall: f64) -> Snapshot {
 
 fn entries(subject: &str) -> Vec<Entry> {
     let mut ledger = Ledger::default();
-    ledger.apply(T, &"db1".into(), vec![finding(subject, Severity::Note, 1.0)], |_, _| true, &[]);
+    ledger.apply(T, &"db1".into(), vec![finding(subject, Severity::Note, 1.0)], |_, _| true, |_| None);
     ledger.to_vec()
 }
 

@@ -36,6 +36,7 @@ fn the_pure_layers_know_no_clock_no_io_and_nothing_asynchronous() {
         "rule.rs",
         "ledger.rs",
         "plans.rs",
+        "remark.rs",
         "tally.rs",
         "verdict.rs",
         "throttle.rs",

@@ -20,10 +20,14 @@ use tokio::time::Instant;
 /// most this often.
 const TEXTS_EVERY: Duration = Duration::from_secs(60);
 
+/// Comments for us are looked for this often.
+const REMARKS_EVERY: Duration = Duration::from_secs(300);
+
 #[derive(Debug)]
 pub struct Beat {
     link: Link,
     texts_next: Option<Instant>,
+    remarks_next: Option<Instant>,
     /// Statements whose wording names nothing, since the server kept only its beginning.
     nameless: HashSet<i64>,
     dear: Dear,
@@ -41,7 +45,7 @@ impl Probe for Beat {
 
 impl Beat {
     pub fn new(link: Link) -> Self {
-        Self { link, texts_next: None, nameless: HashSet::new(), dear: Dear::default() }
+        Self { link, texts_next: None, remarks_next: None, nameless: HashSet::new(), dear: Dear::default() }
     }
 
     async fn beat(&mut self) -> Result<Visit, EngineError> {
@@ -59,9 +63,29 @@ impl Beat {
             memory.dear = dear;
         }
         self.texts(&mut visit).await?;
+        self.remarks().await?;
         tell_splits(&mut visit);
         visit.texts = Some(self.link.server.shared.texts());
         Ok(visit)
+    }
+
+    /// Learns what comments in statements ask of us, where the server keeps a run of each as it was typed.
+    async fn remarks(&mut self) -> Result<(), EngineError> {
+        let now = Instant::now();
+        if self.remarks_next.is_some_and(|next| next > now) {
+            return Ok(());
+        }
+        self.remarks_next = Some(now + REMARKS_EVERY);
+        let Some(rows) = Failure::forgive(self.link.ask("remarked_texts").await)? else { return Ok(()) };
+        self.link.server.shared.teach(|texts| {
+            texts.heed_nothing();
+            for row in &rows {
+                if let (Some(digest), Some(text)) = (row.text("digest"), row.text("query")) {
+                    digests::heed(texts, hash(digest), text);
+                }
+            }
+        });
+        Ok(())
     }
 
     /// Learns the wording of statements that did not come with their counters.

@@ -24,6 +24,7 @@ collectors! {
     Partitions      Rare  Database Rows       "partitions"      ["partitions" "partitions.innodb"];
     Constraints     Rare  Database Rows       "foreign_keys"    ["foreign_keys" "foreign_keys.sys"];
     Columns         Rare  Database Rows       "columns"         ["columns"];
+    Remarks         Rare  Database Rows       "remarks"         ["remarks"];
     Errors              Slow Server Process "errors"               ["errors"];
     Memory              Slow Server Process "memory"               ["memory"];
     Io                  Slow Server Process "io"                   ["io"];
@@ -47,6 +48,7 @@ pub const TOOLS: &[Tool] = &[
     ("row_waits", sql_files!["row_waits" "row_waits.list"]),
     ("metadata_locks", sql_files!["metadata_locks"]),
     ("statement_texts", sql_files!["statement_texts"]),
+    ("remarked_texts", sql_files!["remarked_texts"]),
     ("schemas", sql_files!["schemas"]),
     ("auto_columns", sql_files!["auto_columns"]),
     ("index_io", sql_files!["index_io"]),

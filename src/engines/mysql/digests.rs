@@ -8,7 +8,8 @@ use super::link::Memory;
 use crate::engine::layout::{Record, hash};
 use crate::engine::shared::{Shared, learn_text};
 use crate::model::Cell;
-use crate::sql::Dialect;
+use crate::remark::Hush;
+use crate::sql::{Dialect, normalise_cut};
 use crate::texts::Texts;
 use std::collections::HashMap;
 
@@ -63,6 +64,13 @@ impl Digests {
             shared.teach(|texts| self.texts.iter().for_each(|(id, text)| learn(texts, *id, text)));
         }
         self.names.unwrap_or_default()
+    }
+}
+
+/// What comments ask of us in a run of a statement. Its text may have lost its end, and goes no further.
+pub fn heed(texts: &mut Texts, id: i64, text: &str) {
+    if normalise_cut(Dialect::MYSQL, text).is_ok() {
+        texts.heed(id, Hush::in_text(Dialect::MYSQL, text));
     }
 }
 

@@ -11,6 +11,7 @@ use crate::model::{
     Activity, Bytes, Count, InTopic, Innodb, Level, Name, Rows, Scope, Statement, StatementsInfo, Table,
     Timestamp, Topic, Total, Unit,
 };
+use crate::remark;
 use tokio::time::Instant;
 
 pub fn understand(rows: &mut Rows, link: &Link, visit: &mut Visit) {
@@ -51,6 +52,7 @@ pub fn understand(rows: &mut Rows, link: &Link, visit: &mut Visit) {
             let is_standby = visit.server.as_ref().is_some_and(|server| server.role == "standby");
             rows.iter_mut().for_each(|row| row.in_recovery = is_standby);
         }
+        Rows::Remarks(rows) => remark::understand(rows),
         Rows::Activity(rows) => rows.iter().for_each(|row| tell_executes(row, link, visit)),
         Rows::StatementsInfo(rows) => rows.iter_mut().for_each(|row| count(row, visit)),
         Rows::Latencies(_) => {

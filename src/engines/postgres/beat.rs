@@ -16,6 +16,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// Texts are read again at least this often: a comment for us may have come or gone.
+const TEXTS_AGAIN: Duration = Duration::from_secs(900);
 /// Names are asked again at most this often when an unknown oid turns up.
 const NAMES_EVERY: Duration = Duration::from_secs(60);
 
@@ -24,6 +26,7 @@ pub struct Beat {
     link: Link,
     names_asked: Option<Instant>,
     texts_next: Option<Instant>,
+    texts_read: Option<Instant>,
     /// Why the wording of new statements cannot be read here, if it cannot.
     texts_gap: Option<String>,
 }
@@ -40,7 +43,7 @@ impl Probe for Beat {
 
 impl Beat {
     pub fn new(link: Link) -> Self {
-        Self { link, names_asked: None, texts_next: None, texts_gap: None }
+        Self { link, names_asked: None, texts_next: None, texts_read: None, texts_gap: None }
     }
 
     async fn beat(&mut self, _: &Due) -> Result<Visit, EngineError> {
@@ -117,11 +120,14 @@ impl Beat {
         Ok(())
     }
 
-    /// Learns the wording of statements that are new: seldom, and never when it would hurt.
+    /// Learns the wording of statements that are new, and what comments ask of us: seldom, and never when it would hurt.
     async fn texts(&mut self, visit: &mut Visit) -> Result<(), EngineError> {
         let unknown = strangers(visit, &self.link.server.texts());
         let now = Instant::now();
-        if !unknown.is_empty() && self.texts_next.is_none_or(|next| next <= now) {
+        let has_statements = visit.sample.parts.iter().any(|(topic, ..)| *topic == Topic::Statements);
+        let is_old = has_statements && self.texts_read.is_none_or(|read| read + TEXTS_AGAIN <= now);
+        if (is_old || !unknown.is_empty()) && self.texts_next.is_none_or(|next| next <= now) {
+            self.texts_read = Some(now);
             self.texts_next = Some(now + texts::LATER);
             self.texts_gap = match self.read_texts(&unknown).await {
                 Ok(wait) => {
@@ -143,6 +149,7 @@ impl Beat {
         let ids: Vec<i64> = ids.iter().copied().collect();
         let read = texts::read(&mut self.link, &ids).await?;
         self.link.server.teach(|texts| {
+            texts.heed_nothing();
             for (id, text) in &read.texts {
                 learn(texts, *id, text, texts::MAX_TEXT);
             }

@@ -26,6 +26,7 @@ collectors! {
     Indexes              Slow  Database Database   "indexes"               ["indexes"];
     Sequences            Slow  Database Rows       "sequences"             ["sequences"];
     Functions            Slow  Database Database   "functions"             ["functions"];
+    Remarks              Slow  Database Rows       "remarks"               ["remarks"];
     Server               Rare  Server   Rows       "server"                ["server"];
     Settings             Rare  Server   Rows       "settings"              ["settings"];
     Roles                Rare  Server   Rows       "roles"                 ["roles"];

@@ -9,6 +9,7 @@ use crate::engine::reading::{Failure, Identity, Source};
 use crate::engine::shared::name_statements;
 use crate::engine::{EngineError, Visit};
 use crate::model::{Name, Rows, Scope, Session, Statement, Timestamp, Topic};
+use crate::remark;
 use crate::texts::Known as Text;
 use std::time::Duration;
 use tokio_postgres::Row;
@@ -72,6 +73,10 @@ fn understand(rows: &mut Rows, server: &Server, visit: &mut Visit) -> usize {
         }
         Rows::PreparedTransactions(rows) => {
             rows.iter_mut().for_each(|row| row.database = database(server, Some(row.dbid)));
+            0
+        }
+        Rows::Remarks(rows) => {
+            remark::understand(rows);
             0
         }
         Rows::Progress(rows) => {

@@ -12,6 +12,7 @@ mod plans;
 mod plans_of_a_log;
 mod programs;
 mod reads;
+mod remarks;
 mod replication;
 mod server_connections_exhausting;
 mod server_digests_lost;

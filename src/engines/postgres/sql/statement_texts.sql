@@ -1,4 +1,5 @@
--- The wording of statements that are new to us ($1 int8[]). Read seldom: any read with text loads the whole file of texts.
+-- The wording of statements that are new to us ($1 int8[]), and of those that have a comment for us, which may have got or lost it.
+-- Read seldom: any read with text loads the whole file of texts.
 -- cost: 10 ms at 5,000 digests of 100 bytes; the whole file in the backend's memory, so never above 32 MB (see texts_size.sql).
 -- from: s = pg_stat_statements(boolean)
 select /* dbsonde */
@@ -6,3 +7,4 @@ select /* dbsonde */
      , left(s.query, 65536) as query   -- the digest of a longer one is not worth its memory
   from {pgss}.pg_stat_statements(true) s
  where s.queryid = any ($1)
+    or s.query ~* 'dbsonde:[[:blank:]]*silence'
