@@ -138,7 +138,9 @@ impl Remarks<'_> {
     pub fn silence(&self, entry: &Entry) -> Option<Silenced> {
         let finding = &entry.finding;
         let because = match finding.subject.parse::<Digest>() {
-            Ok(digest) if self.texts.hush(digest).any(|hush| hush.covers(&finding.rule)) => Some(IN_STATEMENT),
+            Ok(digest) if self.texts.hush(digest).any(|hush| hush.covers(&finding.rule)) => {
+                Some(IN_STATEMENT)
+            }
             Ok(digest) => self.before(entry, || self.texts.has_read(digest)),
             Err(_) => self.on_object(finding).or_else(|| self.before(entry, || self.has_read(finding))),
         };
@@ -186,7 +188,9 @@ impl Remarks<'_> {
     /// Is the finding about a table whose name begins with the one that the remark is on?
     fn is_other(&self, finding: &Finding, remark: &Remark) -> bool {
         let goes_on = |table: &&Table| {
-            table.schema == remark.schema && table.table.len() > remark.table.len() && table.database == remark.database
+            table.schema == remark.schema
+                && table.table.len() > remark.table.len()
+                && table.database == remark.database
         };
         self.now.rows::<Table>().filter(goes_on).any(|table| {
             let more = behind(&finding.subject, &table.schema, &table.table);

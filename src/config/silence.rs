@@ -47,9 +47,8 @@ impl Silence {
     /// Whether one of them silences a finding.
     pub fn any(silences: &[Silence], entry: &Entry, at: f64) -> Option<Silenced> {
         let Finding { rule, database, subject, .. } = &entry.finding;
-        let covers = |silence: &&Silence| {
-            silence.covers(rule, &entry.target, database.as_deref(), subject, at)
-        };
+        let covers =
+            |silence: &&Silence| silence.covers(rule, &entry.target, database.as_deref(), subject, at);
         silences.iter().find(covers).map(|silence| Silenced { because: silence.reason.clone() })
     }
 

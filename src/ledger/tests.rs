@@ -83,8 +83,13 @@ fn a_rule_that_could_not_speak_changes_nothing() {
     let mut ledger = Ledger::default();
     read(&mut ledger, 0.0, &[finding("a", Severity::Note, 1.0)], &[]);
     for at in 1..50 {
-        let changes =
-            ledger.apply(at.into(), &"db1".into(), Vec::new(), |rule, _| rule == "session-blocking", |_| None);
+        let changes = ledger.apply(
+            at.into(),
+            &"db1".into(),
+            Vec::new(),
+            |rule, _| rule == "session-blocking",
+            |_| None,
+        );
         assert_eq!(changes, []);
     }
     assert_eq!(ledger.open().count(), 1);

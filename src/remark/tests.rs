@@ -98,21 +98,22 @@ fn of_a_text_only_comments_count() {
 fn a_hostile_comment_costs_no_more_than_its_length() {
     let began = std::time::Instant::now();
     for piece in ["dbsonde:", "dbsonde: silence ", "dbsonde: silence a, ", "/* dbsonde: silence ", "ß:"] {
-        let huge = piece.repeat((4 << 20) / piece.len());
+        let huge = piece.repeat((1 << 20) / piece.len());
         assert!(Hush::of(&huge).pages().len() <= 1, "{piece}");
         Hush::in_text(Dialect::Postgres, &huge);
         Hush::in_text(Dialect::MYSQL, &huge);
     }
-    let list = format!("dbsonde: silence {} index-unused", "x, ".repeat(1 << 20));
+    let list = format!("dbsonde: silence {} index-unused", "x, ".repeat(1 << 18));
     assert!(Hush::of(&list).is_empty(), "nobody reads so far");
     let every = format!("dbsonde: silence {}", Handbook::IDS.join(", "));
     assert_eq!(pages(&every), Handbook::IDS);
-    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+    assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
 }
 
 #[test]
 fn what_an_engine_reads_becomes_a_row_of_each_page() {
-    let read = |page: &str| row::<Remark>(json!({"oid": 1, "schema": "public", "table": "orders", "page": page}));
+    let read =
+        |page: &str| row::<Remark>(json!({"oid": 1, "schema": "public", "table": "orders", "page": page}));
     let mut rows = vec![
         read(" dbsonde: silence index-unused, index-bloated because my password is hunter2"),
         read("xdbsonde: silence"),
@@ -132,13 +133,17 @@ impl Scene {
     /// With comments on these: table, index, page.
     fn new(said: &[(&str, Option<&str>, &str)]) -> Scene {
         let remark = |(nth, (table, index, page)): (usize, &(&str, Option<&str>, &str))| {
-            row::<Remark>(json!({"oid": nth, "page": page, "database": "shop", "schema": "public", "table": table,
-                                 "index": index}))
+            row::<Remark>(
+                json!({"oid": nth, "page": page, "database": "shop", "schema": "public", "table": table,
+                                 "index": index}),
+            )
         };
         let shop = || Scope::Database("shop".into());
         let mut now = snapshot(0.0, shop(), said.iter().enumerate().map(remark).collect());
         let tables = ["order", "order items", "orders"].iter().enumerate().map(|(nth, table)| {
-            row::<Table>(json!({"oid": nth, "database": "shop", "schema": "public", "table": table, "kind": "r"}))
+            row::<Table>(
+                json!({"oid": nth, "database": "shop", "schema": "public", "table": table, "kind": "r"}),
+            )
         });
         now.parts.extend(snapshot(0.0, shop(), tables.collect()).parts);
         Scene { now, texts: Texts::default() }

@@ -71,7 +71,8 @@ mod tests {
         let mut finding = finding("public.<!channel>", Severity::Urgent, 1.5);
         finding.because = "index <@U1> & more".into();
         finding.fix = Some(Fix { sql: vec!["DROP INDEX \"a```b\";".into()], ..Fix::default() });
-        let change = Ledger::default().apply(1e9, &"db1".into(), vec![finding], |_, _| true, |_| None).remove(0);
+        let change =
+            Ledger::default().apply(1e9, &"db1".into(), vec![finding], |_, _| true, |_| None).remove(0);
         let text = message(&change);
         assert!(text.starts_with(":rotating_light: *opened* "), "{text}");
         assert!(text.contains("index &lt;@U1&gt; &amp; more"), "{text}");

@@ -7,7 +7,7 @@ use dbsonde::clock::Clock;
 use dbsonde::config::Config;
 use dbsonde::engine::{Due, Engine, Lane, Visit};
 use dbsonde::engines;
-use dbsonde::model::{InTopic, Index, Rows, Statement, StatementsInfo, Table, Topic};
+use dbsonde::model::{InTopic, Index, Remark, Rows, Statement, StatementsInfo, Table, Topic};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,11 +60,23 @@ async fn prepared(version: u32) -> Server {
         create table orders (id serial primary key, note text);
         create index orders_note on orders (note);
         insert into orders (note) select n::text from generate_series(1, 1000) n;
+        comment on index orders_note is 'For us. Dbsonde: silence index-unused, index-bloated';
+        comment on column orders.note is 'dbsonde: silence';
         create role sonde login password 'sesame'; grant pg_monitor to sonde";
     server.sql("postgres", setup).await;
     server.sql("postgres", "vacuum analyze orders").await;
-    server.sql("postgres", "select count(*) from orders where note = '17'").await;
+    server.sql("postgres", "select /* dbsonde: silence */ count(*) from orders where note = '17'").await;
     server
+}
+
+fn remarked(seen: &[Visit]) {
+    let found = rows(seen, Topic::Remarks);
+    let said = Remark::of(&found).iter().map(|row| (&*row.table, row.index.as_deref(), &*row.page));
+    let index = Some("orders_note");
+    assert_eq!(
+        said.collect::<Vec<_>>(),
+        [("orders", index, "index-unused"), ("orders", index, "index-bloated")]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,6 +109,13 @@ async fn every_version_is_read_whole() {
         let own =
             texts.shown().find(|(_, text)| text.contains("pg_backend_pid") || text.contains("pg_stat_"));
         assert_eq!(own, None, "{version}: our own statements are not shown");
+        let hushed: Vec<&str> = texts
+            .shown()
+            .filter(|(digest, _)| texts.hush(*digest).next().is_some())
+            .map(|(_, text)| text)
+            .collect();
+        assert_eq!(hushed, ["select count(*) from orders where note = ?"], "{version}");
+        remarked(&seen);
         let Rows::Tables(tables) = &*rows(&seen, Topic::Tables) else { panic!() };
         let orders: &Table = tables.iter().find(|table| &*table.table == "orders").unwrap();
         assert_eq!(orders.rows.unwrap().last.get(), 1000, "{version}");
@@ -115,6 +134,7 @@ async fn a_monitoring_login_sees_all_but_what_its_gaps_name() {
         let mut expected = FOR_SUPERUSERS.to_vec();
         expected.extend(if version == 10 { BROKEN_IN_10 } else { &[] });
         assert_eq!(unexpected_gaps(&seen, &expected), Vec::<String>::new(), "{version}");
+        remarked(&seen);
         let facts = seen[0].server.clone().unwrap();
         assert_eq!(facts.tier, "stats", "{version}");
         let mends: Vec<_> = facts.lacks.iter().map(|lack| lack.mend.as_str()).collect();

@@ -53,7 +53,8 @@ async fn a_comment_silences_until_it_is_gone() {
     )
     .await;
     let url = story.server.url("postgres");
-    let hushed = "select /* dbsonde: silence statement-dominant */ count(*) from orders where note like '%7%'";
+    let hushed =
+        "select /* dbsonde: silence statement-dominant */ count(*) from orders where note like '%7%'";
     let hushed = keeps_asking(url.clone(), hushed, 50);
     let talked_of = "select max(note) from orders where note <> 'dbsonde: silence'";
     let talked_of = keeps_asking(url.clone(), talked_of, 50);
@@ -85,7 +86,8 @@ async fn a_comment_silences_until_it_is_gone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_comment_of_mysql_silences_until_it_is_gone() {
-    let hushed = "select /* dbsonde: silence statement-dominant */ count(*) from orders where note like '%7%'";
+    let hushed =
+        "select /* dbsonde: silence statement-dominant */ count(*) from orders where note like '%7%'";
     let talked_of = "select max(note) from orders where note <> '/* dbsonde: silence */'";
     let server = mysql::Server::start(Version::MySql97, &[]).await;
     let prepare = [

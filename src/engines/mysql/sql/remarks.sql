@@ -13,6 +13,7 @@ select /* dbsonde */
      , regexp_substr(t.table_comment, '.?dbsonde:[[:blank:]]*silence[-a-z0-9_:,[:space:]]{0,220}', 1, 1, 'i') as page   -- as it is written: the client tells pages from words
   from information_schema.tables t
  where t.table_schema = {database}
+   and t.table_type = 'BASE TABLE'   -- a view says VIEW there, or what is wrong with it
    and t.table_comment like '%dbsonde:%silence%'
  union all
 select /* dbsonde */
