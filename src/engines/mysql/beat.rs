@@ -21,7 +21,7 @@ use tokio::time::Instant;
 const TEXTS_EVERY: Duration = Duration::from_secs(60);
 
 /// Comments for us are looked for this often.
-const REMARKS_EVERY: Duration = Duration::from_secs(300);
+const REMARKS_EVERY: Duration = Duration::from_secs(900);
 
 #[derive(Debug)]
 pub struct Beat {
