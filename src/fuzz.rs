@@ -16,6 +16,7 @@ use crate::follow::kept::Kept;
 use crate::log::{End, Format};
 use crate::logs::envelope::{Envelope, Opened};
 use crate::logs::{self, explain, plan, recognise};
+use crate::remark::Hush;
 use crate::sql::outline::outline;
 use crate::sql::{self, Dialect, SqlMode, shape, written};
 use crate::stores::columns;
@@ -105,10 +106,10 @@ pub fn statements(bytes: &[u8]) {
         if let Ok(normal) = sql::normalise_cut(dialect, &text) {
             let _ = shape::read(dialect, &normal.fingerprint);
         }
-        let _ = shape::read(dialect, &text);
+        let _ = (shape::read(dialect, &text), Hush::in_text(dialect, &text));
     }
     let text = String::from_utf8_lossy(bytes);
-    let _ = (sql::without_literals(&text), sql::plannable(&text), written::read(&text));
+    let _ = (Hush::of(&text), sql::without_literals(&text), sql::plannable(&text), written::read(&text));
 }
 
 pub fn configuration(bytes: &[u8]) {

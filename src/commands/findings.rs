@@ -5,7 +5,7 @@ use super::text::{fill, indent};
 use crate::command::{Exit, print, prints_colour};
 use crate::config::{Span, width};
 use crate::inspect::{Inspection, Splits};
-use crate::ledger::{Entry, by_root};
+use crate::ledger::{Entry, State, by_root};
 use crate::model::{Confidence, Finding, Fix, Gap, Severity};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ pub fn show(inspection: &Inspection, format: Format) -> io::Result<Exit> {
         Format::Json => json(inspection)?,
         Format::Html => page::html(inspection),
     })?;
-    let urgent = inspection.findings.iter().any(|entry| finding(entry).severity == Severity::Urgent);
+    let urgent = ordered(inspection).iter().any(|finding| finding.severity == Severity::Urgent);
     Ok(if urgent { Exit::Urgent } else { Exit::Fine })
 }
 
@@ -66,7 +66,7 @@ pub fn told_apart(splits: Option<Splits>) -> Option<String> {
     ))
 }
 
-/// The gravest first, each with what is mended with it.
+/// The gravest first, each with what is mended with it; without what a comment silences.
 pub fn ordered(inspection: &Inspection) -> Vec<(&Finding, Vec<&Finding>)> {
     let mut entries: Vec<&Entry> = inspection.findings.iter().collect();
     entries.sort_by(|a, b| {
@@ -82,18 +82,23 @@ pub fn part(part: &Finding) -> String {
     format!("{} of {}: {}", part.rule, place(part), part.because)
 }
 
-/// "2 findings: 1 urgent, 1 note"
-pub fn summary(findings: &[(&Finding, Vec<&Finding>)]) -> String {
+pub fn silenced(inspection: &Inspection) -> usize {
+    inspection.findings.iter().filter(|entry| entry.state == State::Silenced).count()
+}
+
+/// "2 findings: 1 urgent, 1 note. 3 silenced by comments."
+pub fn summary(findings: &[(&Finding, Vec<&Finding>)], silenced: usize) -> String {
     let of = |severity: Severity| {
         let count = findings.iter().filter(|(finding, _)| finding.severity == severity).count();
         (count > 0).then(|| format!("{count} {}", severity.name()))
     };
     let counts: Vec<String> = Severity::ALL.into_iter().rev().filter_map(of).collect();
-    match findings.len() {
+    let found = match findings.len() {
         0 => "Nothing found.".to_owned(),
         1 => format!("1 finding: {}.", counts.join(", ")),
         many => format!("{many} findings: {}.", counts.join(", ")),
-    }
+    };
+    if silenced > 0 { format!("{found} {silenced} silenced by comments.") } else { found }
 }
 
 pub fn headline(inspection: &Inspection) -> String {
@@ -136,7 +141,7 @@ fn text(inspection: &Inspection, width: usize, colour: bool) -> String {
         }
         said.push('\n');
     }
-    said.push_str(&format!("{}\n", summary(&findings)));
+    said.push_str(&format!("{}\n", summary(&findings, silenced(inspection))));
     for (digest, plan) in plans(inspection) {
         said.push_str(&format!("\nThe plan of statement {digest}:\n{}", indent(&clean(&plan), 2)));
     }
@@ -243,8 +248,8 @@ WARNING  index-unused  public.\u{fffd}[31morders_<b>_idx in shop
         assert!(one(&sample(), 64, true).starts_with("\x1b[33mWARNING\x1b[0m"));
         let two = [sample(), sample()];
         let two = two.each_ref().map(|finding| (finding, Vec::new()));
-        assert_eq!(summary(&two), "2 findings: 2 warning.");
-        assert_eq!(summary(&[]), "Nothing found.");
+        assert_eq!(summary(&two, 0), "2 findings: 2 warning.");
+        assert_eq!(summary(&[], 1), "Nothing found. 1 silenced by comments.");
     }
 
     #[test]

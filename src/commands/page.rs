@@ -1,6 +1,8 @@
 //! What was found, as one HTML file that needs nothing else. Everything that came from outside is escaped.
 
-use super::findings::{conditions, doubt, headline, ordered, part, place, plans, summary, told_apart};
+use super::findings::{
+    conditions, doubt, headline, ordered, part, place, plans, silenced, summary, told_apart,
+};
 use crate::config::Span;
 use crate::inspect::Inspection;
 use crate::model::{Finding, Fix};
@@ -27,7 +29,7 @@ pub fn html(inspection: &Inspection) -> String {
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n<style>{STYLE}</style></head>\n\
          <body>\n<h1>{title}</h1>\n<p>{}</p>\n{articles}{plans}{splits}{}{}</body></html>\n",
-        escape(&summary(&findings)),
+        escape(&summary(&findings, silenced(inspection))),
         list("Not measured", gaps.collect()),
         list("Wants a longer look", longer.collect()),
     )

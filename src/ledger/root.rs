@@ -1,6 +1,6 @@
 //! What is mended with something else is a part of that: one trouble is heard of once.
 
-use super::{Entry, Ledger};
+use super::{Entry, Ledger, State};
 use crate::model::Name;
 use crate::rules::Handbook;
 use std::collections::{HashMap, HashSet};
@@ -41,11 +41,12 @@ impl Ledger {
     }
 }
 
-/// Each with its parts, in the order in which they come. A part without what it belongs to stands for itself.
+/// Each that is to be looked at with its parts, in the order in which they come. What is silenced is not among them, nor are
+/// its parts; a part without what it belongs to stands for itself.
 pub fn by_root<'a>(entries: &[&'a Entry]) -> Vec<(&'a Entry, Vec<&'a Entry>)> {
     let known: HashSet<&str> = entries.iter().map(|entry| entry.id.as_str()).collect();
     let (mut roots, mut parts) = (Vec::new(), HashMap::<&str, Vec<&Entry>>::new());
-    for entry in entries {
+    for entry in entries.iter().filter(|entry| entry.state == State::Open) {
         match entry.part_of.as_deref().filter(|root| known.contains(root)) {
             Some(root) => parts.entry(root).or_default().push(entry),
             None => roots.push(*entry),

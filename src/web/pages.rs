@@ -160,21 +160,13 @@ fn targets(out: &mut String, reports: &[Arc<Report>], now: &When) -> fmt::Result
 }
 
 fn findings(out: &mut String, reports: &[Arc<Report>], own: &[Entry], now: &When) -> fmt::Result {
-    let (silenced, mut open): (Vec<&Entry>, Vec<&Entry>) = reports
-        .iter()
-        .flat_map(|report| report.findings.iter())
-        .chain(own)
-        .partition(|entry| entry.state == State::Silenced);
-    open.sort_by(|a, b| {
-        b.finding.severity.cmp(&a.finding.severity).then(a.opened_at.total_cmp(&b.opened_at))
-    });
-    let aside = if silenced.is_empty() { String::new() } else { format!("{} silenced", silenced.len()) };
+    let all = reports.iter().flat_map(|report| report.findings.iter()).chain(own);
+    let mut all: Vec<&Entry> = all.collect();
+    all.sort_by(|a, b| b.finding.severity.cmp(&a.finding.severity).then(a.opened_at.total_cmp(&b.opened_at)));
+    let roots = by_root(&all);
+    let silenced = all.iter().filter(|entry| entry.state == State::Silenced).count();
+    let aside = if silenced == 0 { String::new() } else { format!("{silenced} silenced") };
     writeln!(out, "<h2>Findings<small>{aside}</small></h2>")?;
-    // What is mended with something that nobody wants to hear of is not heard of either.
-    open.retain(|entry| {
-        entry.part_of.as_ref().is_none_or(|root| silenced.iter().all(|other| other.id != *root))
-    });
-    let roots = by_root(&open);
     if roots.is_empty() {
         return out.write_str("<p class=\"calm\">Nothing found.</p>\n");
     }
