@@ -29,7 +29,7 @@ pub fn show(inspection: &Inspection, format: Format) -> io::Result<Exit> {
         Format::Json => json(inspection)?,
         Format::Html => page::html(inspection),
     })?;
-    let urgent = ordered(inspection).iter().any(|finding| finding.severity == Severity::Urgent);
+    let urgent = ordered(inspection).iter().any(|(finding, _)| finding.severity == Severity::Urgent);
     Ok(if urgent { Exit::Urgent } else { Exit::Fine })
 }
 

@@ -248,7 +248,7 @@ fn about(rule: &str, severity: Severity, subject: &str, digest: &str) -> Finding
 
 /// Applies one reading in which every rule could speak and tells what was told.
 fn told(ledger: &mut Ledger, at: f64, found: &[Finding]) -> Vec<(String, Kind)> {
-    let changes = ledger.apply(at, &"db1".into(), found.to_vec(), |_, _| true, &[]);
+    let changes = ledger.apply(at, &"db1".into(), found.to_vec(), |_, _| true, |_| None);
     let mut told: Vec<_> =
         changes.into_iter().map(|change| (change.entry.finding.rule.to_string(), change.kind)).collect();
     told.sort_by(|a, b| a.0.cmp(&b.0));
