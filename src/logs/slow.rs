@@ -8,7 +8,6 @@
 use super::fields::pairs;
 use super::moment::{self, Clock};
 use crate::log::{Body, End, Entry, Micros, Reader, Severity, Slow, Who};
-use crate::sql::Dialect;
 use crate::sql::outline::is_open;
 use memchr::{memchr, memmem, memrchr_iter};
 
@@ -26,7 +25,6 @@ pub struct SlowLog {
     time: Option<Micros>,
     /// What the last `use` said. The server writes one only when the database changes.
     database: Vec<u8>,
-    scratch: Vec<u8>,
     heads: memmem::Finder<'static>,
     banners: memmem::Finder<'static>,
 }
@@ -38,14 +36,13 @@ impl SlowLog {
             clock: Clock::default(),
             time: None,
             database,
-            scratch: Vec::new(),
             heads: memmem::Finder::new(b"\n# "),
             banners: memmem::Finder::new(b"started with:"),
         }
     }
 
     /// Where the statement that begins at `from` ends: at the next head, at a banner, or with the log.
-    fn end_of_text(&mut self, bytes: &[u8], from: usize, end: End) -> Option<usize> {
+    fn end_of_text(&self, bytes: &[u8], from: usize, end: End) -> Option<usize> {
         let mut forged = None;
         let mut searched = from.saturating_sub(1);
         while let Some(found) = self.heads.find(bytes.get(searched..)?) {
@@ -56,7 +53,7 @@ impl SlowLog {
                 Some(true) => {}
                 _ => continue,
             }
-            if at <= from || !is_open(Dialect::MYSQL, bytes.get(from..at)?, &mut self.scratch) {
+            if at <= from || !is_open(bytes.get(from..at)?) {
                 return Some(at);
             }
             let first = *forged.get_or_insert(at);
@@ -72,7 +69,7 @@ impl SlowLog {
     }
 
     /// A banner within what seemed to be a text: the server was started anew, or the log was.
-    fn before_banner(&mut self, bytes: &[u8], from: usize, to: usize) -> usize {
+    fn before_banner(&self, bytes: &[u8], from: usize, to: usize) -> usize {
         let text = bytes.get(from..to).unwrap_or_default();
         for found in self.banners.find_iter(text) {
             let before = text.get(..found).unwrap_or_default();
@@ -80,10 +77,7 @@ impl SlowLog {
             let ended =
                 line == 0 || before.get(..line - 1).is_some_and(|text| text.trim_ascii_end().ends_with(b";"));
             let version = memmem::find(before.get(line..).unwrap_or_default(), b", Version: ").is_some();
-            if ended
-                && version
-                && !is_open(Dialect::MYSQL, before.get(..line).unwrap_or_default(), &mut self.scratch)
-            {
+            if ended && version && !is_open(before.get(..line).unwrap_or_default()) {
                 return from + line;
             }
         }

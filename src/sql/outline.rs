@@ -4,11 +4,14 @@
 //! The one promise: two texts of one outline have one normal form. So a text with anything in it whose end the
 //! two scanners might see differently has no outline and takes the slow way.
 
+mod open;
 #[cfg(test)]
 mod tests;
 
+pub use open::is_open;
+
 use super::Dialect;
-use memchr::{memchr, memchr_iter, memchr2, memchr2_iter, memchr3, memmem};
+use memchr::{memchr, memchr2, memmem};
 use std::sync::LazyLock;
 
 // What stands in an outline for what was blotted out. A text that holds such a byte has no outline.
@@ -23,27 +26,27 @@ const DOUBTFUL: u8 = 7;
 /// The first byte that a text may hold.
 const FIRST: u8 = 9;
 
-// What a byte means to the scan, in bits, so that it goes from byte to byte without guessing what comes next.
-/// Part of a word, or what may stand within one.
-const WORD: u8 = 1;
-/// Wants a closer look unless it stands within a word, as a digit does. It is the bit above `WORD`.
-const OUTSIDE: u8 = 2;
-/// Wants a closer look wherever it stands.
-const SPECIAL: u8 = 4;
+/// By byte: whether it wants a closer look. One answer of a table for each byte, without guessing what comes next.
+type Marks = LazyLock<[bool; 256]>;
 
-fn kinds(mysql: bool) -> [u8; 256] {
-    std::array::from_fn(|byte| match u8::try_from(byte).unwrap_or_default() {
-        0..FIRST => SPECIAL,
-        b'0'..=b'9' | b'$' => WORD | OUTSIDE,
-        b'a'..=b'z' | b'A'..=b'Z' | b'_' | 0x80.. => WORD,
-        b'\'' | b'"' | b'-' | b'/' | b'(' | b')' => SPECIAL,
-        b'`' | b'#' | b'\\' if mysql => SPECIAL,
-        _ => 0,
-    })
+static POSTGRES: Marks = LazyLock::new(|| marks(|byte| wants_look(byte, false)));
+static MYSQL: Marks = LazyLock::new(|| marks(|byte| wants_look(byte, true)));
+
+fn marks(is_mark: impl Fn(u8) -> bool) -> [bool; 256] {
+    std::array::from_fn(|byte| u8::try_from(byte).is_ok_and(&is_mark))
 }
 
-static POSTGRES: LazyLock<[u8; 256]> = LazyLock::new(|| kinds(false));
-static MYSQL: LazyLock<[u8; 256]> = LazyLock::new(|| kinds(true));
+fn wants_look(byte: u8, mysql: bool) -> bool {
+    match byte {
+        0..FIRST | b'0'..=b'9' | b'$' | b'\'' | b'"' | b'-' | b'/' | b'(' | b')' => true,
+        b'`' | b'#' | b'\\' => mysql,
+        _ => false,
+    }
+}
+
+fn in_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..)
+}
 
 /// Writes the outline of `text` over what `out` held. False if it has none.
 pub fn outline(dialect: Dialect, text: &[u8], out: &mut Vec<u8>) -> bool {
@@ -52,56 +55,9 @@ pub fn outline(dialect: Dialect, text: &[u8], out: &mut Vec<u8>) -> bool {
         return false;
     }
     let mysql = is_mysql(dialect);
-    let mut scan =
-        Scan { text, out, at: 0, mysql, list: None, rows: None, depth: 0, doubt: false, fold: true };
+    let mut scan = Scan { text, out, at: 0, mysql, list: None, rows: None, depth: 0, doubt: false };
     // Of a text that is not whole, a doubtful string changes more than its own place.
     scan.run().is_some() && (!scan.doubt || scan.depth == 0)
-}
-
-/// Whether the text ends within a string, a quoted name or a block comment. What ends so is no whole statement.
-pub fn is_open(dialect: Dialect, text: &[u8], scratch: &mut Vec<u8>) -> bool {
-    let begins =
-        |at: usize, comments: &[&[u8]]| text.get(at..at + 2).is_some_and(|two| comments.contains(&two));
-    if memchr3(b'\'', b'"', b'`', text).is_none() {
-        return memchr_iter(b'/', text).any(|at| begins(at, &[b"/*"]))
-            && is_open_by_scan(is_mysql(dialect), text, scratch);
-    }
-    if memchr2(b'\\', b'#', text).is_none()
-        && !memchr2_iter(b'-', b'/', text).any(|at| begins(at, &[b"--", b"/*"]))
-    {
-        return is_amid_quotes(text);
-    }
-    is_open_by_scan(is_mysql(dialect), text, scratch)
-}
-
-fn is_open_by_scan(mysql: bool, text: &[u8], scratch: &mut Vec<u8>) -> bool {
-    scratch.clear();
-    let mut scan = Scan {
-        text,
-        out: scratch,
-        at: 0,
-        mysql,
-        list: None,
-        rows: None,
-        depth: 0,
-        doubt: false,
-        fold: false,
-    };
-    scan.run().is_none() && scan.at >= text.len()
-}
-
-/// The same of a text in which nothing can hide a quote. A doubled one ends a string and begins the next.
-fn is_amid_quotes(text: &[u8]) -> bool {
-    if memchr2(b'"', b'`', text).is_none() {
-        return memchr_iter(b'\'', text).count() % 2 == 1;
-    }
-    let mut rest = text;
-    while let Some(begin) = memchr3(b'\'', b'"', b'`', rest) {
-        let (quote, inner) = (rest.get(begin).copied(), rest.get(begin + 1..).unwrap_or_default());
-        let Some(end) = quote.and_then(|quote| memchr(quote, inner)) else { return true };
-        rest = inner.get(end + 1..).unwrap_or_default();
-    }
-    false
 }
 
 fn is_mysql(dialect: Dialect) -> bool {
@@ -115,30 +71,28 @@ struct Scan<'a> {
     mysql: bool,
     /// The end of the first value of an `in (…)`, as long as only values have followed.
     list: Option<usize>,
-    /// The first row behind `values`, as long as only its equals have followed.
+    /// The last row behind `values`, as long as nothing but rows has followed.
     rows: Option<Rows>,
     depth: u32,
     /// A string was read in which a backslash stands before a quote.
     doubt: bool,
-    /// Whether anything is written and folded; without, only the ends of literals are looked for.
-    fold: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Rows {
     depth: u32,
-    /// The first row in the outline.
-    first: (usize, usize),
+    /// The last row in the outline; it has no end yet if it is the first.
+    last: (usize, usize),
     /// Where the present row begins.
     start: usize,
 }
 
 impl Scan<'_> {
     fn run(&mut self) -> Option<()> {
-        let kinds = if self.mysql { &MYSQL } else { &POSTGRES };
+        let marks = if self.mysql { &MYSQL } else { &POSTGRES };
         loop {
             let rest = self.text.get(self.at..)?;
-            let (plain, next) = plain_run(rest, kinds);
+            let (plain, next) = plain_run(rest, marks);
             self.copy(plain);
             match next {
                 None => return Some(()),
@@ -149,17 +103,10 @@ impl Scan<'_> {
 
     #[inline(always)]
     fn copy(&mut self, length: usize) {
-        if length > 0 && self.fold {
+        if length > 0 {
             self.out.extend_from_slice(self.text.get(self.at..self.at + length).unwrap_or_default());
         }
         self.at += length;
-    }
-
-    #[inline(always)]
-    fn push(&mut self, byte: u8) {
-        if self.fold {
-            self.out.push(byte);
-        }
     }
 
     #[inline(always)]
@@ -189,10 +136,6 @@ impl Scan<'_> {
                 self.copy(1);
                 Some(())
             }
-            _ if !self.fold => {
-                self.at += 1;
-                Some(())
-            }
             _ => None,
         }
     }
@@ -206,58 +149,28 @@ impl Scan<'_> {
         let rest = self.text.get(self.at..)?;
         let end = if self.mysql { memchr(b'\n', rest) } else { memchr2(b'\n', b'\r', rest) };
         self.at += end.unwrap_or(rest.len());
-        self.push(LINE_COMMENT);
+        self.out.push(LINE_COMMENT);
         Some(())
     }
 
     fn block_comment(&mut self) -> Option<()> {
         let rest = self.text.get(self.at..)?;
         let inner = rest.get(2..)?;
-        let Some(end) = memmem::find(inner, b"*/") else {
-            self.at = self.text.len();
-            return None;
-        };
+        let end = memmem::find(inner, b"*/")?;
         let inner = inner.get(..end)?;
         let code = self.mysql && (inner.starts_with(b"!") || inner.starts_with(b"M!"));
         let nested = !self.mysql && memmem::find(inner, b"/*").is_some();
-        if self.fold && (code || nested) {
+        if code || nested {
             return None;
         }
-        self.push(if inner.starts_with(b" dbsonde") { OURS } else { COMMENT });
-        // Without folding, what a versioned comment holds is read on as the code that it is.
-        self.at += if code { 2 } else { end + 4 };
+        self.out.push(if inner.starts_with(b" dbsonde") { OURS } else { COMMENT });
+        self.at += end + 4;
         Some(())
     }
 
     fn string(&mut self, quote: u8) -> Option<()> {
-        let mut doubtful = false;
-        self.at += 1;
-        loop {
-            let rest = self.text.get(self.at..)?;
-            let Some(found) = memchr2(quote, b'\\', rest) else {
-                self.at = self.text.len();
-                return None;
-            };
-            self.at += found;
-            match (self.peek(0), self.peek(1)) {
-                (Some(b'\\'), next) if self.mysql => {
-                    doubtful |= next == Some(quote);
-                    self.at += 2;
-                }
-                (Some(b'\\'), _) => {
-                    let run = self.text.get(self.at..)?.iter().take_while(|byte| **byte == b'\\').count();
-                    self.at += run;
-                    // Does it hide the quote? That depends on what stands before the string, and on a setting. All
-                    // others are read over in either case.
-                    if run % 2 == 1 && self.peek(0) == Some(quote) {
-                        return None;
-                    }
-                }
-                (_, next) if next == Some(quote) => self.at += 2,
-                _ => break,
-            }
-        }
-        self.at += 1;
+        let (length, doubtful) = string(self.text.get(self.at..)?, quote, self.mysql)?;
+        self.at += length;
         self.doubt |= doubtful;
         self.value(if doubtful && !self.ends_element() { DOUBTFUL } else { STRING });
         Some(())
@@ -265,17 +178,13 @@ impl Scan<'_> {
 
     /// Whether a comma or a parenthesis follows.
     fn ends_element(&self) -> bool {
-        let rest = self.text.get(self.at..).unwrap_or_default();
-        matches!(rest.trim_ascii_start().first(), Some(b',' | b')'))
+        ends_element(self.text.get(self.at..).unwrap_or_default())
     }
 
     fn name(&mut self, quote: u8) -> Option<()> {
-        let Some(length) = memchr(quote, self.text.get(self.at + 1..)?) else {
-            self.at = self.text.len();
-            return None;
-        };
+        let length = memchr(quote, self.text.get(self.at + 1..)?)?;
         let name = self.text.get(self.at..)?.get(..length + 2)?;
-        if self.fold && name.iter().any(|byte| *byte < FIRST) {
+        if name.iter().any(|byte| *byte < FIRST) {
             return None;
         }
         self.copy(length + 2);
@@ -284,38 +193,11 @@ impl Scan<'_> {
 
     fn number(&mut self) -> Option<()> {
         // To MySQL what follows a dot is a name, also if it looks like a number.
-        if self.mysql && self.fold && self.out.trim_ascii_end().ends_with(b".") {
+        if self.mysql && self.out.trim_ascii_end().ends_with(b".") {
             return None;
         }
-        let digits = |scan: &mut Self| {
-            while scan.peek(0).is_some_and(|b| b.is_ascii_digit()) {
-                scan.at += 1;
-            }
-        };
-        if self.peek(0) == Some(b'0') && self.peek(1) == Some(b'x') && self.mysql {
-            self.at += 2;
-            let start = self.at;
-            while self.peek(0).is_some_and(|b| b.is_ascii_hexdigit()) {
-                self.at += 1;
-            }
-            if self.at == start && self.fold {
-                return None;
-            }
-        } else {
-            digits(self);
-            if self.peek(0) == Some(b'.') && self.peek(1) != Some(b'.') {
-                self.at += 1;
-                digits(self);
-            }
-            let sign = usize::from(matches!(self.peek(1), Some(b'+' | b'-')));
-            let exponent = self.peek(1 + sign).is_some_and(|b| b.is_ascii_digit());
-            if exponent && matches!(self.peek(0), Some(b'e' | b'E')) {
-                self.at += 1 + sign;
-                digits(self);
-            }
-        }
-        let joined = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$' | 0x80..);
-        if self.fold && self.peek(0).is_some_and(joined) {
+        self.at += number(self.text.get(self.at..)?, self.mysql)?;
+        if self.peek(0).is_some_and(in_word) {
             return None;
         }
         self.value(NUMBER);
@@ -330,7 +212,7 @@ impl Scan<'_> {
         }
         let joined =
             self.peek(0).is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'$' | 0x80..));
-        if self.fold && (self.at == start || joined || self.mysql) {
+        if self.at == start || joined || self.mysql {
             return None;
         }
         self.value(PLACEHOLDER);
@@ -339,9 +221,6 @@ impl Scan<'_> {
 
     /// A value behind the first of an `in (…)` vanishes if it is a whole element.
     fn value(&mut self, mark: u8) {
-        if !self.fold {
-            return;
-        }
         match self.list {
             Some(end) if self.ends_element() && is_separator(self.out.get(end..)) => self.out.truncate(end),
             _ => {
@@ -350,60 +229,185 @@ impl Scan<'_> {
                 self.list = first.then_some(self.out.len());
             }
         }
+        if self.list.is_some() {
+            self.pass_values();
+        }
+    }
+
+    /// Goes over values that would vanish. Lists are long: of these nothing is written first.
+    fn pass_values(&mut self) {
+        while let Some((length, doubtful)) = self.next_value() {
+            self.at += length;
+            self.doubt |= doubtful;
+        }
+    }
+
+    /// The length of a comma and of a value that is a whole element; and whether that is a doubtful string.
+    fn next_value(&self) -> Option<(usize, bool)> {
+        let rest = self.text.get(self.at..)?;
+        let blanks = separator(rest)?;
+        let text = rest.get(blanks..)?;
+        let (length, doubtful) = literal(text, self.mysql)?;
+        ends_element(text.get(length..)?).then_some((blanks + length, doubtful))
     }
 
     fn open(&mut self) {
         self.depth += 1;
-        if self.fold {
-            match &mut self.rows {
-                Some(rows) if rows.depth == self.depth => rows.start = self.out.len(),
-                Some(_) => {}
-                None if ends_in_word(self.out.trim_ascii_end(), b"values") => {
-                    let start = self.out.len();
-                    self.rows = Some(Rows { depth: self.depth, first: (start, 0), start });
-                }
-                None => {}
+        match &mut self.rows {
+            Some(rows) if rows.depth == self.depth => rows.start = self.out.len(),
+            Some(_) => {}
+            None if ends_in_word(self.out.trim_ascii_end(), b"values") => {
+                let start = self.out.len();
+                self.rows = Some(Rows { depth: self.depth, last: (start, 0), start });
             }
+            None => {}
         }
         self.copy(1);
     }
 
-    /// A row equal to the first vanishes with the comma before it.
+    /// A row equal to the one before it vanishes with the comma between them.
     fn close(&mut self) {
         self.copy(1);
         if let Some(rows) = &mut self.rows
             && rows.depth == self.depth
         {
-            let (start, end) = rows.first;
-            if end == 0 {
-                rows.first = (start, self.out.len());
-                rows.start = self.out.len();
-            } else {
-                let equal = self.out.get(start..end) == self.out.get(rows.start..)
-                    && is_separator(self.out.get(end..rows.start));
-                if equal {
+            let (start, end) = rows.last;
+            let is_first = end == 0;
+            if is_first || is_separator(self.out.get(end..rows.start)) {
+                if !is_first && self.out.get(start..end) == self.out.get(rows.start..) {
                     self.out.truncate(end);
-                    self.list = None;
-                    rows.start = end;
                 } else {
-                    self.rows = None;
+                    rows.last = (rows.start, self.out.len());
                 }
+                self.list = None;
+                self.pass_rows();
+            } else {
+                self.rows = None;
             }
         }
         self.depth = self.depth.saturating_sub(1);
     }
+
+    /// Goes over rows that would vanish, without writing them first.
+    fn pass_rows(&mut self) {
+        while let Some((length, doubtful)) = self.next_row() {
+            self.at += length;
+            self.doubt |= doubtful;
+        }
+    }
+
+    /// The length of a comma and of a row that has the outline of the last one; and whether it has a doubtful string.
+    fn next_row(&self) -> Option<(usize, bool)> {
+        let (start, end) = self.rows?.last;
+        let rest = self.text.get(self.at..)?;
+        let mut at = separator(rest)?;
+        let mut is_doubtful = false;
+        for mark in self.out.get(start..end)? {
+            let text = rest.get(at..)?;
+            at += match *mark {
+                STRING | NUMBER => {
+                    let (length, doubtful) = literal(text, self.mysql)
+                        .filter(|_| text.first().is_some_and(u8::is_ascii_digit) == (*mark == NUMBER))?;
+                    if doubtful && !ends_element(text.get(length..)?) {
+                        return None;
+                    }
+                    is_doubtful |= doubtful;
+                    length
+                }
+                FIRST.. if text.first() == Some(mark) => 1,
+                _ => return None,
+            };
+        }
+        Some((at, is_doubtful))
+    }
+}
+
+/// How long a number or a string is that begins here; and whether it is a doubtful string.
+#[inline(always)]
+fn literal(text: &[u8], mysql: bool) -> Option<(usize, bool)> {
+    match text.first()? {
+        b'0'..=b'9' => number(text, mysql).map(|length| (length, false)),
+        b'\'' => string(text, b'\'', mysql),
+        b'"' if mysql => string(text, b'"', mysql),
+        _ => None,
+    }
+}
+
+fn number(text: &[u8], mysql: bool) -> Option<usize> {
+    let digits = |from: usize| {
+        let rest = text.get(from..).unwrap_or_default();
+        from + rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
+    };
+    let mut at = digits(0);
+    if at == 1 && mysql && text.starts_with(b"0x") {
+        let length = text.iter().skip(2).take_while(|byte| byte.is_ascii_hexdigit()).count();
+        return (length > 0).then_some(length + 2);
+    }
+    if text.get(at) == Some(&b'.') && text.get(at + 1) != Some(&b'.') {
+        at = digits(at + 1);
+    }
+    if let Some(b'e' | b'E') = text.get(at) {
+        let sign = usize::from(matches!(text.get(at + 1), Some(b'+' | b'-')));
+        if text.get(at + 1 + sign).is_some_and(u8::is_ascii_digit) {
+            at = digits(at + 1 + sign);
+        }
+    }
+    Some(at)
+}
+
+/// How long a string is; and whether a backslash stands before a quote in it.
+fn string(text: &[u8], quote: u8, mysql: bool) -> Option<(usize, bool)> {
+    let mut doubtful = false;
+    let mut at = 1;
+    loop {
+        at += memchr2(quote, b'\\', text.get(at..)?)?;
+        let next = text.get(at + 1).copied();
+        if text.get(at) == Some(&quote) {
+            if next != Some(quote) {
+                return Some((at + 1, doubtful));
+            }
+            at += 2;
+        } else if mysql {
+            doubtful |= next == Some(quote);
+            at += 2;
+        } else {
+            let run = text.get(at..)?.iter().take_while(|byte| **byte == b'\\').count();
+            at += run;
+            // Does it hide the quote? That depends on what stands before the string, and on a setting. All others are
+            // read over in either case.
+            if run % 2 == 1 && text.get(at) == Some(&quote) {
+                return None;
+            }
+        }
+    }
+}
+
+/// How long a comma is with the blanks behind it.
+#[inline(always)]
+fn separator(text: &[u8]) -> Option<usize> {
+    let rest = text.strip_prefix(b",")?;
+    Some(text.len() - rest.trim_ascii_start().len())
+}
+
+/// Whether a comma or a parenthesis stands here.
+#[inline(always)]
+fn ends_element(text: &[u8]) -> bool {
+    matches!(text.trim_ascii_start().first(), Some(b',' | b')'))
 }
 
 /// How long nothing but words and signs follows, and the byte behind them.
-fn plain_run(rest: &[u8], kinds: &[u8; 256]) -> (usize, Option<u8>) {
-    let mut within = 0;
-    for (at, byte) in rest.iter().enumerate() {
-        let kind = kinds.get(usize::from(*byte)).copied().unwrap_or(SPECIAL);
-        if kind & (SPECIAL | OUTSIDE) & !within != 0 {
-            return (at, Some(*byte));
+fn plain_run(rest: &[u8], marks: &[bool; 256]) -> (usize, Option<u8>) {
+    let is_mark = |byte: &u8| marks.get(usize::from(*byte)).is_none_or(|is_mark| *is_mark);
+    let mut at = 0;
+    while let Some(more) = rest.get(at..).unwrap_or_default().iter().position(is_mark) {
+        at += more;
+        let byte = rest.get(at).copied();
+        let within = at.checked_sub(1).and_then(|before| rest.get(before)).is_some_and(|b| in_word(*b));
+        if !within || !byte.is_some_and(in_word) {
+            return (at, byte);
         }
-        // Behind part of a word, what would else be looked at belongs to it.
-        within = (kind & WORD) << 1;
+        // Behind part of a word, digits belong to it.
+        at += rest.get(at..).unwrap_or_default().iter().take_while(|byte| in_word(**byte)).count();
     }
     (rest.len(), None)
 }
