@@ -193,7 +193,7 @@ impl Scan<'_> {
 
     fn number(&mut self) -> Option<()> {
         // To MySQL what follows a dot is a name, also if it looks like a number.
-        if self.mysql && self.out.trim_ascii_end().ends_with(b".") {
+        if self.mysql && self.follows_dot() {
             return None;
         }
         self.at += number(self.text.get(self.at..)?, self.mysql)?;
@@ -202,6 +202,12 @@ impl Scan<'_> {
         }
         self.value(NUMBER);
         Some(())
+    }
+
+    fn follows_dot(&self) -> bool {
+        let is_blank =
+            |byte: &u8| matches!(*byte, COMMENT | OURS | LINE_COMMENT) || byte.is_ascii_whitespace();
+        self.out.iter().rev().find(|byte| !is_blank(byte)) == Some(&b'.')
     }
 
     fn placeholder(&mut self) -> Option<()> {

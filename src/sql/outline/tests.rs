@@ -31,7 +31,9 @@ fn lists_and_rows_lose_their_length() {
         assert_eq!(of(Dialect::Postgres, same), of(Dialect::Postgres, "select 'a'"), "{same}");
     }
     assert_eq!(of(Dialect::Postgres, "select $$a$$"), None);
-    assert_eq!(of(Dialect::MYSQL, "select /*!50000 1 */ 2"), None);
+    for none in ["select /*!50000 1 */ 2", "select t.2", "select t. -- c\n 2", "select t./* c */2"] {
+        assert_eq!(of(Dialect::MYSQL, none), None, "{none}");
+    }
 }
 
 #[test]
