@@ -1,21 +1,28 @@
 //! Plans by the shape that a statement was executed with.
 
-use super::names::Name;
+use super::names::{ByHash, Name};
 use crate::log::Micros;
+use crate::logs::explain::{self, Essence};
 use crate::model::plan::PlanNode;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Shapes that are told apart: a statement rarely has more than three, and few statements are explained.
 const MAX_PLANS: usize = 5_000;
 /// Steps of all their trees together, some 400 bytes each.
 const MAX_STEPS: usize = 100_000;
+/// Blocks of rows whose shape is remembered. Past that the memory is wiped: the frequent ones are back at once.
+const MAX_KNOWN: usize = 1 << 12;
 
 #[derive(Debug, Default)]
 pub struct Plans {
     by_shape: BTreeMap<Key, Plan>,
     steps: usize,
     pub dropped: u64,
+    essence: Essence,
+    /// The shapes of `# explain:` blocks, by their essence; none where it is no plan.
+    known: ByHash<u64, Option<u64>>,
 }
 
 /// A shape that a statement was executed with.
@@ -63,15 +70,49 @@ impl Plans {
         self.put(key, Plan { count: 1, total: micros, max: micros, last: at, tree });
     }
 
+    /// The same of the rows of `# explain:`, which every entry of a log may have: they become a tree only where it is
+    /// kept. False if they are no plan.
+    pub fn add_rows(
+        &mut self,
+        digest: Option<u64>,
+        database: Option<Name>,
+        micros: u64,
+        at: Option<Micros>,
+        block: &[u8],
+    ) -> bool {
+        let Some(shape) = self.shape(block) else { return false };
+        let key = Key { digest, shape, database };
+        if let Some(known) = self.by_shape.get_mut(&key).filter(|known| micros <= known.max) {
+            known.ran(1, micros, at);
+        } else if let Some(tree) = explain::read(block) {
+            self.put(key, Plan { count: 1, total: micros, max: micros, last: at, tree });
+        }
+        true
+    }
+
+    fn shape(&mut self, block: &[u8]) -> Option<u64> {
+        if block.is_empty() {
+            return None;
+        }
+        let essence = xxh3_64(self.essence.of(block));
+        if let Some(shape) = self.known.get(&essence) {
+            return *shape;
+        }
+        if self.known.len() >= MAX_KNOWN {
+            self.known.clear();
+        }
+        let shape = explain::read(block).map(|tree| tree.fingerprint());
+        self.known.insert(essence, shape);
+        shape
+    }
+
     fn put(&mut self, key: Key, plan: Plan) {
         let steps = plan.tree.steps();
         let full = self.by_shape.len() >= MAX_PLANS || self.steps + steps > MAX_STEPS;
         match self.by_shape.get_mut(&key) {
             // Trees of one shape have as many steps.
             Some(known) => {
-                known.count += plan.count;
-                known.total = known.total.saturating_add(plan.total);
-                known.last = known.last.max(plan.last);
+                known.ran(plan.count, plan.total, plan.last);
                 if plan.max > known.max {
                     known.max = plan.max;
                     known.tree = plan.tree;
@@ -125,6 +166,14 @@ impl Plans {
     }
 }
 
+impl Plan {
+    fn ran(&mut self, count: u64, total: u64, last: Option<Micros>) {
+        self.count += count;
+        self.total = self.total.saturating_add(total);
+        self.last = self.last.max(last);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,6 +193,29 @@ mod tests {
         assert_eq!(each, [(Some(0), 2, Some(6)), (Some(1), 1, Some(7))]);
         let all = sum.costliest();
         assert_eq!((all.len(), all[0].count, all[0].total, all[0].max), (1, 3, 60, 30));
+    }
+
+    /// A tree that is not read is not missed: what is kept is that of the slowest run.
+    #[test]
+    fn rows_add_up_to_what_their_trees_do() {
+        let block = |table: &str, rows: u64| {
+            format!(
+                "# explain: id\tselect_type\ttable\ttype\tr_rows\n# explain: 1\tSIMPLE\t{table}\tALL\t{rows}.00\n"
+            )
+        };
+        let (mut trees, mut rows) = (Plans::default(), Plans::default());
+        for (nth, micros) in [5, 9, 2, 9, 40, 3].into_iter().enumerate() {
+            let block = block(["a", "b"][nth % 2], 10 * micros);
+            let at = Some(nth as Micros);
+            trees.add(Some(1), None, micros, at, explain::read(block.as_bytes()).unwrap());
+            assert!(rows.add_rows(Some(1), None, micros, at, block.as_bytes()));
+        }
+        assert!(
+            !rows.add_rows(Some(1), None, 1, None, b"")
+                && !rows.add_rows(Some(1), None, 1, None, b"# explain: x")
+        );
+        let told = |plans: &Plans| format!("{:?}", plans.by_shape);
+        assert_eq!((rows.by_shape.len(), told(&rows)), (2, told(&trees)));
     }
 
     #[test]

@@ -12,8 +12,8 @@ use super::upkeep::Upkeep;
 use crate::log::{Entry, Format, Message, Micros, Severity, SqlState, Who};
 use crate::logs::classes::Class;
 use crate::logs::fact::{Execution, Kind, Phase, fact};
+use crate::logs::plan;
 use crate::logs::slow::INHERITED;
-use crate::logs::{explain, plan};
 use std::collections::BTreeMap;
 
 /// Sessions whose statement waits for its duration: more than a server has connections.
@@ -261,10 +261,9 @@ impl Sum {
         who.note(row, entry.time);
         if let Some(slow) = execution.slow {
             slow_fields(row, slow, times, &mut self.fields, &mut self.fields_dropped);
-            if let Some(tree) = explain::read(slow.explain) {
-                row.plans += 1;
-                self.plans.add(Some(row.digest), who.database, execution.micros, entry.time, tree);
-            }
+            let (digest, database) = (Some(row.digest), who.database);
+            row.plans +=
+                u64::from(self.plans.add_rows(digest, database, execution.micros, entry.time, slow.explain));
         }
         self.make_room();
         Ok(())

@@ -31,6 +31,46 @@ pub fn read(block: &[u8]) -> Option<PlanNode> {
     Some(first)
 }
 
+/// Of a block what its shape hangs on: all but the numbers. Runs of one plan differ in nothing else.
+#[derive(Debug, Default)]
+pub struct Essence {
+    /// The last one that was read: mostly there is no other.
+    heading: Vec<u8>,
+    /// Its columns with numbers, in bits.
+    numbers: u64,
+    bytes: Vec<u8>,
+}
+
+impl Essence {
+    const NUMBERS: [&[u8]; 4] = [b"rows", b"r_rows", b"filtered", b"r_filtered"];
+
+    pub fn of(&mut self, block: &[u8]) -> &[u8] {
+        let mut lines = block.split(|byte| *byte == b'\n');
+        let heading = lines.next().unwrap_or_default();
+        if self.heading != heading {
+            let words = heading.split(|byte| *byte == b'\t').take(u64::BITS as usize);
+            let bits = words.zip(0..).map(|(word, nth)| u64::from(Self::NUMBERS.contains(&word)) << nth);
+            self.numbers = bits.sum();
+            self.heading = heading.to_vec();
+        }
+        self.bytes.clear();
+        self.bytes.extend_from_slice(heading);
+        for line in lines {
+            self.bytes.push(b'\n');
+            let mut numbers = self.numbers;
+            for cell in line.split(|byte| *byte == b'\t') {
+                // What is not ASCII may be no text, and then there is no plan.
+                if numbers & 1 == 0 || !cell.is_ascii() {
+                    self.bytes.extend_from_slice(cell);
+                }
+                self.bytes.push(b'\t');
+                numbers >>= 1;
+            }
+        }
+        &self.bytes
+    }
+}
+
 /// One line under the words of the heading.
 struct Row<'a> {
     heading: &'a [&'a str],
@@ -210,6 +250,21 @@ mod tests {
         let [_, b, m, inner, _] = &hashed.children[..] else { panic!("{hashed:?}") };
         assert_eq!((b.work.as_deref(), m.loops, m.rows, m.rows_expected), (None, None, None, Some(12_492.0)));
         assert_eq!((inner.children[0].loops, inner.children[0].rows), (None, None));
+    }
+
+    #[test]
+    fn the_essence_of_a_plan_has_no_numbers() {
+        let essence = |rows: &[&str]| Essence::default().of(block(rows).as_bytes()).to_vec();
+        let row = |table: &str, numbers: &str| {
+            format!("1\tSIMPLE\t{table}\tALL\tNULL\tNULL\tNULL\tNULL\t{numbers}\t")
+        };
+        let (few, many) = (row("t1", "7\t7.00\t100.00\t50.00"), row("t1", "12 (5%)\t9.50\t10.00\tNULL"));
+        assert_eq!(essence(&[&few]), essence(&[&many]));
+        for other in
+            [&[few.as_str(), &few][..], &[&row("t2", "7\t7.00\t100.00\t50.00")], &[&row("t1", "7\t7.00")]]
+        {
+            assert_ne!(essence(&[&few]), essence(other), "{other:?}");
+        }
     }
 
     #[test]
