@@ -37,7 +37,7 @@ pub fn feed(
         progress.fetch_add(read as u64, Ordering::Relaxed);
     }
     sum.bytes += feed.bookmark.at;
-    sum.lines += feed.lines;
+    sum.lines += feed.lines();
     Ok(feed.bookmark.at)
 }
 
@@ -57,6 +57,7 @@ pub struct Feed {
     bookmark: Bookmark,
     /// The largest entry that is taken in whole.
     most: usize,
+    /// Ends of lines before what is in the buffer.
     lines: u64,
     /// The source has no more, for now or for good.
     ended: bool,
@@ -79,6 +80,7 @@ impl Feed {
     /// Gives back memory before a pause.
     pub fn settle(&mut self) {
         if self.rest().is_empty() {
+            self.lines = self.lines();
             (self.buffer, self.start) = (Vec::new(), 0);
         }
     }
@@ -104,16 +106,19 @@ impl Feed {
             // The end of what was taken may be the newline before the next entry.
             self.start = self.start.saturating_sub(1);
             self.bookmark = Bookmark { at: self.bookmark.at - 1, passing: true };
-            self.lines -= u64::from(self.rest().first() == Some(&b'\n'));
         }
         true
+    }
+
+    /// Ends of lines before where we are. All of a buffer are counted at once, which costs less than entry by entry.
+    fn lines(&self) -> u64 {
+        let taken = self.buffer.get(..self.start).unwrap_or_default();
+        self.lines + memchr_iter(b'\n', taken).count() as u64
     }
 
     /// At least one byte, so that no reader can hold us up.
     fn advance(&mut self, length: usize) {
         let length = length.clamp(1, self.rest().len().max(1));
-        let taken = self.rest().get(..length).unwrap_or_default();
-        self.lines += memchr_iter(b'\n', taken).count() as u64;
         self.start += length;
         self.bookmark.at += length as u64;
     }
@@ -121,6 +126,7 @@ impl Feed {
     /// As much again as there is, so that an entry read again and again costs no more than twice its length. Gives
     /// how much there was.
     pub fn more(&mut self, source: &mut dyn Read) -> io::Result<usize> {
+        self.lines = self.lines();
         self.buffer.drain(..self.start);
         self.start = 0;
         self.ended = false;
