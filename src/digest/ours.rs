@@ -10,7 +10,11 @@ const HEAD: usize = 400;
 
 /// Is it of a session of ours, by the name that it has?
 pub fn by_name(class: Option<Class>, entry: &Entry) -> bool {
-    let is_ours = |name: &[u8]| std::str::from_utf8(name).is_ok_and(presence::is_of_our_kind);
+    // Most names are others', and are looked at no further.
+    let is_ours = |name: &[u8]| {
+        name.starts_with(presence::PROGRAM.as_bytes())
+            && std::str::from_utf8(name).is_ok_and(presence::is_of_our_kind)
+    };
     if !entry.who.application.is_empty() && is_ours(entry.who.application) {
         return true;
     }

@@ -4,7 +4,7 @@ use crate::config::Target;
 use crate::model::{Name, Session};
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-const PROGRAM: &str = "dbsonde";
+pub const PROGRAM: &str = "dbsonde";
 
 /// A name for one process that watches, by which another one tells its sessions from its own.
 pub fn new_instance() -> Name {

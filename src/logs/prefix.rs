@@ -136,6 +136,12 @@ impl Prefix {
     }
 }
 
+/// The beginning of a line that is that of another line up to the level word.
+pub fn alike(line: &[u8], prefix: &[u8]) -> Option<Head> {
+    let mut head = Head::default();
+    (line.starts_with(prefix) && level(line, prefix.len(), &mut head)).then_some(head)
+}
+
 /// Tries the parts from `at` on. A name may hold anything, also what looks like the next part, so the shortest
 /// reading that lets the whole prefix end in a level word is taken.
 fn take(parts: &[Part], line: &[u8], at: usize, clock: &mut Clock, head: &mut Head) -> bool {

@@ -106,10 +106,10 @@ impl Stderr {
     }
 
     fn companion_head(&mut self, line: &[u8], given: &[u8]) -> Option<(Companion, usize)> {
-        if !self.prefix.varies() && !line.starts_with(given) {
-            return None;
-        }
-        let head = self.prefix.read(line, &mut self.clock)?;
+        let head = match self.prefix.varies() {
+            true => self.prefix.read(line, &mut self.clock)?,
+            false => prefix::alike(line, given)?,
+        };
         match head.level {
             Level::Companion(companion) => Some((companion, head.text)),
             Level::Main(_) => None,
