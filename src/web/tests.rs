@@ -343,6 +343,12 @@ async fn slow_strangers_are_shown_out_and_stopping_is_quick() {
     tokio::time::timeout(Duration::from_secs(5), server).await.expect("stops").unwrap();
 }
 
+/// What this thread has computed so far: on the wall, others' work is counted as well.
+fn computed() -> Duration {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(told.split(' ').next().unwrap().parse().unwrap())
+}
+
 /// Not a bench: the bench is in `benches/`. This keeps a mistake of a power of ten from going unnoticed.
 #[test]
 fn a_hundred_thousand_series_are_quick() {
@@ -350,17 +356,17 @@ fn a_hundred_thousand_series_are_quick() {
     let reports = [report];
     let mut size = 0;
     for format in [Format::Classic, Format::OpenMetrics] {
-        let began = Instant::now();
+        let began = computed();
         let text = text(&reports, &Telemetry::new(), &later(16.0), format, size);
         size = text.len();
         let lines = text.iter().filter(|byte| **byte == b'\n').count();
-        eprintln!("{format:?}: {lines} lines, {size} bytes, {:?}", began.elapsed());
-        assert!(began.elapsed() < Duration::from_secs(5));
+        eprintln!("{format:?}: {lines} lines, {size} bytes, {:?}", computed() - began);
+        assert!(computed() - began < Duration::from_secs(5));
     }
-    let began = Instant::now();
+    let began = computed();
     pages::html(&reports, &[], &later(16.0));
     api::costs(&reports[0], &later(16.0), None);
-    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(computed() - began < Duration::from_secs(5));
 }
 
 #[test]
@@ -375,10 +381,10 @@ fn a_window_of_twenty_thousand_statements_is_taken_in_quickly() {
         crate::model::Stretch { from: AT, to: later(15.0), seconds: 15.0, rows, fresh, unpaired: 0 };
     let mut tally = Tally::new(5_000);
     for _ in 0..3 {
-        let began = Instant::now();
+        let began = computed();
         let _report = tally.clone();
         tally.add(Topic::Statements, &Scope::Server, &stretch);
-        eprintln!("20,000 statements: {:?}", began.elapsed());
-        assert!(began.elapsed() < Duration::from_secs(2));
+        eprintln!("20,000 statements: {:?}", computed() - began);
+        assert!(computed() - began < Duration::from_secs(2));
     }
 }
