@@ -77,11 +77,6 @@ pub fn ordered(inspection: &Inspection) -> Vec<(&Finding, Vec<&Finding>)> {
     findings.map(|(root, parts)| (finding(root), parts.into_iter().map(finding).collect())).collect()
 }
 
-/// What is mended with a finding: "statement-rows-examined of 1a2b in shop: ...".
-pub fn part(part: &Finding) -> String {
-    format!("{} of {}: {}", part.rule, place(part), part.because)
-}
-
 pub fn silenced(inspection: &Inspection) -> usize {
     inspection.findings.iter().filter(|entry| entry.state == State::Silenced).count()
 }
@@ -123,20 +118,13 @@ pub fn doubt(confidence: Confidence) -> &'static str {
     }
 }
 
-pub fn place(finding: &Finding) -> String {
-    match &finding.database {
-        Some(database) => format!("{} in {database}", finding.subject),
-        None => finding.subject.clone(),
-    }
-}
-
 fn text(inspection: &Inspection, width: usize, colour: bool) -> String {
     let findings = ordered(inspection);
     let mut said = format!("{}\n\n", clean(&headline(inspection)));
     for (finding, parts) in &findings {
         said.push_str(&one(finding, width, colour));
         for with_it in parts {
-            let line = fill(&format!("mended with it: {}", clean(&part(with_it))), width.saturating_sub(2));
+            let line = fill(&clean(&with_it.as_part()), width.saturating_sub(2));
             said.push_str(&indent(&line, 2));
         }
         said.push('\n');
@@ -172,7 +160,7 @@ fn text(inspection: &Inspection, width: usize, colour: bool) -> String {
 
 fn one(finding: &Finding, width: usize, colour: bool) -> String {
     let severity = paint(finding.severity, colour);
-    let mut said = format!("{severity}  {}  {}\n", clean(&finding.rule), clean(&place(finding)));
+    let mut said = format!("{severity}  {}  {}\n", clean(&finding.rule), clean(&finding.place()));
     let room = width.saturating_sub(2);
     let because = format!("{}{}", finding.because, doubt(finding.confidence));
     said.push_str(&indent(&fill(&clean(&because), room), 2));

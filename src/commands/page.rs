@@ -1,8 +1,6 @@
 //! What was found, as one HTML file that needs nothing else. Everything that came from outside is escaped.
 
-use super::findings::{
-    conditions, doubt, headline, ordered, part, place, plans, silenced, summary, told_apart,
-};
+use super::findings::{conditions, doubt, headline, ordered, plans, silenced, summary, told_apart};
 use crate::config::Span;
 use crate::inspect::Inspection;
 use crate::model::{Finding, Fix};
@@ -37,13 +35,12 @@ pub fn html(inspection: &Inspection) -> String {
 
 fn article(finding: &Finding, parts: &[&Finding]) -> String {
     let severity = finding.severity.name();
-    let with_it =
-        |with_it: &&Finding| format!("<p><small>mended with it: {}</small></p>\n", escape(&part(with_it)));
+    let with_it = |with_it: &&Finding| format!("<p><small>{}</small></p>\n", escape(&with_it.as_part()));
     let because = format!("{}{}", finding.because, doubt(finding.confidence));
     format!(
         "<article class=\"{severity}\">\n<h2>{severity} · {} · {}</h2>\n<p>{}</p>\n<p>{}</p>\n{}{}</article>\n",
         escape(&finding.rule),
-        escape(&place(finding)),
+        escape(&finding.place()),
         escape(&because),
         escape(&finding.advice),
         finding.fix.as_ref().map(mending).unwrap_or_default(),

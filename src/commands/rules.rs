@@ -54,6 +54,10 @@ fn read(page: &Page, width: usize) -> String {
         let rows: Vec<Vec<String>> = page.thresholds.iter().map(row).collect();
         said.push_str(&indent(&table(&rows, width.saturating_sub(2)), 2));
     }
+    if !page.mended_with.is_empty() {
+        let others = fill(&page.mended_with.join(", "), width.saturating_sub(2));
+        said.push_str(&format!("\nTOLD AS A PART OF, where both are found\n{}", indent(&others, 2)));
+    }
     said
 }
 

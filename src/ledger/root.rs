@@ -16,13 +16,12 @@ impl Ledger {
             }
         }
         let above = |entry: &Entry| {
-            let others = |thing| about.get(&(entry.finding.database.as_ref(), thing)).into_iter().flatten();
-            let nearby: Vec<&&Entry> = entry.finding.things().flat_map(others).collect();
-            let is_bad_enough = |other: &&&&Entry| other.finding.severity >= entry.finding.severity;
+            let others =
+                |thing| about.get(&(entry.finding.database.as_ref(), thing)).into_iter().flatten().copied();
+            let is_bad_enough = |other: &&Entry| other.finding.severity >= entry.finding.severity;
             Handbook::mended_with(&entry.finding.rule).iter().find_map(|rule| {
-                let other =
-                    nearby.iter().filter(is_bad_enough).find(|other| other.finding.rule.as_str() == *rule);
-                other.map(|other| **other)
+                let nearby = entry.finding.things().flat_map(others);
+                nearby.filter(is_bad_enough).find(|other| other.finding.rule.as_str() == *rule)
             })
         };
         let root = |entry: &Entry| {

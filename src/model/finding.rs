@@ -68,6 +68,18 @@ pub struct Finding {
 }
 
 impl Finding {
+    pub fn place(&self) -> String {
+        match &self.database {
+            Some(database) => format!("{} in {database}", self.subject),
+            None => self.subject.clone(),
+        }
+    }
+
+    /// What is said of it below the one that it is mended with: "statement-rows-examined of 1a2b in shop: ...".
+    pub fn as_part(&self) -> String {
+        format!("mended with it: {} of {}: {}", self.rule, self.place(), self.because)
+    }
+
     /// What it is about, by every name: its subject, and the statements that it was seen in.
     pub fn things(&self) -> impl Iterator<Item = &str> {
         let of = |key: &str| self.evidence.get(key);

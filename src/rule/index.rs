@@ -1,7 +1,7 @@
 //! What pages about indexes share: how long each was watched, and what nobody would miss.
 
 use super::Seen;
-use crate::model::{Index, Name, Scope, Stretch};
+use crate::model::{InTopic, Index, Name, Scope, Stretch, Topic};
 use std::collections::BTreeMap;
 
 /// An index together with the stretch of time that we know of it.
@@ -44,12 +44,26 @@ pub fn watched<'a>(seen: &Seen<'a>, min_seconds: f64, matters: impl Fn(&Index) -
     longest.into_values().collect()
 }
 
+/// All indexes that can be compared, those that are alike in something together.
+pub fn comparable_by<'a, A: Ord>(
+    seen: &Seen<'a>,
+    alike: impl Fn(&Index) -> A + 'a,
+) -> impl Iterator<Item = Vec<&'a Index>> {
+    seen.now.parts_of(Topic::Indexes).flat_map(move |(_, part)| {
+        let mut groups: BTreeMap<A, Vec<&Index>> = BTreeMap::new();
+        for index in Index::of(&part.rows).iter().filter(|index| index.is_comparable()) {
+            groups.entry(alike(index)).or_default().push(index);
+        }
+        groups.into_values()
+    })
+}
+
 /// Is `longer` the other index with columns of the primary key behind it? InnoDB puts them there anyway, so both are the same;
 /// of the servers that we know only its indexes have them among what they carry along. The longer one is what can go.
 pub fn is_appended_to(longer: &Index, index: &Index, of_table: &[&Index]) -> bool {
     let are_plain = |primary: &&&Index| {
-        let parts = primary.operator_classes.split(' ').chain(primary.column_options.split(' '));
-        primary.is_primary && parts.into_iter().all(|part| part == "0")
+        let mut parts = primary.operator_classes.split(' ').chain(primary.column_options.split(' '));
+        primary.is_primary && parts.all(|part| part == "0")
     };
     let keys = |index: &Index| index.searched_columns().len();
     let as_it_was = |of: fn(&Index) -> &str| {

@@ -5,7 +5,6 @@ use crate::script;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::collections::HashMap;
 
 /// # Primary key appended to an index
 ///
@@ -50,21 +49,12 @@ impl Rule for IndexAppendedPrimaryKey {
 
 /// Each index with the primary key at its end, and the shortest that is the same without it.
 fn pairs<'a>(seen: &Seen<'a>) -> impl Iterator<Item = (&'a Index, &'a Index)> {
-    seen.now.parts_of(Topic::Indexes).flat_map(|(_, part)| {
-        let mut tables: HashMap<i64, Vec<&Index>> = HashMap::new();
-        for index in <Index as crate::model::InTopic>::of(&part.rows).iter().filter(|index| index.is_comparable()) {
-            tables.entry(index.table_oid).or_default().push(index);
-        }
-        let mut pairs: Vec<(&Index, &Index)> = Vec::new();
-        for indexes in tables.into_values() {
-            for longer in &indexes {
-                let same = indexes.iter().filter(|index| index::is_appended_to(longer, index, &indexes));
-                let shortest = same.min_by_key(|index| index.key_columns);
-                pairs.extend(shortest.map(|index| (*longer, *index)));
-            }
-        }
-        pairs.sort_by_key(|(longer, _)| longer.oid);
-        pairs
+    index::comparable_by(seen, |index| index.table_oid).flat_map(|of_table| {
+        let pair = |longer: &&'a Index| {
+            let same = of_table.iter().filter(|index| index::is_appended_to(longer, index, &of_table));
+            Some((*longer, *same.min_by_key(|index| index.key_columns)?))
+        };
+        of_table.iter().filter_map(pair).collect::<Vec<_>>()
     })
 }
 

@@ -1,11 +1,10 @@
 use crate::config::ByteSize;
-use crate::model::{Confidence, Finding, Index, Name, Noun, Scope, Severity, Topic, evidence};
-use crate::rule::{Rule, Seen, Word};
+use crate::model::{Confidence, Finding, Index, Name, Noun, Severity, Topic, evidence};
+use crate::rule::{Rule, Seen, Word, index};
 use crate::script;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::collections::BTreeMap;
 
 /// # Duplicate index
 ///
@@ -57,21 +56,11 @@ struct Pair<'a> {
 
 /// Each index that is spare, with the best of its twins.
 fn pairs<'a>(seen: &Seen<'a>) -> impl Iterator<Item = Pair<'a>> {
-    seen.now.parts_of(Topic::Indexes).flat_map(|(scope, part)| {
-        let mut twins: BTreeMap<_, Vec<&Index>> = BTreeMap::new();
-        for index in <Index as crate::model::InTopic>::of(&part.rows).iter().filter(|index| index.is_comparable()) {
-            twins.entry(shape(index)).or_default().push(index);
-        }
-        let database = match scope {
-            Scope::Database(name) => Some(name),
-            Scope::Server => None,
-        };
-        twins.into_values().flat_map(move |mut twins| {
-            twins.sort_by(|a, b| worth(b).partial_cmp(&worth(a)).unwrap_or(std::cmp::Ordering::Equal));
-            let kept = twins.first().copied();
-            let spares = twins.into_iter().skip(1);
-            spares.filter_map(move |spare| Some(Pair { database: database?, kept: kept?, spare }))
-        })
+    index::comparable_by(seen, shape).flat_map(|mut twins| {
+        twins.sort_by(|a, b| worth(b).partial_cmp(&worth(a)).unwrap_or(std::cmp::Ordering::Equal));
+        let kept = twins.first().copied();
+        let spares = twins.into_iter().skip(1);
+        spares.filter_map(move |spare| Some(Pair { database: spare.database.as_ref()?, kept: kept?, spare }))
     })
 }
 

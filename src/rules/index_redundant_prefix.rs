@@ -1,11 +1,10 @@
 use crate::config::ByteSize;
-use crate::model::{Confidence, Finding, Fix, Flavour, InTopic, Index, Name, Severity, Topic, evidence};
+use crate::model::{Confidence, Finding, Fix, Flavour, Index, Name, Severity, Topic, evidence};
 use crate::rule::{Rule, Seen, Word, index};
 use crate::script;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::collections::BTreeMap;
 
 /// # Redundant index
 ///
@@ -62,27 +61,21 @@ fn pairs<'a>(
     is_wanted: impl Fn(&Index) -> bool + 'a,
     max_growth: f64,
 ) -> impl Iterator<Item = (&'a Index, &'a Index)> {
-    seen.now.parts_of(Topic::Indexes).flat_map(move |(_, part)| {
-        let mut tables: BTreeMap<i64, Vec<&Index>> = BTreeMap::new();
-        for index in Index::of(&part.rows).iter().filter(|index| index.is_comparable() && is_plain(index)) {
-            tables.entry(index.table_oid).or_default().push(index);
-        }
-        let of_table = tables.into_values().flat_map(|indexes| {
-            let wanted: Vec<&Index> = indexes.iter().copied().filter(|index| is_wanted(index)).collect();
-            let pair = |index: &'a Index| {
-                // One that only has the primary key behind it is the one to drop: a page of its own says so.
-                let is_the_same =
-                    |longer: &Index| seen.flavour != Flavour::Postgres && index::is_appended_to(longer, index, &indexes);
-                let serving = indexes.iter().copied().filter(|longer| {
-                    is_prefix(index, longer)
-                        && longer.size() <= max_growth * index.size()
-                        && !is_the_same(longer)
-                });
-                Some((serving.min_by(|a, b| a.size().total_cmp(&b.size()))?, index))
-            };
-            wanted.into_iter().filter_map(pair).collect::<Vec<_>>()
-        });
-        of_table.collect::<Vec<_>>()
+    let has_its_own_page = seen.flavour != Flavour::Postgres;
+    index::comparable_by(seen, |index| index.table_oid).flat_map(move |of_table| {
+        let plain = of_table.iter().copied().filter(|index| is_plain(index));
+        let pair = |index: &'a Index| {
+            // One that only has the primary key behind it is the one to drop: a page of its own says so.
+            let is_the_same =
+                |longer: &Index| has_its_own_page && index::is_appended_to(longer, index, &of_table);
+            let serving = plain.clone().filter(|longer| {
+                is_prefix(index, longer)
+                    && longer.size() <= max_growth * index.size()
+                    && !is_the_same(longer)
+            });
+            Some((serving.min_by(|a, b| a.size().total_cmp(&b.size()))?, index))
+        };
+        plain.clone().filter(|index| is_wanted(index)).filter_map(pair).collect::<Vec<_>>()
     })
 }
 

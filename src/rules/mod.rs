@@ -98,6 +98,8 @@ pub struct Page {
     pub body: String,
     /// Name, default and meaning of each threshold.
     pub thresholds: Vec<(String, String, String)>,
+    /// The pages whose mend mends what this one says as well.
+    pub mended_with: &'static [&'static str],
 }
 
 /// Every page, in the order of the contents above.
@@ -117,6 +119,7 @@ fn page(id: &'static str, schema: &Value, defaults: &Value) -> Page {
         summary: body.split("\n\n").next().unwrap_or_default().replace('\n', " "),
         body,
         thresholds: thresholds(schema, rule, defaults),
+        mended_with: Handbook::mended_with(id),
     }
 }
 

@@ -203,13 +203,7 @@ fn finding(out: &mut String, entry: &Entry, parts: &[&Entry], many: bool, now: &
         mending(out, fix)?;
     }
     for part in parts.iter().map(|part| &part.finding) {
-        writeln!(
-            out,
-            "<p class=\"soft\">mended with it: {} of {}: {}</p>",
-            Plain(&part.rule),
-            Plain(&part.subject),
-            Plain(&part.because)
-        )?;
+        writeln!(out, "<p class=\"soft\">{}</p>", Plain(&part.as_part()))?;
     }
     out.write_str("</article>\n")
 }

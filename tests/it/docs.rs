@@ -29,6 +29,10 @@ fn the_handbook() {
         for (knob, default, about) in rule.thresholds {
             writeln!(page, "| `{knob}` | `{default}` | {about} |").unwrap();
         }
+        if !rule.mended_with.is_empty() {
+            let others: Vec<String> = rule.mended_with.iter().map(|id| format!("`{id}`")).collect();
+            writeln!(page, "\nTold as a part of {}, where both are found.", others.join(", ")).unwrap();
+        }
     }
     is_current("src/rules/README.md", &page);
 }
