@@ -26,6 +26,10 @@ pub fn patience(seconds: u32) -> String {
     format!("SET lock_timeout = '{seconds}s';")
 }
 
+/// What is done CONCURRENTLY stands in nobody's way while it waits, and waits for every older transaction on its way: cut
+/// short there it leaves an invalid index behind, which every write maintains.
+pub const UNHURRIED: &str = "SET lock_timeout = 0;";
+
 /// `CREATE INDEX …` as the server wrote it, without holding up writers while it is built.
 pub fn concurrently(definition: &str) -> String {
     let definition = definition.trim_end_matches(';');
@@ -43,12 +47,15 @@ pub fn drop_index(flavour: Flavour, index: &Index, definition: &str, caution: &s
     }
     let name = qualified(&index.schema, &index.index);
     Fix {
-        sql: vec![patience(2), format!("DROP INDEX CONCURRENTLY {name};")],
+        sql: vec![UNHURRIED.into(), format!("DROP INDEX CONCURRENTLY {name};")],
         rollback: vec![concurrently(definition)],
         lock: "SHARE UPDATE EXCLUSIVE on the table".into(),
         blocks: "other schema changes and VACUUM of this table; no reads, no writes".into(),
         transactional: false,
-        caution: format!("{caution} Building it again takes a read of the whole table."),
+        caution: format!(
+            "{caution} It waits for every older transaction that has to do with the table. Building it again takes a read of the \
+             whole table."
+        ),
     }
 }
 
@@ -131,7 +138,10 @@ pub fn create_index_on(
     let of_table = format!("{} {using}({})", qualified(schema, table), keys.join(", "));
     let index = qualified(schema, &name);
     Fix {
-        sql: vec![patience(2), format!("CREATE INDEX CONCURRENTLY {} ON {of_table};", identifier(&name))],
+        sql: vec![
+            UNHURRIED.into(),
+            format!("CREATE INDEX CONCURRENTLY {} ON {of_table};", identifier(&name)),
+        ],
         rollback: vec![format!("DROP INDEX CONCURRENTLY IF EXISTS {index};")],
         lock: "SHARE UPDATE EXCLUSIVE on the table".into(),
         blocks: "other schema changes and VACUUM of this table; no reads, no writes".into(),

@@ -302,6 +302,7 @@ mod tests {
             let (index, bitmap) = (&sort.children[0], &hash.children[0]);
             assert_eq!(plan.worked(|work| work.unjoined), Some(3.0), "{text}");
             assert_eq!(sort.worked(|work| work.sorted_on_disk), Some(3.0 * 1_048_576.0), "{text}");
+            assert_eq!(sort.worked(|work| work.sorted_on_disk_most), Some(2.0 * 1_048_576.0), "{text}");
             assert_eq!(index.worked(|work| work.heap_fetches), Some(70.0), "{text}");
             assert_eq!(hash.worked(|work| work.batches), Some(4.0), "{text}");
             assert_eq!(hash.worked(|work| work.memory), Some(524_288.0), "{text}");

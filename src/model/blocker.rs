@@ -45,4 +45,9 @@ impl Blocker {
     pub fn prepared(&self) -> Option<i64> {
         (self.pid <= 0).then_some(-self.pid)
     }
+
+    /// See [`Session::is_servers_own`](super::Session::is_servers_own).
+    pub fn is_servers_own(&self) -> bool {
+        &*self.state == "background"
+    }
 }

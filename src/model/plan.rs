@@ -67,6 +67,8 @@ pub struct Terms {
 pub struct Work {
     /// What a sort had in files, in bytes; zero if it had room in memory.
     pub sorted_on_disk: Option<f64>,
+    /// Of that the share of the process that had most: each has memory of its own.
+    pub sorted_on_disk_most: Option<f64>,
     /// Parts in which a hash was built and read because all of it had no room in memory.
     pub batches: Option<f64>,
     /// The most memory that a hash took, in bytes.

@@ -78,7 +78,7 @@ noun! {
             apply_lag_seconds: Option<Level<Seconds>>,
             /// Transactions that have arrived and are not applied, by their global ids. MySQL and MariaDB only.
             apply_lag_transactions: Option<Level<Count>>,
-            /// Time that it is told to stay behind. MySQL and MariaDB only.
+            /// Time that it is told to stay behind. Of PostgreSQL from version 12 on.
             delay_seconds: Option<Level<Seconds>>,
             /// Log that has arrived and is kept, files not wholly applied among it. MySQL and MariaDB only.
             kept_bytes: Option<Level<Bytes>>,

@@ -117,6 +117,14 @@ noun! {
     }
 }
 
+impl Session {
+    /// One that no client has opened: on MySQL and MariaDB what plays a source's changes is a session like all others, and holds
+    /// and waits for locks, but nobody may end it.
+    pub fn is_servers_own(&self) -> bool {
+        self.state.as_deref() == Some("background")
+    }
+}
+
 noun! {
     /// A long command that tells how far it has got: vacuum, analyze, create index, cluster, base backup, copy.
     Progress as "progress", topic "progress" {

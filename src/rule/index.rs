@@ -76,11 +76,16 @@ pub fn is_appended_to(longer: &Index, index: &Index, of_table: &[&Index]) -> boo
         && as_it_was(|index| &index.operator_classes)
         && as_it_was(|index| &index.column_options)
         && [longer, index].iter().all(|index| &*index.access_method == "btree" && !index.has_expressions)
-        && index.is_visible != Some(false)
+        && is_seen(index)
         // Of a primary key of parts, or one that descends, something else is carried along.
         && of_table.iter().any(|primary| are_plain(&primary))
         && !longer.is_unique
         && !longer.is_bound()
+}
+
+/// Is it used by queries? One that is hidden from them stands in for no other.
+pub fn is_seen(index: &Index) -> bool {
+    index.is_visible != Some(false)
 }
 
 /// Could it be dropped, if nobody read it?

@@ -112,3 +112,12 @@ impl<'s, 'a> Found<'s, 'a> {
         ]
     }
 }
+
+/// What an index takes that is to find a pattern's beginning. None for a type that is padded or compared in a way of its own.
+pub fn class_of(column: &Column) -> Option<&'static str> {
+    match &*column.data_type {
+        "text" => Some("text_pattern_ops"),
+        word if word.starts_with("character varying") => Some("varchar_pattern_ops"),
+        _ => None,
+    }
+}

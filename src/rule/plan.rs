@@ -28,6 +28,9 @@ const AGAIN: f64 = 600.0;
 const SOON: f64 = 60.0;
 const REFUSED_AGAIN: f64 = 3_600.0;
 
+/// Pages that one row may take on its way: of the table, of an index, of its map.
+const BYTES_ROUND_A_ROW: f64 = 3.0 * 8192.0;
+
 /// A statement that matters, with its plan.
 #[derive(Debug, Clone)]
 pub struct Planned<'a> {
@@ -39,6 +42,14 @@ pub struct Planned<'a> {
 impl Planned<'_> {
     pub fn shape(&self) -> Shape {
         shape::read(Dialect::Postgres, self.ran.text)
+    }
+
+    /// What the rows that a run returns may take, if they are of this table: generously, with all that is kept beside it.
+    pub fn returned_bytes(&self, table: &Table) -> Option<f64> {
+        let toast = table.toast_size_bytes.map_or(0.0, |bytes| bytes.float());
+        let of_row = (size(table) + toast) / live_rows(table)?.max(1.0);
+        let rows = self.ran.cost.each(self.ran.cost.rows).max(1.0);
+        Some(rows * (of_row + BYTES_ROUND_A_ROW))
     }
 }
 

@@ -14,7 +14,7 @@ const HERE: [&str; 9] = [
     "START ",
     "STOP ",
     "UPDATE performance_schema.",
-    "TRUNCATE performance_schema.",
+    "TRUNCATE TABLE performance_schema.",
 ];
 
 impl Seen<'_> {

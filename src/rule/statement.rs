@@ -242,7 +242,11 @@ fn is_query(text: &str) -> bool {
 impl Ran<'_> {
     /// Does it only read?
     pub fn is_select(&self) -> bool {
-        self.text.get(..6).is_some_and(|word| word.eq_ignore_ascii_case("select"))
+        self.begins_with("select")
+    }
+
+    pub fn begins_with(&self, word: &str) -> bool {
+        self.text.get(..word.len()).is_some_and(|first| first.eq_ignore_ascii_case(word))
     }
 
     /// As a sentence names it.

@@ -118,7 +118,9 @@ fn abandoned(event: &ScheduledEvent) -> Finding {
             lock: "an exclusive metadata lock on the event".into(),
             blocks: "who changes or drops this event, for a moment".into(),
             transactional: false,
-            caution: "From then on it runs by the clock, with the rights of whoever made it.".into(),
+            caution: "From then on it runs by the clock, and with the rights of whoever runs this: to leave it those of whoever made \
+                      it, say `DEFINER=…` behind ALTER, as SHOW CREATE EVENT has it."
+                .into(),
         }),
         confidence: Confidence::Measured,
     }

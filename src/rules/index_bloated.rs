@@ -139,7 +139,7 @@ fn finding(index: &Index, wasted: f64) -> Finding {
     let name = script::qualified(&index.schema, &index.index);
     // REINDEX CONCURRENTLY came with the view that shows its progress.
     let fix = index.is_being_built.map(|_| Fix {
-        sql: vec![script::patience(2), format!("REINDEX INDEX CONCURRENTLY {name};")],
+        sql: vec![script::UNHURRIED.into(), format!("REINDEX INDEX CONCURRENTLY {name};")],
         rollback: Vec::new(),
         lock: "SHARE UPDATE EXCLUSIVE on the table".into(),
         blocks: "other schema changes and VACUUM of this table; no reads, no writes".into(),

@@ -76,9 +76,9 @@ fn shape(index: &Index) -> impl Ord + use<> {
     )
 }
 
-/// What keeps an index: the constraint on it, then that it is unique, then its use, then its age.
-fn worth(index: &Index) -> (bool, bool, f64, i64) {
-    (index.is_bound(), index.is_unique, index.uses().unwrap_or(0.0), -index.key().0)
+/// What keeps an index: that queries may use it, then the constraint on it, then that it is unique, then its use, then its age.
+fn worth(index: &Index) -> (bool, bool, bool, f64, i64) {
+    (index::is_seen(index), index.is_bound(), index.is_unique, index.uses().unwrap_or(0.0), -index.key().0)
 }
 
 /// Uniqueness that goes with it: the kept one has none, or checks it only when the transaction ends.

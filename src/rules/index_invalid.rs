@@ -79,7 +79,7 @@ fn finding(stretch: &Stretch, index: &Index) -> Finding {
     } else {
         (
             format!("REINDEX INDEX CONCURRENTLY {name};"),
-            "Find out why its build ended, then build it again in its place; or drop it.",
+            "Find out why its build ended, then build it again in its place; or, if it was being dropped, drop it.",
         )
     };
     Finding {
@@ -103,7 +103,7 @@ fn finding(stretch: &Stretch, index: &Index) -> Finding {
         advice: advice.into(),
         // A partition's cannot go alone, and it is mended like any other.
         fix: (!is_left || index.parent_oid.is_none()).then(|| Fix {
-            sql: vec![script::patience(2), deed],
+            sql: vec![script::UNHURRIED.into(), deed],
             rollback: Vec::new(),
             lock: "SHARE UPDATE EXCLUSIVE on the table".into(),
             blocks: "other schema changes and VACUUM of this table; no reads, no writes".into(),

@@ -69,7 +69,8 @@ fn pairs<'a>(
             let is_the_same =
                 |longer: &Index| has_its_own_page && index::is_appended_to(longer, index, &of_table);
             let serving = plain.clone().filter(|longer| {
-                is_prefix(index, longer)
+                (index::is_seen(longer) || !index::is_seen(index))
+                    && is_prefix(index, longer)
                     && longer.size() <= max_growth * index.size()
                     && !is_the_same(longer)
             });

@@ -64,7 +64,8 @@ impl Rule for PlanDiskSort {
         let faults = self.habit.faults(seen, sorts);
         faults.into_iter().map(move |fault| {
             let (step, bytes) = fault.what;
-            let memory = Memory::for_bytes(bytes * IN_MEMORY, self.max_work_mem, seen, &fault.key);
+            let of_a_process = step.worked(|work| work.sorted_on_disk_most).unwrap_or(bytes);
+            let memory = Memory::for_bytes(of_a_process * IN_MEMORY, self.max_work_mem, seen, &fault.key);
             let advice = match &memory {
                 Some(Memory { mebibytes, .. }) => format!("Look for an index in the wanted order; else give its sessions {mebibytes} MiB of memory."),
                 None => "Look for an index in the wanted order, or have it sort less: it needs more memory than is reasonable.".into(),

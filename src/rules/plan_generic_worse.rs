@@ -1,4 +1,4 @@
-use crate::model::{Confidence, Finding, Flavour, Name, Severity, Topic};
+use crate::model::{Confidence, Finding, Flavour, Name, Setting, Severity, Topic};
 use crate::rule::catalogue;
 use crate::rule::estimate::{self, Cause, Estimate, Misjudged};
 use crate::rule::logged::Habit;
@@ -64,7 +64,9 @@ fn finding(seen: &Seen<'_>, (fault, cause): &Misjudged<'_>) -> Option<Finding> {
         fault.sentence(Some(&name)),
         names.join(", ")
     );
-    let user = statement::user_of(seen, &fault.key);
+    // The setting came with version 12.
+    let has_setting = seen.now.rows::<Setting>().any(|setting| &*setting.setting == "plan_cache_mode");
+    let user = statement::user_of(seen, &fault.key).filter(|_| has_setting);
     let caution = "All statements of these sessions are planned each time.";
     let set = |user: Name| statement::setting_of_user(&user, &fault.key.database, "plan_cache_mode", "force_custom_plan", caution);
     let advice = "Have its sessions plan for each value, or send the common ones as a statement of their own.";

@@ -63,7 +63,8 @@ impl Rule for PlanInnerSequentialScan {
     }
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
-        let reads = |run: &'a Run| logged::most(&run.plan, |step| self.rows(step));
+        let weighty = |run: &'a Run, step: &'a PlanNode| self.rows(step).filter(|_| logged::weighs(step, &run.plan));
+        let reads = move |run: &'a Run| logged::most(&run.plan, |step| weighty(run, step));
         let faults = self.habit.faults(seen, reads);
         logged::one_for_each_subject(faults.iter().filter_map(|fault| finding(seen, fault))).into_iter()
     }

@@ -1,4 +1,4 @@
-use crate::config::Span;
+use crate::config::{ByteSize, Span};
 use crate::model::{Confidence, Finding, Flavour, Name, ReplicationReceiver, Severity, Stretch, Topic, evidence};
 use crate::rule::replication::{long_enough, shortest, source_of};
 use crate::rule::{Rule, Seen, Word};
@@ -33,13 +33,15 @@ pub struct ReplicationLagging {
     warn_after: Span,
     /// Lag that makes it urgent.
     urgent_after: Span,
+    /// Log that waits to be applied, or it does not move at all. PostgreSQL only. Calibrated by us: a segment of the log.
+    min_waiting: ByteSize,
     /// How long it must have been so: one large transaction is over by then.
     min_window: Span,
 }
 
 impl Default for ReplicationLagging {
     fn default() -> Self {
-        Self { warn_after: Span::secs(60), urgent_after: Span::secs(3_600), min_window: Span::secs(60) }
+        Self { warn_after: Span::secs(60), urgent_after: Span::secs(3_600), min_waiting: ByteSize::mib(16), min_window: Span::secs(60) }
     }
 }
 
@@ -59,11 +61,21 @@ impl Rule for ReplicationLagging {
         // One that stands still has a page of its own.
         let applies = |row: &ReplicationReceiver| row.applying.is_none_or(|level| level.last.get() > 0);
         let all_the_time = |row: &ReplicationReceiver| least_lag(row).is_some_and(|lag| lag >= self.warn_after.get().as_secs_f64());
+        let is_behind = |row: &ReplicationReceiver| seen.flavour != Flavour::Postgres || self.has_much_to_do(row);
 
         shortest(seen, self.min_window).into_iter().flat_map(move |(stretch, rows)| {
-            let lagging = rows.iter().filter(move |row| applies(row) && all_the_time(row));
+            let lagging = rows.iter().filter(move |row| applies(row) && all_the_time(row) && is_behind(row));
             lagging.map(move |row| self.finding(row, stretch, seen.flavour).into())
         })
+    }
+}
+
+impl ReplicationLagging {
+    /// PostgreSQL knows the age of the last transaction that it applied, and that grows as well while its source is at work on
+    /// a long one and at nothing else. Then little waits and it moves on.
+    fn has_much_to_do(&self, row: &ReplicationReceiver) -> bool {
+        let waits = row.apply_lag_bytes.is_none_or(|level| level.min.get().min(level.last.get()) >= self.min_waiting.get());
+        waits || row.replayed_bytes.is_some_and(|moved| moved.float() == 0.0)
     }
 }
 

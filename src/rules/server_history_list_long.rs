@@ -128,9 +128,11 @@ impl ServerHistoryListLong {
     }
 }
 
-/// The session whose transaction is the oldest, and how old that is by the server's clock.
+/// The session whose transaction is the oldest, and how old that is by the server's clock. Not one of the server's own: what
+/// plays a source's changes is no program's mistake.
 fn oldest<'a>(seen: &Seen<'a>) -> Option<(&'a Session, f64)> {
     let age = |session: &Session| Some(session.asked?.get() - session.transaction_start?.get());
-    let open = seen.now.rows::<Session>().filter_map(|session| Some((session, age(session)?)));
+    let of_clients = seen.now.rows::<Session>().filter(|session| !session.is_servers_own());
+    let open = of_clients.filter_map(|session| Some((session, age(session)?)));
     open.max_by(|(_, a), (_, b)| a.total_cmp(b))
 }

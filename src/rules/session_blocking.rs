@@ -98,7 +98,7 @@ impl SessionBlocking {
                 ("digest", json!(blocker.digest.map(|digest| digest.to_string()))),
             ]),
             advice: root.advice.into(),
-            fix: Some(root.fix),
+            fix: root.fix,
             confidence: Confidence::Measured,
         }
     }
@@ -109,7 +109,7 @@ struct Root {
     subject: String,
     named: String,
     advice: &'static str,
-    fix: Fix,
+    fix: Option<Fix>,
 }
 
 impl Root {
@@ -122,7 +122,7 @@ impl Root {
     }
 
     fn session(blocker: &Blocker, flavour: Flavour) -> Root {
-        let is_idle = blocker.state.starts_with("idle");
+        let (is_idle, is_servers_own) = (blocker.state.starts_with("idle"), blocker.is_servers_own());
         let state = if blocker.state.is_empty() { "in a state that this login may not see" } else { &blocker.state };
         let way = if is_idle { script::end_session } else { script::cancel };
         let through = if blocker.application.is_empty() {
@@ -133,16 +133,20 @@ impl Root {
         Root {
             subject: format!("{}{through} pid {}", blocker.user, blocker.pid),
             named: format!("session {} of {}{through}, which is {state}", blocker.pid, blocker.user),
-            advice: if is_idle {
+            advice: if is_servers_own {
+                "It plays what a source has sent, and ending it would stop that: it is over when that transaction is."
+            } else if is_idle {
                 "It does nothing and holds the lock: end it."
             } else {
                 "It is at work: cancel it unless its work is worth the wait."
             },
-            fix: harmless(
-                vec![way(flavour, blocker.pid)],
-                "nobody; the session's own transaction is rolled back",
-                "What it did in its transaction is lost; its program must be ready to try again.",
-            ),
+            fix: (!is_servers_own).then(|| {
+                harmless(
+                    vec![way(flavour, blocker.pid)],
+                    "nobody; the session's own transaction is rolled back",
+                    "What it did in its transaction is lost; its program must be ready to try again.",
+                )
+            }),
         }
     }
 
@@ -155,7 +159,7 @@ impl Root {
             named: format!("{which}, which belongs to no session"),
             subject: which,
             advice: "Ask its transaction manager first; commit it or roll it back by hand when that has forgotten it.",
-            fix: harmless(
+            fix: Some(harmless(
                 vec![
                     list.to_owned(),
                     "-- then, with what it lists: XA COMMIT 'gtrid','bqual',formatID; or XA ROLLBACK the same;"
@@ -163,7 +167,7 @@ impl Root {
                 ],
                 "nobody",
                 "The other halves of it may have been committed elsewhere: both ways can tear it apart.",
-            ),
+            )),
         }
     }
 
@@ -178,14 +182,14 @@ impl Root {
             named: format!("{which}, which belongs to no session"),
             subject: which,
             advice: "Ask its transaction manager first; commit it or roll it back by hand when that has forgotten it.",
-            fix: harmless(
+            fix: Some(harmless(
                 vec![
                     format!("SELECT gid, prepared, owner, database FROM pg_prepared_xacts {filter}ORDER BY prepared;"),
                     "-- then, in its database: COMMIT PREPARED 'gid'; or ROLLBACK PREPARED 'gid';".to_owned(),
                 ],
                 "nobody",
                 "The other halves of it may have been committed elsewhere: both ways can tear it apart.",
-            ),
+            )),
         }
     }
 }

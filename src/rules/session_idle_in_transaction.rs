@@ -81,8 +81,9 @@ impl SessionIdleInTransaction {
         let noun = if waiting == 1.0 { "session waits" } else { "sessions wait" };
         let blocks = if waiting > 0.0 { format!(", while {waiting} {noun} for it") } else { String::new() };
         let through = application.map_or(String::new(), |name| format!(" ({name})"));
-        // Only PostgreSQL can limit a single role.
-        let role = user.as_deref().filter(|_| seen.flavour == Flavour::Postgres).map(script::identifier);
+        // Only PostgreSQL can limit a single role, and not on a standby, where the session is.
+        let can_limit = seen.flavour == Flavour::Postgres && !seen.is_standby();
+        let role = user.as_deref().filter(|_| can_limit).map(script::identifier);
         let place = database.as_deref().map(|name| format!(" IN DATABASE {}", script::identifier(name)));
         let limit =
             role.as_ref().map(|role| format!("ALTER ROLE {role}{}", place.clone().unwrap_or_default()));

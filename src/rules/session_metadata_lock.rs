@@ -145,20 +145,26 @@ impl SessionMetadataLock {
                 Some(root) if root.state.starts_with("idle") => {
                     "The holder does nothing: end it. Then give schema changes a short lock_wait_timeout.".into()
                 }
+                Some(root) if first.is_some_and(|first| first.is_servers_own()) && !root.is_servers_own() => {
+                    "The first in the queue plays the changes of the source: end the holder, and split its work or take it \
+                     elsewhere."
+                        .into()
+                }
                 Some(_) => "The holder is at work: take back the first in the queue, or wait for the holder.".into(),
                 None => "Take back the first in the queue, and let the server tell who holds such locks: the \
                          instrument wait/lock/metadata/sql/mdl costs about a thousandth of a statement."
                     .into(),
             },
-            fix: first.map(|first| fix(queue.root, first, seen)),
+            fix: first.and_then(|first| fix(queue.root, first, seen)),
             confidence: Confidence::Measured,
         }
     }
 }
 
-fn fix(root: Option<&Blocker>, first: &Session, seen: &Seen<'_>) -> Fix {
+fn fix(root: Option<&Blocker>, first: &Session, seen: &Seen<'_>) -> Option<Fix> {
     let is_idle = root.is_some_and(|root| root.state.starts_with("idle"));
     let (deed, blocks, caution) = match root {
+        Some(root) if root.is_servers_own() => return None,
         Some(root) if is_idle => (
             script::end_session(seen.flavour, root.pid),
             "nobody; the session's own transaction is rolled back",
@@ -170,18 +176,24 @@ fn fix(root: Option<&Blocker>, first: &Session, seen: &Seen<'_>) -> Fix {
             "nobody; what the statement did is rolled back, which can take as long as it has run",
             "Only if its work is not worth the wait.",
         ),
+        Some(root) if first.is_servers_own() => (
+            script::cancel(seen.flavour, root.pid),
+            "nobody; what the statement did is rolled back, which can take as long as it has run",
+            "Whoever sent it has to send it again.",
+        ),
+        None if first.is_servers_own() => return None,
         _ => (
             script::cancel(seen.flavour, first.pid),
             "nobody; who waits behind it goes on",
             "The schema change is not made: run it again with a short lock_wait_timeout at a quiet hour.",
         ),
     };
-    Fix {
+    Some(Fix {
         sql: vec![deed],
         rollback: Vec::new(),
         lock: String::new(),
         blocks: blocks.into(),
         transactional: false,
         caution: caution.into(),
-    }
+    })
 }

@@ -149,7 +149,8 @@ fn finding(ran: &Ran<'_>, unused: &Unused<'_>) -> Finding {
     )
 }
 
-/// None where the column has a default: it would have to be said again, and it may be a text of somebody's.
+/// None where the column has a default: it would have to be said again, and it may be a text of somebody's. Nor where it
+/// is computed: without its expression it would be an ordinary column from then on.
 fn fix(column: &Column, with: &Column) -> Option<Fix> {
     let to = |collation: &str| {
         let charset = collation.split('_').next().unwrap_or_default();
@@ -160,7 +161,8 @@ fn fix(column: &Column, with: &Column) -> Option<Fix> {
         mysql::alter_copying(&column.schema, &column.table, &modify)
     };
     let (own, other) = (column.collation.as_deref()?, with.collation.as_deref()?);
-    (!column.has_default).then(|| Fix {
+    let is_computed = column.generated.as_deref().is_some_and(|how| !how.is_empty());
+    (!column.has_default && !is_computed).then(|| Fix {
         sql: vec![mysql::patience(2), to(other)],
         rollback: vec![to(own)],
         lock: "a shared metadata lock on the table".into(),
@@ -168,7 +170,7 @@ fn fix(column: &Column, with: &Column) -> Option<Fix> {
         transactional: false,
         caution: "Writes the whole table anew and needs room for a second copy; replicas do the same after it. Joins of this column \
                   with others of its present character set become what this one was: look at all of them first. If the column has \
-                  a comment, say it again. The way back fails once there is a text that the old character set cannot write."
+                  a comment, is invisible or is checked, say that again. The way back fails once there is a text that the old character set cannot write."
             .into(),
     })
 }

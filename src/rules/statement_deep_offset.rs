@@ -1,7 +1,7 @@
 use crate::config::{ByteSize, Span};
 use crate::model::plan::PlanNode;
-use crate::model::{Flavour, Finding, Severity, Table, Topic};
-use crate::rule::catalogue::{Catalogue, live_rows, size};
+use crate::model::{Flavour, Finding, Severity, Topic};
+use crate::rule::catalogue::Catalogue;
 use crate::rule::plan::{self, Planned};
 use crate::rule::{Rule, Seen, Word, statement};
 use crate::script;
@@ -56,9 +56,6 @@ impl Default for StatementDeepOffset {
     }
 }
 
-/// Pages that one row may take on its way: of the table, of an index, of its map.
-const BYTES_ROUND_A_ROW: f64 = 3.0 * 8192.0;
-
 impl Rule for StatementDeepOffset {
     const ID: &'static str = "statement-deep-offset";
     const OF: &'static [Flavour] = &[Flavour::Postgres];
@@ -84,7 +81,7 @@ impl Rule for StatementDeepOffset {
             let name = planned.plan_of_offset()?.relation.clone()?;
             let names = [name.clone()].into();
             let table = Catalogue::of(seen, &planned.ran.key.database, &names).table(&name)?;
-            let needed = needed(&planned, table)?;
+            let needed = planned.returned_bytes(table)?;
             let touched = planned.ran.cost.each(planned.ran.cost.touched_bytes);
             (touched >= self.min_factor * needed).then(|| finding(&planned, touched, needed).into())
         });
@@ -98,16 +95,10 @@ impl Planned<'_> {
         let limit = Some(self.plan).filter(|plan| plan.kind == "Limit")?;
         let [step] = limit.children.as_slice() else { return None };
         let in_order = ["Seq Scan", "Index Scan", "Index Scan Backward", "Index Only Scan", "Index Only Scan Backward"];
-        Some(step).filter(|step| in_order.contains(&step.kind.as_str()) && !step.filters && step.strategy.is_none())
+        // What hangs below it is asked for each row, and reads for itself.
+        let is_alone = !step.filters && step.strategy.is_none() && step.children.is_empty();
+        Some(step).filter(|step| in_order.contains(&step.kind.as_str()) && is_alone)
     }
-}
-
-/// Bytes that its returned rows may take, generously.
-fn needed(planned: &Planned<'_>, table: &Table) -> Option<f64> {
-    let toast = table.toast_size_bytes.map_or(0.0, |bytes| bytes.float());
-    let of_row = (size(table) + toast) / live_rows(table)?.max(1.0);
-    let rows = planned.ran.cost.each(planned.ran.cost.rows).max(1.0);
-    Some(rows * (of_row + BYTES_ROUND_A_ROW))
 }
 
 fn finding(planned: &Planned<'_>, touched: f64, needed: f64) -> Finding {

@@ -51,12 +51,13 @@ impl Rule for StatementImplicitConversion {
     }
 }
 
-/// It looks for values in one table, and has no other reason to read all of it.
+/// It asks one table for the rows with one value, all of them as they are. Whatever else is asked of the table throws rows
+/// away as well, and what only counts them reads many for the one that it returns.
 fn is_lookup(read: &Understood<'_>) -> bool {
-    // A plan for the order of its rows, or for an alternative, may have another reason to read them all.
-    let has_other_reasons =
-        |used: &Use| used.under_or || matches!(used.role, Role::Sort { .. } | Role::Group | Role::Join { .. });
-    read.shape.tables.len() == 1 && !read.shape.limit && !read.shape.uses.iter().any(has_other_reasons)
+    let shape = &read.shape;
+    let is_simple = shape.aggregates.is_empty() && !shape.counts_rows && !shape.distinct && !shape.limit;
+    let [used] = shape.uses.as_slice() else { return false };
+    shape.tables.len() == 1 && is_simple && used.role == Role::Equal && !used.under_or
 }
 
 /// The index that ought to be used, and where.

@@ -1,5 +1,5 @@
 use crate::model::{Extension, Finding, Fix, Flavour, Index, Severity, Topic};
-use crate::rule::pattern::{Found, Searches};
+use crate::rule::pattern::{self, Found, Searches};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use schemars::JsonSchema;
@@ -57,25 +57,32 @@ fn finding(seen: &Seen<'_>, found: &Found<'_, '_>) -> Option<Finding> {
     if known.indexes(table).iter().any(may_serve) {
         return None;
     }
-    let database = &fault.key.database;
-    let mut installed = seen.now.rows::<Extension>().filter(|own| own.database.as_ref() == Some(database));
-    let trigrams = installed.find(|own| &*own.extension == "pg_trgm");
-    let schema = trigrams.map_or("public", |own| &*own.schema);
-    let class = format!("{}.gin_trgm_ops", script::identifier(schema));
-    let keys = [format!("{} {class}", script::identifier(&column.column))];
-    let mut fix = known.create_index_on(table, "gin", &format!("{}_trgm", column.column), &keys);
-    if trigrams.is_none() {
-        fix.sql.insert(1, "CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA public;".into());
-    }
-    let caution = format!(
-        "{} It is larger than one in order, and writes take longer with it. The extension stays when the index goes.",
-        fix.caution
-    );
+    // Trigrams are of texts; of a padded one or a name there is nothing to take.
+    let fix = pattern::class_of(column).map(|_| trigrams(seen, found));
     let advice = "Build an index of trigrams if parts of words are looked for, or have the beginning asked for as well.";
     let because = found.sentence("anything");
     let mut finding =
-        fault.finding(StatementLeadingWildcard::ID, because, found.numbers(), advice.into(), Some(Fix { caution, ..fix }));
+        fault.finding(StatementLeadingWildcard::ID, because, found.numbers(), advice.into(), fix);
     finding.subject = found.name();
     finding.severity = Severity::Note;
     Some(finding)
+}
+
+fn trigrams(seen: &Seen<'_>, found: &Found<'_, '_>) -> Fix {
+    let Found { known, table, column, fault } = found;
+    let database = &fault.key.database;
+    let mut installed = seen.now.rows::<Extension>().filter(|own| own.database.as_ref() == Some(database));
+    let extension = installed.find(|own| &*own.extension == "pg_trgm");
+    let schema = extension.map_or("public", |own| &*own.schema);
+    let class = format!("{}.gin_trgm_ops", script::identifier(schema));
+    let keys = [format!("{} {class}", script::identifier(&column.column))];
+    let mut fix = known.create_index_on(table, "gin", &format!("{}_trgm", column.column), &keys);
+    if extension.is_none() {
+        fix.sql.insert(1, "CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA public;".into());
+    }
+    fix.caution = format!(
+        "{} It is larger than one in order, and writes take longer with it. The extension stays when the index goes.",
+        fix.caution
+    );
+    fix
 }

@@ -1,5 +1,5 @@
-use crate::model::{Collation, Column, Database, Finding, Flavour, Index, Name, Severity, Topic};
-use crate::rule::pattern::{Found, Searches};
+use crate::model::{Collation, Database, Finding, Flavour, Index, Name, Severity, Topic};
+use crate::rule::pattern::{self, Found, Searches};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use schemars::JsonSchema;
@@ -64,7 +64,7 @@ fn finding(seen: &Seen<'_>, found: &Found<'_, '_>) -> Option<Finding> {
         return None;
     }
     let hidden = indexes.first()?;
-    let class = class_of(column)?;
+    let class = pattern::class_of(column)?;
     let because = format!(
         "{}: the index {} is in the order of a language, where these do not stand together",
         found.sentence("letters"),
@@ -102,14 +102,5 @@ fn of_the_database(own: &Database) -> bool {
         ("c", Some(name)) => !["C", "POSIX"].contains(&name),
         ("i", _) => true,
         _ => false,
-    }
-}
-
-/// None for a type that is padded or compared in a way of its own.
-fn class_of(column: &Column) -> Option<&'static str> {
-    match &*column.data_type {
-        "text" => Some("text_pattern_ops"),
-        word if word.starts_with("character varying") => Some("varchar_pattern_ops"),
-        _ => None,
     }
 }

@@ -83,7 +83,8 @@ impl Rule for StatementOrderByLimitTrap {
         let found = dear.into_iter().filter(|planned| self.goes_far(planned)).filter_map(move |planned| {
             let known = known.get(&planned.ran.key.database)?;
             let walk = Walk::of(known, planned.plan)?;
-            Some(finding(known, &planned, &walk).into())
+            let thrown_away = planned.ran.cost.each(planned.ran.cost.touched_bytes) - planned.returned_bytes(walk.table)?;
+            (thrown_away >= self.min_touched.get() as f64).then(|| finding(known, &planned, &walk).into())
         });
         found.take(statement::MAX_NAMED)
     }
@@ -113,6 +114,8 @@ impl<'a> Walk<'a> {
     fn of(known: &Catalogue<'a>, plan: &'a PlanNode) -> Option<Walk<'a>> {
         let [step] = plan.children.as_slice() else { return None };
         let walks = plan.kind == "Limit" && ["Index Scan", "Index Scan Backward"].contains(&step.kind.as_str());
+        // What hangs below it is asked for each row, and reads for itself.
+        let walks = walks && step.children.is_empty();
         let searches = step.terms.as_ref().is_none_or(|terms| terms.index.is_some());
         let condition = step.filter().filter(|_| walks && !searches)?;
         let table = known.table(step.relation.as_deref()?).filter(|table| !table.is_partition && &*table.kind == "r")?;

@@ -94,11 +94,13 @@ pub(super) fn replica(flavour: Flavour, verb: &str, channel: &str, thread: &str)
     }
 }
 
-/// `CREATE INDEX …` or `ALTER TABLE … ADD INDEX …` as the engine gives it, without holding up writers.
-fn online(definition: &str) -> String {
+/// `CREATE INDEX …` or `ALTER TABLE … ADD INDEX …` as the engine gives it, without holding up writers where that can be: an
+/// expression becomes a hidden column first, which the server does not add beside them.
+fn online(definition: &str, index: &Index) -> String {
+    let lock = if index.has_expressions { "SHARED" } else { "NONE" };
     let definition = definition.trim_end().trim_end_matches(';');
     let comma = if definition.starts_with("ALTER ") { "," } else { "" };
-    format!("{definition}{comma} ALGORITHM=INPLACE{comma} LOCK=NONE;")
+    format!("{definition}{comma} ALGORITHM=INPLACE{comma} LOCK={lock};")
 }
 
 /// Takes an index away without holding up readers or writers; the way back builds it again. Where the server can
@@ -116,14 +118,15 @@ pub(super) fn drop_index(flavour: Flavour, index: &Index, definition: &str, caut
         " Between the first step and the second, wait as long as your slowest report; the last step of the way back \
          is the way back from the first."
     });
+    let held_up = if index.has_expressions { ", and writers of the table wait for that" } else { "" };
     Fix {
         sql: [patience(2)].into_iter().chain(hide).chain([drop]).collect(),
-        rollback: [online(definition)].into_iter().chain(show).collect(),
+        rollback: [online(definition, index)].into_iter().chain(show).collect(),
         lock: "an exclusive metadata lock on the table, for a moment".into(),
         blocks: "until it has that lock, everybody who comes to the table after it, for 2 s at most".into(),
         transactional: false,
         caution: format!(
-            "{caution} Queries that name it in a hint will fail. Building it again takes a read of the whole table.{wait}"
+            "{caution} Queries that name it in a hint will fail. Building it again takes a read of the whole table{held_up}.{wait}"
         ),
     }
 }

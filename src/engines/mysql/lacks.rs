@@ -12,9 +12,10 @@ use std::collections::BTreeSet;
 /// One row each; no lock.
 const CONSUMERS: &str = "select /* dbsonde beat */ 0 as dbsonde_beat, name as name \
      from performance_schema.setup_consumers where enabled = 'YES'";
-/// At most one row of some 1,200: ~0.3 ms.
-const METADATA_LOCKS: &str = "select /* dbsonde beat */ 0 as dbsonde_beat, enabled as enabled \
-     from performance_schema.setup_instruments where name = 'wait/lock/metadata/sql/mdl'";
+/// At most two rows of some 1,200: ~0.3 ms.
+const INSTRUMENTS: &str = "select /* dbsonde beat */ 0 as dbsonde_beat, name as name \
+     from performance_schema.setup_instruments \
+     where name in ('wait/lock/metadata/sql/mdl', 'wait/io/table/sql/handler') and enabled = 'YES'";
 const LOGIN: &str = "select /* dbsonde beat */ 0 as dbsonde_beat, current_user() as login";
 
 /// What these hold is there whether performance_schema is on or not.
@@ -27,7 +28,7 @@ pub struct Switches {
     /// We may not read it, whatever the catalogue shows.
     pub denied: bool,
     consumers: BTreeSet<String>,
-    metadata_locks: bool,
+    instruments: BTreeSet<String>,
     no_digests: bool,
     login: String,
 }
@@ -68,15 +69,21 @@ impl Switches {
             }
             Err(lost) => return Err(lost),
         }
-        switches.consumers = rows.iter().filter_map(|row| row.text("name")).map(str::to_owned).collect();
+        let names =
+            |rows: &[Named]| rows.iter().filter_map(|row| row.text("name")).map(str::to_owned).collect();
+        switches.consumers = names(&rows);
         rows.clear();
-        connection.run(&mut rows, METADATA_LOCKS).await?;
-        switches.metadata_locks = rows.iter().any(|row| row.text("enabled") == Some("YES"));
+        connection.run(&mut rows, INSTRUMENTS).await?;
+        switches.instruments = names(&rows);
         Ok(switches)
     }
 
     fn has(&self, consumer: &str) -> bool {
         self.consumers.contains(consumer)
+    }
+
+    fn measures(&self, instrument: &str) -> bool {
+        self.instruments.contains(instrument)
     }
 
     /// Says of each object that the server does not fill why, and how to make it.
@@ -106,7 +113,11 @@ impl Switches {
             "events_statements_current" => "events_statements_current",
             "events_waits_current" => "events_waits_current",
             "events_transactions_current" => "events_transactions_current",
-            "metadata_locks" if !self.metadata_locks => return Some(METADATA_LOCKS_ON.to_owned()),
+            "metadata_locks" => return (!self.measures(METADATA_LOCKS)).then(|| measure(METADATA_LOCKS)),
+            // Without it all its numbers are zero.
+            "table_io_waits_summary_by_index_usage" => {
+                return (!self.measures(TABLE_READS)).then(|| measure(TABLE_READS));
+            }
             _ => return None,
         };
         (!self.has(consumer)).then(|| switch_on(consumer))
@@ -115,9 +126,15 @@ impl Switches {
 
 const PERFORMANCE_SCHEMA_OFF: &str = "performance_schema is OFF; set performance_schema = ON in the server's \
      configuration and restart it (some 100 to 250 MB of memory with the default sizes)";
-const METADATA_LOCKS_ON: &str = "the instrument of metadata locks is off; UPDATE performance_schema.setup_instruments \
-     SET enabled = 'YES' WHERE name = 'wait/lock/metadata/sql/mdl', and for the next start \
-     performance-schema-instrument = 'wait/lock/metadata/sql/mdl=ON'";
+const METADATA_LOCKS: &str = "wait/lock/metadata/sql/mdl";
+const TABLE_READS: &str = "wait/io/table/sql/handler";
+
+fn measure(instrument: &str) -> String {
+    format!(
+        "the instrument {instrument} is off; UPDATE performance_schema.setup_instruments SET enabled = 'YES' \
+         WHERE name = '{instrument}', and for the next start performance-schema-instrument = '{instrument}=ON'"
+    )
+}
 
 fn switch_on(consumer: &str) -> String {
     format!(
@@ -208,11 +225,24 @@ pub fn lacks(
     ] {
         lack(reads_performance && !off && !switches.has(consumer), consumer, disables, switch_on(consumer));
     }
-    lack(
-        reads_performance && !off && !switches.metadata_locks,
-        "the instrument of metadata locks",
-        "who blocks whom by a metadata lock is not known",
-        METADATA_LOCKS_ON.into(),
-    );
+    for (instrument, what, disables) in [
+        (
+            METADATA_LOCKS,
+            "the instrument of metadata locks",
+            "who blocks whom by a metadata lock is not known",
+        ),
+        (
+            TABLE_READS,
+            "the instrument of tables",
+            "how tables and indexes are used is not known, and no index is called unused",
+        ),
+    ] {
+        lack(
+            reads_performance && !off && !switches.measures(instrument),
+            what,
+            disables,
+            measure(instrument),
+        );
+    }
     lacks
 }

@@ -80,6 +80,15 @@ impl Shape {
         first.len() == columns.len() && columns.iter().all(has)
     }
 
+    /// Does it begin with these columns in this order, each of them whole, as a foreign key wants it?
+    pub fn serves(&self, columns: &[String]) -> bool {
+        let in_order = columns.iter().zip(&self.parts).all(|(column, part)| {
+            part.prefix.is_none()
+                && part.column.as_ref().is_some_and(|name| name.eq_ignore_ascii_case(column))
+        });
+        columns.len() <= self.parts.len() && in_order && !matches!(self.method(), "fulltext" | "spatial")
+    }
+
     /// Fills in what only the server's own description tells. Every index of InnoDB ends in the primary key.
     pub fn describe(&self, index: &mut Index, primary: Option<&Shape>, names: &mut Names) {
         let numbers: Vec<u32> = self.parts.iter().map(Part::number).collect();
@@ -193,6 +202,10 @@ mod tests {
         let columns = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         assert!(shape.begins_with(&columns(&["a"])));
         assert!(shape.begins_with(&columns(&["b", "a"])));
+        assert!(
+            shape.serves(&columns(&["a", "b"])) && !shape.serves(&columns(&["b", "a"])),
+            "a key wants its order"
+        );
         assert!(!shape.begins_with(&columns(&["b"])));
         assert!(!shape.begins_with(&columns(&["a", "b", "c"])));
         let beginning = Shape { parts: vec![part("a", Some(4), false)], ..Shape::default() };

@@ -134,7 +134,7 @@ impl Survey {
         let Some(own) = indexes.get(&*index.index) else { return true };
         let serves = |columns: &Vec<String>| {
             let others = indexes.iter().filter(|(name, _)| **name != *index.index);
-            own.begins_with(columns) && !others.into_iter().any(|(_, other)| other.begins_with(columns))
+            own.begins_with(columns) && !others.into_iter().any(|(_, other)| other.serves(columns))
         };
         self.keys.as_ref().is_none_or(|keys| {
             keys.iter().any(|key| {

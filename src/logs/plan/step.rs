@@ -102,6 +102,8 @@ impl Raw {
     /// Each worker tells of a sort of its own: all of them together.
     pub fn sorted_on_disk(&mut self, bytes: f64) {
         *self.work.sorted_on_disk.get_or_insert_default() += bytes;
+        let most = self.work.sorted_on_disk_most.get_or_insert_default();
+        *most = most.max(bytes);
     }
 
     /// What one worker tells of its share. All but sorts is in the numbers of the step already.

@@ -42,7 +42,8 @@ pub enum Cause<'a> {
 }
 
 impl<'a> Cause<'a> {
-    /// None until all that tells the cause was read in this database.
+    /// None until all that tells the cause was read in this database, and where the statistics are younger than the run:
+    /// they do not tell what the planner knew.
     pub(super) fn of(
         seen: &Seen<'a>,
         known: &Catalogue<'a>,
@@ -52,23 +53,37 @@ impl<'a> Cause<'a> {
         let of_database = [Topic::Tables, Topic::Columns, Topic::ColumnStatistics, Topic::ExtendedStatistics];
         let scope = Scope::Database(fault.key.database.clone());
         of_database.iter().all(|topic| seen.now.parts.contains_key(&(*topic, scope.clone()))).then_some(())?;
+        let tables = tables_of(known, fault);
+        if tables.iter().any(|table| analyzed(table).is_some_and(|at| at >= fault.run.since)) {
+            return None;
+        }
         let cause =
-            statistics_are_old(seen, known, fault).or_else(|| of_its_columns(seen, known, fault, shape));
+            statistics_are_old(seen, fault, tables).or_else(|| of_its_columns(seen, known, fault, shape));
         Some(cause.unwrap_or(Cause::Unknown))
     }
 }
 
-/// Of any table whose rows went into the step.
-fn statistics_are_old<'a>(
-    seen: &Seen<'a>,
-    known: &Catalogue<'a>,
-    fault: &Fault<'a, Surprise<'a>>,
-) -> Option<Cause<'a>> {
+/// Any table whose rows went into the step.
+fn tables_of<'a>(known: &Catalogue<'a>, fault: &Fault<'a, Surprise<'a>>) -> Vec<&'a Table> {
     let mut tables: Vec<&'a Table> = Vec::new();
     fault
         .what
         .step
         .each(&mut |step| tables.extend(step.relation.as_deref().and_then(|name| known.table(name))));
+    tables
+}
+
+/// When that was last done, as far as the server remembers.
+fn analyzed(table: &Table) -> Option<f64> {
+    let both = [table.last_analyze, table.last_autoanalyze];
+    both.into_iter().flatten().map(|at| at.get()).reduce(f64::max)
+}
+
+fn statistics_are_old<'a>(
+    seen: &Seen<'a>,
+    fault: &Fault<'a, Surprise<'a>>,
+    tables: Vec<&'a Table>,
+) -> Option<Cause<'a>> {
     let scope = Scope::Database(fault.key.database.clone());
     let statistics = seen.now.parts.get(&(Topic::ColumnStatistics, scope));
     let statistics = statistics.filter(|part| part.complete).map(|part| ColumnStatistics::of(&part.rows));

@@ -61,6 +61,8 @@ fn a_join_of_two_character_sets() {
     let with_default =
         declared(JOIN, "latin1_swedish_ci", "utf8mb4_bin", json!({}), json!({"has_default": true}));
     assert_eq!((with_default.said(RULE).len(), with_default.fix(RULE)), (1, None));
+    let computed = declared(JOIN, "latin1_swedish_ci", "utf8mb4_bin", json!({}), json!({"generated": "s"}));
+    assert_eq!((computed.said(RULE).len(), computed.fix(RULE)), (1, None), "its expression would be lost");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::logged::{NAME, WHEN, scan_of, shows, shows_of, thrice};
 use super::made_up::*;
 use super::plans::LOOKUP;
-use crate::model::{ColumnStatistics, Constraint, ExtendedStatistics, Table};
+use crate::model::{ColumnStatistics, Constraint, ExtendedStatistics, Scope, Setting, Table};
 use serde_json::{Value, json};
 
 /// Orders, read with some change, and for each of them a customer.
@@ -48,7 +48,7 @@ fn none_of_several() -> Snapshot {
 const ANALYZED: &str = "last_analyze";
 
 fn of(text: &str, outer: Value, table: Value, statistics: Vec<ColumnStatistics>) -> World {
-    let world = shows_of(text, with(json!({ANALYZED: 50.0}), table), thrice(&joined(outer)));
+    let world = shows_of(text, with(json!({ANALYZED: -100.0}), table), thrice(&joined(outer)));
     and(world, [told(statistics), none_of_several()])
 }
 
@@ -220,6 +220,11 @@ fn columns_that_go_together() {
     assert_eq!(fix.rollback[1], format!("DROP STATISTICS IF EXISTS {statistics};"));
     assert_eq!(pairs(100).said("plan-misestimate"), NOTHING, "another page speaks of it");
     assert_eq!(pairs(1_000).said(rule), NOTHING, "by itself no column could give so many");
+    let since = |at: f64| {
+        let of_both = ["status", "note"].map(|column| known(column, json!({"distinct_values": 100})));
+        of(PAIR, json!({}), json!({"last_autoanalyze": at}), of_both.into()).said(rule).len()
+    };
+    assert_eq!((since(-30.0), since(-10.0)), (1, 0), "what it knows now it did not know in the newest run");
     let has: ExtendedStatistics = row(json!({"oid": 3, "table_oid": 1, "columns": "4 5", "table": "orders"}));
     let mended = and(pairs(100), [snapshot(100.0, shop(), vec![has])]);
     assert_eq!(mended.said(rule), NOTHING, "there are statistics of both");
@@ -255,7 +260,7 @@ fn a_side_of_a_join_that_is_done_again_and_again() {
     assert_eq!(pairs(100).said(rule), NOTHING, "there is a cause to mend");
     let hashed = with(joined(json!({"Plan Rows": 9})), json!({"Node Type": "Hash Join"}));
     let hashed = and(
-        shows_of("select * from orders where lower(note) = ?", json!({ANALYZED: 50.0}), thrice(&hashed)),
+        shows_of("select * from orders where lower(note) = ?", json!({ANALYZED: -100.0}), thrice(&hashed)),
         [none_of_several()],
     );
     assert_eq!(
@@ -275,6 +280,9 @@ fn a_plan_for_every_value() {
     assert_eq!(generic("(customer = $1)").said(rule), [said]);
     let set = r#"ALTER ROLE "app" IN DATABASE "shop" SET plan_cache_mode = force_custom_plan;"#;
     assert_eq!(generic("(customer = $1)").fix(rule).unwrap().sql, [set]);
+    let target: Setting = row(json!({"setting": "default_statistics_target", "value": "100"}));
+    let old = and(generic("(customer = $1)"), [snapshot(100.0, Scope::Server, vec![target])]);
+    assert_eq!((old.said(rule).len(), old.fix(rule)), (1, None), "before version 12 nobody can choose");
     assert_eq!(generic("(customer = '$1')").said(rule), NOTHING, "a text");
     let rare =
         of(LOOKUP, json!({"Filter": "(customer = $1)"}), json!({}), vec![known("customer", json!({}))]);

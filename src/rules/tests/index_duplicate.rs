@@ -16,7 +16,9 @@ fn two_indexes_that_are_one() {
         "Warning public.twin: index public.twin (20 MiB) does nothing that note_idx does not do on orders";
     let older = "Warning public.note_idx: index public.note_idx (20 MiB) does nothing that twin does not do on orders";
     let (none, bound) = (json!({}), json!({"backs_constraint": true, "is_unique": true}));
-    let spare: [(&str, Value, Value, &str); 11] = [
+    let hidden = json!({"scans": 9, "is_visible": false});
+    let spare: [(&str, Value, Value, &str); 12] = [
+        ("what queries may use stays", hidden, json!({"is_visible": true}), older),
         ("the older stays", none.clone(), none.clone(), younger),
         ("the more used stays", json!({"scans": 5}), json!({"scans": 6}), older),
         ("known use beats unknown", json!({"scans": null}), none.clone(), older),

@@ -31,6 +31,7 @@ fn an_index_that_another_begins_with() {
     }
     for (what, short, long) in [
         ("unique", json!({"is_unique": true}), none()),
+        ("queries may not use the longer one", json!({"is_visible": true}), json!({"is_visible": false})),
         ("a constraint's", json!({"backs_constraint": true}), none()),
         ("a partition's", json!({"parent_oid": 3}), none()),
         ("too small", json!({"size_bytes": 10 * MIB - 1}), json!({"size_bytes": 10 * MIB})),

@@ -32,6 +32,7 @@ pub fn shows_of(text: &str, table: Value, shown: Vec<Shown>) -> World {
         setting("max_parallel_workers", "2"),
         setting("max_worker_processes", "8"),
         setting("default_statistics_target", "100"),
+        setting("plan_cache_mode", "auto"),
     ];
     world.now = together([
         world.now.clone(),
@@ -90,6 +91,13 @@ fn what_goes_through_files_asks_for_memory() {
     assert_eq!(sort.fix("plan-disk-sort").unwrap().sql, [set("32MB")]);
     assert_eq!(shows(sorts(80_000)).fix("plan-disk-sort"), None, "too much for each of many sessions");
 
+    let mut shared = sorts(8_192);
+    shared["Plans"][0]["Workers"] = json!([{"Worker Number": 0, "Sort Method": "external merge", "Sort Space Used": 8_192,
+        "Sort Space Type": "Disk"}]);
+    let shared = shows(shared);
+    assert!(shared.said("plan-disk-sort")[0].contains("16 MiB"), "of both");
+    assert_eq!(shared.fix("plan-disk-sort").unwrap().sql, [set("32MB")], "each has memory of its own");
+
     let hash = shows(batches(4));
     let said = format!(
         "Note 00000000000000aa: {NAME} hashes about 16 MiB in 4 parts because there is no room for all of it in memory, {WHEN}"
@@ -140,6 +148,10 @@ fn a_table_that_is_read_again_and_again_within_one_run() {
     let rule = "plan-inner-sequential-scan";
     let of = |text: &str| shows_of(text, json!({}), thrice(&rereads(300)));
     let join = "select count(*) from customers c join orders o on o.customer = c.id";
+    let mut light = rereads(300);
+    light["Actual Total Time"] = json!(1_000.0);
+    light["Plans"][1]["Actual Total Time"] = json!(0.3);
+    assert_eq!(shows_of(join, json!({}), thrice(&light)).said(rule), NOTHING, "a tenth of a run at least");
     let world = of(join);
     let said = format!(
         "Warning public.orders: statement 00000000000000aa (select count(*) from customers c join orders o on o.customer…) reads \

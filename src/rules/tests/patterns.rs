@@ -149,6 +149,8 @@ fn what_stands_anywhere_is_looked_for_everywhere() {
     let install = "CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA public;".to_owned();
     assert_eq!(steps(Known { extensions: vec!["hstore"], ..Known::default() }), [install, index("public")]);
     assert_eq!(steps(Known { extensions: vec!["pg_trgm"], ..Known::default() }), [index("tools")]);
+    let padded = Known::default().world("(code ~~ '%abc%'::text)");
+    assert_eq!((padded.said(rule).len(), padded.fix(rule)), (1, None), "trigrams are of texts");
     let indexed = |changes: Value| Known { index: with(Known::default().index, changes), ..Known::default() };
     for (what, known) in [
         ("such an index is there", indexed(json!({"access_method": "gin"}))),

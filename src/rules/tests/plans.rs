@@ -65,7 +65,15 @@ pub fn orders(changes: Value) -> Table {
 pub fn shop_with(text: &str, cost: Value, plan: Value, table: Value, indexes: Vec<Index>) -> World {
     let dear = json!({"calls": 100, "rows": 1_000, "exec_seconds": 20.0, "shared_hit_bytes": 10_000 * MIB});
     let mut world = said_as(text, &[(300.0, with(dear, cost))]);
-    let names = ["id", "customer", "placed timestamp with time zone", "note text", "status", "no numeric"];
+    let names = [
+        "id",
+        "customer",
+        "placed timestamp with time zone",
+        "note text",
+        "status",
+        "no numeric",
+        "code character(12)",
+    ];
     let tables = |at: f64, written: bool| {
         let changes = if written {
             table.clone()

@@ -44,6 +44,18 @@ fn a_standby_that_does_not_keep_up() {
         ..standby(60.0, json!({"apply_lag_seconds": 90.0, "apply_lag_transactions": null, "receiving": null}))
     };
     assert_eq!(postgres.said(rule), ["Warning db1: it is 1 min 30 s behind db1, and was for 1 min"]);
+    let busy = |waiting: u64, moved: u64| {
+        let at = |at: f64, replayed: u64| {
+            let told = json!({"sender": "db1", "state": "streaming", "applying": 1, "apply_lag_seconds": 90.0, "delay_seconds": 0.0,
+                "apply_lag_bytes": waiting, "replayed_bytes": replayed});
+            snapshot(at, Scope::Server, vec![row::<ReplicationReceiver>(told)])
+        };
+        let now = at(60.0, moved);
+        let ladder = vec![Window::between(&at(0.0, 0), &now)];
+        World { ladder, now, flavour: Flavour::Postgres, ..World::default() }.said(rule).len()
+    };
+    assert_eq!((busy(16 << 20, 1 << 30), busy(1 << 20, 0)), (1, 1), "much waits, or it does not move");
+    assert_eq!(busy(1 << 20, 1 << 30), 0, "its source is at one long transaction");
 }
 
 pub fn stopped(changes: Value) -> World {

@@ -41,6 +41,8 @@ fn a_session_that_keeps_others_waiting() {
         let fix = blocked(json!({"victims": 10, "state": state})).fix("session-blocking").unwrap();
         assert_eq!((fix.sql, fix.rollback), (vec![way.to_owned()], vec![]));
     }
+    let applier = blocked(json!({"victims": 10, "state": "background"}));
+    assert_eq!((applier.said("session-blocking").len(), applier.fix("session-blocking")), (1, None));
 }
 
 #[test]

@@ -65,6 +65,16 @@ fn who_is_in_the_way_is_ended() {
     assert_eq!(sql(unknown), ["KILL QUERY 8;"]);
     let reader = queue(vec![waiter(8, 20.0)], Some("active"), "SHARED_READ");
     assert_eq!(sql(reader), ["KILL QUERY 7;"], "the schema change itself is at work");
+    let applier = || Session { state: Some("background".into()), ..waiter(8, 30.0) };
+    let behind = |holder, mode| queue(vec![applier(), waiter(9, 20.0)], holder, mode);
+    assert_eq!(
+        sql(behind(Some("active"), "EXCLUSIVE")),
+        ["KILL QUERY 7;"],
+        "not what plays a source's changes"
+    );
+    for holder in [Some("background"), None] {
+        assert_eq!(behind(holder, "EXCLUSIVE").fix(RULE), None, "{holder:?}");
+    }
 }
 
 /// On a real server a reader that came just after the question was said to wait for somebody without a name.

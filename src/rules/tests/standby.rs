@@ -37,7 +37,12 @@ fn what_is_a_servers_own_is_mended_there() {
         for id in Handbook::IDS {
             let fixes = |world: World| world.found(id).into_iter().filter_map(|finding| finding.fix);
             for (here, there) in fixes(of(id)).zip(fixes(on_standby(of(id)))) {
-                if here == there {
+                let without_role = |fix: &Fix| {
+                    fix.sql.iter().filter(|step| !step.starts_with("ALTER ROLE")).cloned().collect()
+                };
+                let steps: Vec<String> = without_role(&here);
+                // What limits a role for the time to come is the primary's; the session is here.
+                if here == there || there.sql == steps && id.starts_with("session-") {
                     own.push(*id);
                 } else {
                     assert!(there.sql[0].starts_with(HEAD), "{id}: {there:?}");
@@ -50,12 +55,13 @@ fn what_is_a_servers_own_is_mended_there() {
     assert_eq!(own, OWN);
 }
 
-const OWN: [&str; 13] = [
+const OWN: [&str; 14] = [
     "event-never-runs",
     "plan-parallel-shortfall",
     "replication-slot-retains",
     "replication-stopped",
     "server-checkpoints-requested",
+    "server-digests-lost",
     "server-history-list-long",
     "server-instruments-off",
     "server-statements-evicting",

@@ -391,6 +391,14 @@ fn a_statement_logs_far_more_than_it_changes() {
     let sentence = "Note 00000000000000aa: statement 00000000000000aa (UPDATE docs SET d = ?) added 400 MiB to the log in 5 min, \
                     100 % of all: 41 KiB for each of 10,000 rows that it changed";
     assert_eq!(said(logs(400 * MIB)), [sentence]);
+    let in_parts = said_as(
+        "WITH n AS (INSERT INTO docs SELECT ? RETURNING id) SELECT count(*) FROM n",
+        &[(
+            300.0,
+            json!({"calls": 100, "rows": 100, "exec_seconds": 1.0, "wal_bytes": 400 * MIB, "wal_full_images": 10}),
+        )],
+    );
+    assert_eq!(said(in_parts), NOTHING, "what it returns is not what it changed");
     let update = |changes| {
         said(said_as(
             "UPDATE docs SET d = ?",

@@ -15,6 +15,7 @@ select /* dbsonde */
      , case when here.received = here.replayed then interval '0'
             else now() - pg_last_xact_replay_timestamp()
        end as apply_lag_seconds
+     , current_setting('recovery_min_apply_delay', true)::interval as delay_seconds   -- a setting from 12 on
      , now() - r.last_msg_receipt_time as silence_seconds
   from pg_stat_get_wal_receiver() r
        -- A receiver that has received nothing yet claims the beginning of a segment long applied.
