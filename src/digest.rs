@@ -18,6 +18,7 @@ mod ours;
 pub mod plans;
 pub mod report;
 pub mod run;
+mod sessions;
 pub mod statements;
 pub mod sum;
 pub mod unpack;

@@ -85,7 +85,7 @@ pub fn plans(bytes: &[u8]) {
 pub fn envelopes(bytes: &[u8]) {
     let kinds = [Envelope::Json, Envelope::Cri, Envelope::Syslog, Envelope::Journal];
     for kind in Envelope::of(bytes).into_iter().chain(kinds) {
-        let _ = Opened::new(bytes, kind, 2026).take(MOST).read_to_end(&mut Vec::new());
+        let _ = Opened::new(bytes, kind, (2026, 12)).take(MOST).read_to_end(&mut Vec::new());
     }
 }
 

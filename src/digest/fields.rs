@@ -17,8 +17,8 @@ pub fn slow_fields(row: &mut Row, slow: &Slow, times: u64, fields: &mut Vec<Stri
     for (sum, more) in sums {
         *sum = sum.saturating_add(more.saturating_mul(times));
     }
-    row.errors += u64::from(slow.errno != 0);
-    row.cancels += u64::from(CANCELLED.contains(&slow.errno));
+    row.errors += u64::from(slow.errno != 0) * times;
+    row.cancels += u64::from(CANCELLED.contains(&slow.errno)) * times;
     for (name, value) in slow.others.iter().filter(|(_, value)| *value != 0.0) {
         match place(fields, name) {
             at if at < MAX_FIELDS => row.field(at, value * times as f64),

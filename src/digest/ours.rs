@@ -40,21 +40,7 @@ pub fn by_remark(text: &[u8]) -> Result<(), Why> {
 
 #[cfg(test)]
 mod tests {
-    use crate::digest::{Filter, Sum};
-    use crate::log::{End, Format};
-    use crate::logs;
-
-    fn sum(log: &str) -> Sum {
-        let mut reader =
-            logs::open(Format::PostgresStderr, Some("%m [%p] %q%u@%d/%a "), log.as_bytes(), true);
-        let mut sum = Sum::new(Format::PostgresStderr, Filter::default());
-        let mut rest = log.as_bytes();
-        while let Some((length, entry)) = reader.next(rest, End::Closed).filter(|_| !rest.is_empty()) {
-            sum.entry(&entry);
-            rest = &rest[length..];
-        }
-        sum
-    }
+    use crate::digest::sum::tests::sum;
 
     #[test]
     fn what_we_do_is_left_out_and_counted_as_ours() {

@@ -105,7 +105,7 @@ impl Input {
         let envelope = Envelope::of(&sample);
         if let Some(envelope) = envelope {
             let wrapped = BufReader::new(io::Cursor::new(sample).chain(source));
-            source = Box::new(Opened::new(wrapped, envelope, moment::this_year()));
+            source = Box::new(Opened::new(wrapped, envelope, moment::this_month()));
             sample = beginning(&mut source, SAMPLE)?;
         }
         let marked = sample.starts_with(BYTE_ORDER_MARK);

@@ -4,9 +4,10 @@ use super::fields::{command, place, slow_fields};
 use super::filter::Filter;
 use super::innodb::Innodb;
 use super::locks::Locks;
-use super::names::{self, ByHash, Name, Names};
+use super::names::{self, Name, Names};
 use super::ours;
 use super::plans::Plans;
+use super::sessions::{Bare, Sessions, Waiting};
 use super::statements::{Found, Row, Statements, Why};
 use super::upkeep::Upkeep;
 use crate::log::{Entry, Format, Message, Micros, Severity, SqlState, Who};
@@ -16,8 +17,6 @@ use crate::logs::plan;
 use crate::logs::slow::INHERITED;
 use std::collections::BTreeMap;
 
-/// Sessions whose statement waits for its duration: more than a server has connections.
-const MAX_PENDING: usize = 20_000;
 /// So often what has grown is weighed.
 const WEIGH_EVERY: u64 = 1 << 16;
 
@@ -66,15 +65,6 @@ pub struct Sum {
 /// Minutes that are told apart; a longer log keeps the newest.
 const MAX_MINUTES: usize = 60 * 24 * 32;
 
-/// Statements and durations that are logged apart from each other.
-#[derive(Debug, Default)]
-struct Sessions {
-    /// By session: the digest of the statement that waits for its duration.
-    pending: ByHash<u64, Result<u64, Why>>,
-    /// Durations whose statement lies before this piece. Only the first of a session can.
-    orphans: ByHash<u64, u64>,
-}
-
 impl Sum {
     pub fn new(format: Format, filter: Filter) -> Self {
         Self::of(Statements::new(format.dialect()), filter)
@@ -115,7 +105,7 @@ impl Sum {
     pub fn renew(&mut self) {
         let mut next = Self::of(self.statements.renewed(), std::mem::take(&mut self.filter));
         next.sessions = std::mem::take(&mut self.sessions);
-        next.sessions.orphans.clear();
+        next.sessions.renew();
         next.innodb = std::mem::take(&mut self.innodb);
         *self = next;
     }
@@ -149,11 +139,14 @@ impl Sum {
             }
             _ => Message::default(),
         };
+        if matches!(entry.severity, Severity::Error | Severity::Fatal | Severity::Panic) {
+            self.sessions.failed(entry.who.session);
+        }
         let told = match fact.kind {
             Kind::Plain => Ok(()),
             Kind::Execution(execution) => self.execution(&execution, entry),
             Kind::Bare(micros) => self.bare(micros, entry),
-            Kind::Logged(text) => self.logged(text, entry),
+            Kind::Logged(phase, text) => self.logged(phase, text, entry),
             Kind::Plan { micros, text } => self.plan(micros, text, entry),
             Kind::TempFile(bytes) => self.statement(message.statement, entry, |row| {
                 row.temp_files += 1;
@@ -251,11 +244,11 @@ impl Sum {
             Phase::Fetch => row.total = row.total.saturating_add(execution.micros),
             Phase::Parse => {
                 row.parses += 1;
-                row.parse_time += execution.micros;
+                row.parse_time = row.parse_time.saturating_add(execution.micros);
             }
             Phase::Bind => {
                 row.binds += 1;
-                row.bind_time += execution.micros;
+                row.bind_time = row.bind_time.saturating_add(execution.micros);
             }
         }
         who.note(row, entry.time);
@@ -277,39 +270,50 @@ impl Sum {
     }
 
     fn bare(&mut self, micros: u64, entry: &Entry) -> Told {
-        let session = xxhash_rust::xxh3::xxh3_64(entry.who.session);
-        match self.sessions.pending.remove(&session) {
-            Some(Ok(digest)) => {
-                self.minute(entry.time, 1, micros);
+        match self.sessions.took(entry.who.session, micros) {
+            Bare::Of(waiting) => {
+                if waiting.digest == Err(Why::Ours) {
+                    return Err(Why::Ours);
+                }
+                if waiting.phase == Phase::Execute {
+                    self.minute(entry.time, 1, micros);
+                }
                 let who = self.who(&entry.who);
-                match self.statements.by_digest(digest).and_then(|at| self.statements.row(at)) {
-                    Some(row) => {
-                        row.duration(micros, 1);
-                        who.note(row, entry.time);
-                    }
-                    None => self.statements.other(Why::Room, 1, micros),
+                if let Some(row) = self.lasted(waiting, micros) {
+                    who.note(row, entry.time);
                 }
             }
-            Some(Err(Why::Ours)) => return Err(Why::Ours),
-            Some(Err(why)) => self.statements.other(why, 1, micros),
-            None if self.sessions.orphans.len() < MAX_PENDING => {
-                // Later ones of this session follow a statement that was never logged.
-                if self.sessions.orphans.insert(session, micros).is_some() {
-                    self.unjoined += 1;
-                }
-            }
-            None => self.unjoined += 1,
+            Bare::Orphan => {}
+            Bare::Unjoined => self.unjoined += 1,
         }
         Ok(())
     }
 
-    fn logged(&mut self, text: &[u8], entry: &Entry) -> Told {
+    /// A statement that was logged before has taken so long; gives its row, if it has one.
+    fn lasted(&mut self, Waiting { digest, phase }: Waiting, micros: u64) -> Option<&mut Row> {
+        let found = digest.and_then(|digest| self.statements.by_digest(digest).ok_or(Why::Room));
+        let calls = u64::from(phase == Phase::Execute);
+        match found {
+            Ok(at) => {
+                let row = self.statements.row(at)?;
+                if phase == Phase::Execute {
+                    row.duration(micros, 1);
+                } else {
+                    row.total = row.total.saturating_add(micros);
+                }
+                Some(row)
+            }
+            Err(why) => {
+                self.statements.other(why, calls, micros);
+                None
+            }
+        }
+    }
+
+    fn logged(&mut self, phase: Phase, text: &[u8], entry: &Entry) -> Told {
         let found = self.statements.find(text);
         let digest = found.map(|at| self.statements.get(at).map_or(0, |row| row.digest));
-        if self.sessions.pending.len() >= MAX_PENDING {
-            self.sessions.pending.clear();
-        }
-        self.sessions.pending.insert(xxhash_rust::xxh3::xxh3_64(entry.who.session), digest);
+        self.sessions.began(entry.who.session, Waiting { digest, phase });
         self.make_room();
         digest.map(drop)
     }
@@ -358,7 +362,7 @@ impl Sum {
         let Some(minute) = at.map(|at| at.div_euclid(60_000_000)) else { return };
         let (sum, time) = self.minutes.entry(minute).or_default();
         *sum += calls;
-        *time += micros.saturating_mul(calls);
+        *time = time.saturating_add(micros.saturating_mul(calls));
         if self.minutes.len() > MAX_MINUTES {
             self.minutes.pop_first();
         }
@@ -377,7 +381,7 @@ impl Sum {
     }
 
     /// Adds what comes next in the same log, or another log.
-    pub fn merge(&mut self, mut later: Self) {
+    pub fn merge(&mut self, later: Self) {
         let inherited = self.names.of(INHERITED);
         let renamed: Vec<Name> = later.names.texts().map(|text| self.names.of(text.as_bytes())).collect();
         let last_database = self.last_database;
@@ -387,21 +391,11 @@ impl Sum {
         };
         let fields: Vec<usize> =
             later.fields.iter().map(|field| place(&mut self.fields, field.as_bytes())).collect();
-        for (session, micros) in std::mem::take(&mut later.sessions.orphans) {
-            match self.sessions.pending.remove(&session) {
-                Some(Ok(digest)) => {
-                    match self.statements.by_digest(digest).and_then(|at| self.statements.row(at)) {
-                        Some(row) => row.duration(micros, 1),
-                        None => self.statements.other(Why::Room, 1, micros),
-                    }
-                }
-                Some(Err(why)) => self.statements.other(why, 1, micros),
-                // As within one piece: only the first of a session may still find its statement.
-                None if self.sessions.orphans.contains_key(&session) => self.unjoined += 1,
-                None => drop(self.sessions.orphans.insert(session, micros)),
-            }
+        let (found, unjoined) = self.sessions.merge(later.sessions);
+        self.unjoined += unjoined;
+        for (waiting, micros) in found {
+            self.lasted(waiting, micros);
         }
-        self.sessions.pending.extend(later.sessions.pending);
         self.statements.merge(later.statements, rename, &fields);
         self.last_database = later.last_database.and_then(rename).or(self.last_database);
         self.locks.merge(later.locks);
@@ -428,13 +422,13 @@ impl Sum {
         for (minute, (calls, micros)) in later.minutes {
             let (sum, time) = self.minutes.entry(minute).or_default();
             *sum += calls;
-            *time += micros;
+            *time = time.saturating_add(micros);
         }
     }
 
     /// Durations that never found their statement.
     pub fn unjoined(&self) -> u64 {
-        self.unjoined + self.sessions.orphans.len() as u64
+        self.unjoined + self.sessions.orphans()
     }
 
     pub fn unclassified(&self) -> u64 {
@@ -478,3 +472,6 @@ impl Whose {
 fn digest_of(statements: &Statements, found: Found) -> Option<u64> {
     found.ok().and_then(|at| statements.get(at)).map(|row| row.digest)
 }
+
+#[cfg(test)]
+pub mod tests;

@@ -193,9 +193,12 @@ impl Crowd {
     }
 }
 
-/// Active, and not one of the server's own processes.
+/// At work on something of a client's. A sender of the log calls itself active all its life, whether there is anything to send
+/// or not.
 pub fn is_active(session: &Session) -> bool {
-    session.state.as_deref() == Some("active")
+    let only_sends =
+        session.backend_type.as_deref() == Some("walsender") && session.transaction_start.is_none();
+    session.state.as_deref() == Some("active") && !only_sends
 }
 
 /// Did it do something lately? Where that is hidden from us, nobody knows.
@@ -269,4 +272,25 @@ fn count(group: &mut SessionGroup, session: &Session) {
         (Some(level), Some(age)) if level.last >= age => Some(level),
         (level, age) => age.map(Level::new).or(level),
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::tests::made_up::row;
+    use serde_json::json;
+
+    #[test]
+    fn who_only_sends_the_log_is_not_at_work() {
+        let session = |changes: &[(&str, serde_json::Value)]| {
+            let mut told = json!({"pid": 7, "state": "active", "backend_type": "walsender"});
+            changes.iter().for_each(|(name, value)| told[*name] = value.clone());
+            is_active(&row::<Session>(told))
+        };
+        assert!(!session(&[]));
+        assert!(session(&[("transaction_start", json!(5.0))]), "it runs a statement");
+        assert!(session(&[("backend_type", json!("client backend"))]));
+        assert!(session(&[("backend_type", json!(null))]), "what it is may be hidden");
+        assert!(!session(&[("backend_type", json!(null)), ("state", json!("idle"))]));
+    }
 }

@@ -354,7 +354,7 @@ classes! {
             "Aborted connection *", "Got an error reading communication packets*"
         ]
         MysqlStart "mysql_start" "" [
-            "*ready for connections*", "Starting MariaDB *", "* starting as process *",
+            "*: ready for connections*", "Starting MariaDB *", "* starting as process *",
             "*(*) starting as process *"
         ]
         MysqlShutdown "mysql_shutdown" "" ["*Normal shutdown", "*Shutdown complete*", "Received SHUTDOWN *"]
@@ -399,7 +399,10 @@ impl Class {
         });
         by_text.map(|(class, _)| *class).or_else(|| {
             let state = state.filter(|state| !state.is_success())?;
-            Self::ALL.iter().copied().find(|class| own(*class) && class.state().as_bytes() == state.0)
+            let has_it = |class: &Self| own(*class) && class.state().as_bytes() == state.0;
+            let mut classes = Self::ALL.iter().copied().filter(has_it);
+            // One that several share tells none of them.
+            classes.next().filter(|_| classes.next().is_none())
         })
     }
 

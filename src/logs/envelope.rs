@@ -1,6 +1,7 @@
 //! What collectors and providers wrap around the lines of a log: containers, syslog, journald, clouds. Taking an
 //! envelope off gives the bytes that the server wrote, so the formats need not know of any.
 
+use super::moment::Month;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::io::{self, BufRead, Read};
@@ -45,8 +46,8 @@ impl Envelope {
 pub struct Opened<R> {
     source: R,
     envelope: Envelope,
-    /// For times without one.
-    year: i64,
+    /// For times without a year.
+    now: Month,
     line: Vec<u8>,
     out: Vec<u8>,
     given: usize,
@@ -64,9 +65,9 @@ struct Message {
 }
 
 impl<R: BufRead> Opened<R> {
-    pub fn new(source: R, envelope: Envelope, year: i64) -> Self {
+    pub fn new(source: R, envelope: Envelope, now: Month) -> Self {
         let (line, out, open) = (Vec::new(), Vec::new(), HashMap::new());
-        Self { source, envelope, year, line, out, given: 0, open }
+        Self { source, envelope, now, line, out, given: 0, open }
     }
 
     /// False at the end.
@@ -102,7 +103,7 @@ impl<R: BufRead> Opened<R> {
             }
             Envelope::Syslog => {
                 if let Some(piece) = numbered(line) {
-                    collect(&mut self.open, &mut self.out, &piece, self.year);
+                    collect(&mut self.open, &mut self.out, &piece, self.now);
                 }
             }
             Envelope::Journal => {}
@@ -287,13 +288,13 @@ fn numbered(line: &[u8]) -> Option<Piece<'_>> {
 
 /// Puts the pieces of a message together. A piece that begins with a tab is a line of its own, and so is one that begins
 /// as the message did, like `DETAIL`; any other goes on where the one before was broken.
-fn collect(open: &mut HashMap<Vec<u8>, Message>, out: &mut Vec<u8>, piece: &Piece, year: i64) {
+fn collect(open: &mut HashMap<Vec<u8>, Message>, out: &mut Vec<u8>, piece: &Piece, now: Month) {
     let text = unescape(piece.text);
     if piece.first {
         if open.len() >= MAX_OPEN {
             open.drain().for_each(|(_, message)| out.extend_from_slice(&message.text));
         }
-        let stamp = stamp(piece, &text, year);
+        let stamp = stamp(piece, &text, now);
         let prefix = labelled(&text).unwrap_or_default().to_vec();
         let message = Message { text: [&stamp[..], &text, b"\n"].concat(), stamp, prefix };
         if let Some(before) = open.insert(piece.process.to_vec(), message) {
@@ -344,7 +345,7 @@ fn unescape(text: &[u8]) -> Vec<u8> {
 }
 
 /// Syslog keeps time and process; where the server does not write them again, they are put before its text.
-fn stamp(piece: &Piece, text: &[u8], year: i64) -> Vec<u8> {
+fn stamp(piece: &Piece, text: &[u8], now: Month) -> Vec<u8> {
     let known = text.first_chunk::<4>().is_some_and(|head| head.iter().all(u8::is_ascii_digit));
     if known {
         return Vec::new();
@@ -357,7 +358,10 @@ fn stamp(piece: &Piece, text: &[u8], year: i64) -> Vec<u8> {
         Some(month) => {
             let day = String::from_utf8_lossy(words.next().unwrap_or_default()).into_owned();
             let time = String::from_utf8_lossy(words.next().unwrap_or_default()).into_owned();
-            format!("{year}-{:02}-{day:0>2} {time} UTC", month + 1).into_bytes()
+            let month = month as i64 + 1;
+            // It is not told, and none of this is of a month to come.
+            let year = now.0 - i64::from(month > now.1);
+            format!("{year}-{month:02}-{day:0>2} {time} UTC").into_bytes()
         }
         None => first.to_vec(),
     };
@@ -374,7 +378,7 @@ mod tests {
     fn opened(text: &str) -> String {
         let envelope = Envelope::of(text.as_bytes()).unwrap();
         let mut out = Vec::new();
-        Opened::new(text.as_bytes(), envelope, 2026).read_to_end(&mut out).unwrap();
+        Opened::new(text.as_bytes(), envelope, (2026, 12)).read_to_end(&mut out).unwrap();
         String::from_utf8_lossy(&out).into_owned()
     }
 
@@ -389,6 +393,18 @@ mod tests {
                         2026-11-02 22:17:12 UTC [7] app@shop DETAIL:  parameters: $1 = '1'\n\
                         2026-11-02 22:17:12 UTC [8] app@shop LOG:  x\n";
         assert_eq!(opened(text), expected);
+    }
+
+    #[test]
+    fn syslog_tells_no_year_and_nothing_is_of_a_month_to_come() {
+        let text = "Dec 31 23:59:00 db1 postgres[7]: [5-1] LOG:  x\n";
+        let in_january = |text: &str| {
+            let mut out = String::new();
+            Opened::new(text.as_bytes(), Envelope::Syslog, (2027, 1)).read_to_string(&mut out).unwrap();
+            out
+        };
+        assert_eq!(in_january(text), "2026-12-31 23:59:00 UTC [7] LOG:  x\n");
+        assert_eq!(in_january(&text.replace("Dec 31", "Jan  1")), "2027-01-01 23:59:00 UTC [7] LOG:  x\n");
     }
 
     /// A length as a journal writes it, which is text as long as it is small.

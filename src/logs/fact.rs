@@ -19,7 +19,7 @@ pub enum Kind<'a> {
     /// A duration of a statement that an entry before has shown, in microseconds.
     Bare(u64),
     /// A statement whose duration may follow.
-    Logged(&'a [u8]),
+    Logged(Phase, &'a [u8]),
     /// What auto_explain says of an execution; not an execution of its own.
     Plan {
         micros: u64,

@@ -23,7 +23,8 @@ impl Clock {
         let (fraction, mut at) = fraction(text, 19);
         let rest = text.get(at..).unwrap_or_default();
         let blank = usize::from(rest.first() == Some(&b' '));
-        let (offset, length) = zone(rest.get(blank..).unwrap_or_default());
+        // Behind a blank it is PostgreSQL's, which writes no colon: one that follows is the prefix's own.
+        let (offset, length) = zone(rest.get(blank..).unwrap_or_default(), blank == 0);
         if length > 0 {
             at += blank + length;
         }
@@ -97,11 +98,11 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
 
 /// `UTC`, `Z`, `+02`, `-0330`, `+05:30`, `CEST`: seconds east of Greenwich and the length; zero length if there
 /// is no zone.
-fn zone(text: &[u8]) -> (i64, usize) {
+fn zone(text: &[u8], with_colon: bool) -> (i64, usize) {
     match text.first() {
         Some(sign @ (b'+' | b'-')) => {
             let body = text.get(1..).unwrap_or_default();
-            let length = body.iter().take_while(|b| b.is_ascii_digit() || **b == b':').count();
+            let length = body.iter().take_while(|b| b.is_ascii_digit() || with_colon && **b == b':').count();
             let digits: Vec<u8> = body.iter().take(length).copied().filter(u8::is_ascii_digit).collect();
             let Some(hours) = digits.get(..2).and_then(number) else { return (0, 0) };
             let minutes = digits.get(2..4).and_then(number).unwrap_or(0);
@@ -165,9 +166,13 @@ pub fn show(at: Micros) -> String {
 }
 
 /// For times that are written without one.
-pub fn this_year() -> i64 {
+/// A year and its month.
+pub type Month = (i64, i64);
+
+pub fn this_month() -> Month {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    date(since.as_secs() as i64 / 86400).0
+    let (year, month, _) = date(since.as_secs() as i64 / 86400);
+    (year, month)
 }
 
 fn date(days: i64) -> (i64, i64, i64) {
@@ -209,6 +214,12 @@ mod tests {
         assert_eq!(read("2026-11-20 23:17:12.902 CET:"), Some((utc, 27)));
         assert_eq!(read("2026-11-20 19:17:12.902 -03 "), Some((utc, 27)));
         assert_eq!(read("2026-11-21 03:47:12.902 +0530"), Some((utc, 29)));
+        assert_eq!(
+            read("2026-11-20 19:17:12.902 -03:10.0.0.5(4321):"),
+            Some((utc, 27)),
+            "a colon of the prefix"
+        );
+        assert_eq!(read("2026-11-21T03:47:12.902+05:30"), Some((utc, 29)));
         assert_eq!(read("2026-11-20 22:17:12 LOG:  x").map(|(_, length)| length), Some(19));
         assert_eq!(read("2026-11-20  2:17:12 0 [Note]"), read("2026-11-20 02:17:12 0 [Note]"));
         assert_eq!(read("2026-11-20   :17:12 0 [Note]"), None);

@@ -47,7 +47,7 @@ pub fn read<'a>(text: &'a [u8], mut is_whole: impl FnMut(&[u8]) -> bool) -> Opti
         let newline = memchr::memchr(b'\n', rest.get(at..)?)?;
         at += newline + 1;
         let line = rest.get(at..)?.split(|b| *b == b'\n').next()?;
-        let query = rest.get(..at - 1)?;
+        let query = without_parameters(rest.get(..at - 1)?);
         if memchr::memmem::find(line, b"  (cost=").is_none() {
             continue;
         }
@@ -58,6 +58,12 @@ pub fn read<'a>(text: &'a [u8], mut is_whole: impl FnMut(&[u8]) -> bool) -> Opti
         }
     }
     None
+}
+
+/// From PostgreSQL 16 on they are told in a line of their own.
+fn without_parameters(query: &[u8]) -> &[u8] {
+    let end = memchr::memmem::rfind(query, b"\nQuery Parameters: ");
+    end.and_then(|end| query.get(..end)).unwrap_or(query)
 }
 
 /// The first step tells what the statement has set off.
@@ -128,7 +134,7 @@ fn tree(nodes: Vec<(usize, Raw)>) -> Option<PlanNode> {
 fn yaml(rest: &[u8]) -> Option<Explained<'_>> {
     let text = String::from_utf8_lossy(rest);
     let (query, plan) = text.split_once("\nPlan: ")?;
-    let query: String = serde_json::from_str(query.trim_end()).ok()?;
+    let query: String = serde_json::from_str(query.lines().next()?.trim_end()).ok()?;
     let mut nodes: Vec<(usize, Raw)> = Vec::new();
     // Where the keys of the step stand; those of its workers stand further to the right.
     let mut column = 0;
@@ -229,6 +235,20 @@ mod tests {
         for text in [plain, json, yaml, xml] {
             assert_eq!(shape(text), expected, "{text}");
             assert_eq!(read(text.as_bytes(), |_| true).unwrap().query.trim_ascii_end(), b"select 1");
+        }
+        // As PostgreSQL 16 has it.
+        let with_parameters = [
+            plain.replace("select 1\n", "select 1\nQuery Parameters: $1 = '5'\n"),
+            yaml.replace("1\"\n", "1\"\nQuery Parameters: \"$1 = '5'\"\n"),
+        ];
+        for text in &with_parameters {
+            assert!(text.contains("Parameters"));
+            assert_eq!(shape(text), expected, "{text}");
+            assert_eq!(
+                read(text.as_bytes(), |_| true).unwrap().query.trim_ascii_end(),
+                b"select 1",
+                "{text}"
+            );
         }
         let plan = read(plain.as_bytes(), |_| true).unwrap().plan.unwrap();
         let scan = &plan.children[0].children[0];

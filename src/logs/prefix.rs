@@ -316,7 +316,9 @@ fn level(line: &[u8], at: usize, head: &mut Head) -> bool {
     head.level = level;
     head.prefix = at;
     head.text = (at + length + 3).min(line.len());
-    if let Some(state) = text.get(3..8).and_then(SqlState::of)
+    // Five capitals and a colon may be the message itself; every state of the server has a digit.
+    let state = text.get(3..8).filter(|state| state.iter().any(u8::is_ascii_digit)).and_then(SqlState::of);
+    if let Some(state) = state
         && text.get(8..10) == Some(b": ")
         && matches!(level, Level::Main(_))
     {

@@ -213,8 +213,8 @@ impl<'a> Head<'a> {
     fn pair(&mut self, key: &'a [u8], value: &'a [u8]) {
         let number = super::whole;
         match key {
-            b"Query_time" => self.slow.query_time = super::micros(value),
-            b"Lock_time" => self.slow.lock_time = super::micros(value),
+            b"Query_time" => self.slow.query_time = lasted(value),
+            b"Lock_time" => self.slow.lock_time = lasted(value),
             b"Rows_sent" => self.slow.rows_sent = number(value),
             b"Rows_examined" => self.slow.rows_examined = number(value),
             b"Rows_affected" => self.slow.rows_affected = number(value),
@@ -360,4 +360,10 @@ impl Reader for SlowLog {
             }
         }
     }
+}
+
+/// A server whose clock went back writes times that are negative as if they were not: that it ran is known, how long is not.
+fn lasted(value: &[u8]) -> u64 {
+    let micros = super::micros(value);
+    if micros > i64::MAX.unsigned_abs() { 0 } else { micros }
 }

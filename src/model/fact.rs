@@ -31,6 +31,9 @@ pub trait Fact: Copy {
     fn follows(self, earlier: Self) -> bool;
     /// What the stretch between two samples shows.
     fn since(self, earlier: Self) -> Self;
+    /// What it shows of a row that has begun to count anew since `earlier`, which is what was there before; none if that cannot
+    /// be told.
+    fn anew(self, earlier: Option<Self>) -> Option<Self>;
     /// Two adjacent stretches as one.
     fn then(self, later: Self) -> Self;
     /// `None` when the engine does not tell: unknown is not zero.
@@ -51,6 +54,9 @@ impl<U: Unit> Fact for Total<U> {
     }
     fn since(self, earlier: Self) -> Self {
         Total(self.0.minus(earlier.0))
+    }
+    fn anew(self, earlier: Option<Self>) -> Option<Self> {
+        if U::GOES_ON { earlier.map(|before| self.since(before)) } else { Some(self) }
     }
     fn then(self, later: Self) -> Self {
         Total(self.0.plus(later.0))
@@ -85,6 +91,9 @@ impl<U: Unit> Fact for Level<U> {
     fn since(self, earlier: Self) -> Self {
         earlier.spanning(self)
     }
+    fn anew(self, _: Option<Self>) -> Option<Self> {
+        Some(self)
+    }
     fn then(self, later: Self) -> Self {
         self.spanning(later)
     }
@@ -109,6 +118,9 @@ impl<F: Fact> Fact for Option<F> {
             (now, _) if F::KIND == Kind::Gauge => now,
             _ => None,
         }
+    }
+    fn anew(self, earlier: Option<Self>) -> Option<Self> {
+        Some(self.and_then(|now| now.anew(earlier.flatten())))
     }
     fn then(self, later: Self) -> Self {
         match (self, later) {

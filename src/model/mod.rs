@@ -56,7 +56,7 @@ pub use snapshot::{
 };
 pub use statement::{Latency, Statement, StatementsInfo};
 pub use table::{Table, TableSize};
-pub use unit::{Bytes, Count, Ratio, Seconds, Timestamp, Unit};
+pub use unit::{Bytes, Count, Position, Ratio, Seconds, Timestamp, Unit};
 pub use wal::{Archive, BinaryLog, Checkpoints, Wal};
 pub use window::{Stretch, Window};
 
@@ -64,7 +64,7 @@ pub use window::{Stretch, Window};
 mod prelude {
     pub use super::fact::{Level, Total};
     pub use super::name::Name;
-    pub use super::unit::{Bytes, Count, Ratio, Seconds, Timestamp};
+    pub use super::unit::{Bytes, Count, Position, Ratio, Seconds, Timestamp};
     pub use crate::noun;
     pub use crate::sql::Digest;
 }

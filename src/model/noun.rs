@@ -78,6 +78,8 @@ pub trait Noun:
     fn began(&self) -> Option<Timestamp>;
     fn follows(&self, earlier: &Self) -> bool;
     fn since(&self, earlier: &Self) -> Self;
+    /// What the stretch shows of a row that the server counts anew since `earlier`, which is what it was before, if it was.
+    fn anew(&self, earlier: Option<&Self>) -> Self;
     fn then(&self, later: &Self) -> Self;
     /// The row as a set of columns, one value of `visit` each.
     fn to_columns(rows: &[Self], visit: &mut dyn FnMut(&'static str, Vec<u8>));
@@ -306,6 +308,14 @@ macro_rules! noun {
             #[allow(unused_variables, clippy::needless_update)]
             fn since(&self, earlier: &Self) -> Self {
                 Self { $($($fact: $crate::model::fact::Fact::since(self.$fact, earlier.$fact),)*)? ..self.clone() }
+            }
+
+            #[allow(unused_variables, clippy::needless_update)]
+            fn anew(&self, earlier: Option<&Self>) -> Self {
+                Self {
+                    $($($fact: $crate::model::fact::Fact::anew(self.$fact, earlier.map(|before| before.$fact)).unwrap_or(self.$fact),)*)?
+                    ..self.clone()
+                }
             }
 
             #[allow(unused_variables, clippy::needless_update)]

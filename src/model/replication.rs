@@ -58,7 +58,7 @@ noun! {
             is_paused: bool,
         }
         facts {
-            /// 1 while it receives from its source, else 0. MySQL and MariaDB only.
+            /// 1 while it receives from its source, else 0.
             receiving: Option<Level<Count>>,
             /// 1 while it applies what has arrived, else 0.
             applying: Option<Level<Count>>,
@@ -67,9 +67,9 @@ noun! {
             /// Number of the error that it could not apply, else 0. MySQL and MariaDB only.
             apply_error: Option<Level<Count>>,
             /// Position in the log up to which it has received and synced. PostgreSQL only.
-            received_bytes: Option<Total<Bytes>>,
+            received_bytes: Option<Total<Position>>,
             /// Position in the log up to which it has applied. PostgreSQL only.
-            replayed_bytes: Option<Total<Bytes>>,
+            replayed_bytes: Option<Total<Position>>,
             /// Log that the sender is known to have and that has not arrived. PostgreSQL only.
             ship_lag_bytes: Option<Level<Bytes>>,
             /// Log that has arrived and is not applied; with MySQL and MariaDB while both ends are in one file of the source.
@@ -288,7 +288,7 @@ noun! {
         }
         facts {
             /// Position in the publisher's log up to which it has received.
-            received_bytes: Option<Total<Bytes>>,
+            received_bytes: Option<Total<Position>>,
             /// Log that the publisher is known to have and that has not arrived.
             ship_lag_bytes: Option<Level<Bytes>>,
             /// Time since the publisher last said something.

@@ -10,6 +10,8 @@ use std::num::NonZeroU64;
 /// A measured quantity: knows its suffix in metric names and its arithmetic.
 pub trait Unit: Copy + PartialEq + PartialOrd + fmt::Debug {
     const SUFFIX: &'static str;
+    /// It is no count of a row's own, and goes on where the row begins to count anew.
+    const GOES_ON: bool = false;
     /// `None` for what no counter can be: not a number, infinite.
     fn from_float(value: f64) -> Option<Self>;
     fn from_int(value: i64) -> Option<Self>;
@@ -25,7 +27,7 @@ fn pack(bits: u64) -> NonZeroU64 {
 }
 
 macro_rules! integer_unit {
-    ($(#[$doc:meta])* $name:ident, $suffix:literal) => {
+    ($(#[$doc:meta])* $name:ident, $suffix:literal $(, goes on: $goes_on:literal)?) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Hash)]
         pub struct $name(NonZeroU64);
@@ -37,6 +39,7 @@ macro_rules! integer_unit {
 
         impl Unit for $name {
             const SUFFIX: &'static str = $suffix;
+            $(const GOES_ON: bool = $goes_on;)?
             fn from_float(value: f64) -> Option<Self> {
                 (value.is_finite() && value >= 0.0).then(|| Self::new(value as u64))
             }
@@ -109,6 +112,8 @@ integer_unit!(/// A number of things that happened or exist.
     Count, "");
 integer_unit!(/// An amount of memory, disk or network traffic.
     Bytes, "_bytes");
+integer_unit!(/// A place in a log that only grows.
+    Position, "_bytes", goes on: true);
 float_unit!(/// A span of time.
     Seconds, "_seconds");
 float_unit!(/// A share of a whole, from 0 to 1.

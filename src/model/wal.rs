@@ -11,7 +11,7 @@ noun! {
         }
         facts {
             /// How far the log has got: its rate is the rate of all writes. Absent on a standby.
-            position_bytes: Option<Total<Bytes>>,
+            position_bytes: Option<Total<Position>>,
             /// Records added to it. PostgreSQL 14 and later.
             records: Option<Total<Count>>,
             /// Whole pages added to it, at their first change after a checkpoint. PostgreSQL 14 and later.

@@ -197,12 +197,14 @@ impl TopicVisitor for Pairing<'_> {
                     keep(row.since(before), false);
                 }
                 Some((_, before)) if same_life(before) => backward += 1,
-                _ if age.is_some_and(|age| age > 0.0) => keep(row.clone(), true),
+                _ if age.is_some_and(|age| age > 0.0) => {
+                    keep(row.anew(before.map(|(_, before)| before)), true)
+                }
                 Some((_, before)) if row.follows(before) => keep(row.since(before), false),
                 Some(_) => backward += 1,
                 // Absent before: new only if nothing could hide from us then.
                 None if self.then.complete && age.is_none_or(|age| age > -COARSEST) => {
-                    keep(row.clone(), true)
+                    keep(row.anew(None), true)
                 }
                 None => unpaired += 1,
             }

@@ -44,7 +44,9 @@ impl Rule for ReplicationSlotRetains {
     const NEEDS: &'static [Topic] = &[Topic::ReplicationSlots];
 
     fn check<'a>(&'a self, seen: &'a Seen<'a>) -> impl Iterator<Item = Word> + 'a {
-        let unread = |slot: &ReplicationSlot| slot.active.last.get() == 0 && !slot.is_temporary;
+        // A standby's copy of one has no client: whether it is read shows on the primary.
+        let is_copy = move |slot: &ReplicationSlot| slot.synced == Some(true) && seen.is_standby();
+        let unread = move |slot: &ReplicationSlot| slot.active.last.get() == 0 && !slot.is_temporary && !is_copy(slot);
         // What is lost already keeps nothing any more.
         let keeps = |slot: &ReplicationSlot| slot.wal_status.as_deref() != Some("lost");
         let much = |slot: &ReplicationSlot| retained(slot) >= self.min_bytes.get() as f64;

@@ -1,4 +1,4 @@
-use crate::model::{Activity, Confidence, Database, Finding, Name, Server, Severity, Topic, evidence};
+use crate::model::{Activity, Confidence, Database, Finding, Flavour, Name, Server, Session, Severity, Topic, evidence};
 use crate::rule::{Rule, Seen, Word};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -61,7 +61,15 @@ impl Rule for ServerConnectionsExhausting {
 fn taken(seen: &Seen<'_>) -> Option<f64> {
     let by_database = seen.now.rows::<Database>().map(|database| database.connections.float());
     let at_once = || seen.now.rows::<Activity>().find_map(|server| Some(server.connected?.float()));
-    by_database.reduce(|sum, some| sum + some).or_else(at_once)
+    let all = by_database.reduce(|sum, some| sum + some).or_else(at_once)?;
+    Some((all - helpers(seen)).max(0.0))
+}
+
+/// Workers of queries and of autovacuum stand among the sessions of PostgreSQL's databases, and take no client's place.
+fn helpers(seen: &Seen<'_>) -> f64 {
+    let of_postgres = seen.now.rows::<Session>().filter(|_| seen.flavour == Flavour::Postgres);
+    let helps = |session: &&Session| session.backend_type.as_deref().is_some_and(|kind| kind != "client backend");
+    of_postgres.filter(|session| session.database.is_some()).filter(helps).count() as f64
 }
 
 impl ServerConnectionsExhausting {

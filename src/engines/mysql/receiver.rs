@@ -13,11 +13,17 @@ const OF_GROUP: &str = "group_replication_";
 
 /// Does the server copy another? The threads may stand still for now.
 pub fn has_source(rows: &[Named]) -> bool {
-    rows.iter().any(|row| !channel(row).starts_with(OF_GROUP))
+    rows.iter().any(is_source)
+}
+
+/// What a group uses to bring a new member up to date stays among them, and stands still.
+fn is_source(row: &Named) -> bool {
+    !channel(row).starts_with(OF_GROUP)
 }
 
 pub fn read(rows: &[Named], names: &mut Names) -> Read {
-    let mut receivers: Vec<_> = rows.iter().take(MAX_SOURCES).map(|row| receiver(row, names)).collect();
+    let sources = rows.iter().filter(|row| is_source(row));
+    let mut receivers: Vec<_> = sources.take(MAX_SOURCES).map(|row| receiver(row, names)).collect();
     receivers.sort_by_key(Noun::key);
     Read { rows: ReplicationReceiver::into_rows(receivers), misfits: rows.len().saturating_sub(MAX_SOURCES) }
 }
@@ -90,8 +96,9 @@ fn behind(row: &Named) -> Option<u64> {
 
 fn transactions_behind(row: &Named) -> Option<u64> {
     let told = |name| row.text(name).filter(|set| !set.is_empty());
-    if let Some(applied) = told("Executed_Gtid_Set") {
-        return gtid::missing(row.text("Retrieved_Gtid_Set")?, applied);
+    if let Some(applied) = row.text("Executed_Gtid_Set") {
+        // What it has applied is all that it ever did; what it was sent has no such ids where there are none.
+        return gtid::missing(told("Retrieved_Gtid_Set")?, applied);
     }
     gtid::between(row.text("Gtid_Slave_Pos")?, told("Gtid_IO_Pos")?)
 }

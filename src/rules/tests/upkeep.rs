@@ -2,7 +2,8 @@
 
 use super::made_up::*;
 use crate::model::{
-    Activity, Checkpoints, Database, Progress, ReplicationSlot, Scope, Server, Setting, Table, Wal, Window,
+    Activity, Checkpoints, Database, Progress, ReplicationSlot, Scope, Server, Session, Setting, Snapshot,
+    Table, Wal, Window,
 };
 use serde_json::{Value, json};
 
@@ -84,6 +85,12 @@ fn a_slot_that_nobody_reads() {
     }
     assert_eq!(slot(json!({})).fix(rule).unwrap().sql, ["SELECT pg_drop_replication_slot('it''s');"]);
     assert!(slot(json!({"synced": true})).fix(rule).is_none(), "the primary's to drop");
+    let server: Server = row(json!({"version": "17.5", "in_recovery": true}));
+    let copied = World {
+        now: together([slot(json!({"synced": true})).now, snapshot(0.0, Scope::Server, vec![server])]),
+        ..World::default()
+    };
+    assert_eq!(copied.said(rule), NOTHING, "whether it is read shows on the primary");
 }
 
 pub fn connected(shop: i64, max: Value) -> World {
@@ -104,6 +111,15 @@ fn connections_run_out() {
     assert!(connected(73, json!(100)).said(rule)[0].starts_with("Urgent"));
     assert_eq!(connected(62, json!(100)).said(rule), NOTHING);
     assert_eq!(connected(70, json!(null)).said(rule), NOTHING, "nobody knows how many it admits");
+    let helping = |kind: &str| {
+        let session =
+            |pid: i64| row::<Session>(json!({"pid": pid, "database": "shop", "backend_type": kind}));
+        let mut world = connected(70, json!(100));
+        world.now = together([world.now, snapshot(0.0, Scope::Server, (0..10).map(session).collect())]);
+        world.said(rule)
+    };
+    assert_eq!(helping("parallel worker"), NOTHING, "it takes no client's place");
+    assert_eq!(helping("client backend").len(), 1);
     // MySQL counts the connections of the server as a whole.
     let server: Server = row(json!({"version": "9.7.0", "connections_max": 151}));
     let activity: Activity = row(json!({"connected": 140}));
@@ -214,6 +230,23 @@ pub fn checkpoints(requested: i64, timed: i64, written: i64) -> World {
     }));
     let ladder = vec![Window::between(&read(0.0, 0), &read(3_600.0, 1))];
     World { now: together([read(3_600.0, 1), settings(vec![size])]), ladder, ..World::default() }
+}
+
+/// Where the server counts anew, the place that its log has got to goes on.
+#[test]
+fn a_place_in_the_log_is_no_count() {
+    let wal = |at: f64, position: u64, bytes: u64, reset: f64| -> Snapshot {
+        let row: Wal = row(json!({"position_bytes": position, "bytes": bytes, "stats_reset": reset}));
+        snapshot(at, Scope::Server, vec![row])
+    };
+    let moved = |then: &Snapshot, now: &Snapshot| {
+        let window = Window::between(then, now);
+        let (.., rows) = window.stretches_of::<Wal>().next().unwrap();
+        (rows[0].position_bytes.map(|moved| moved.float()), rows[0].bytes.map(|bytes| bytes.float()))
+    };
+    let before = wal(100.0, 8 << 40, 700, 5.0);
+    assert_eq!(moved(&before, &wal(160.0, (8 << 40) + 64, 764, 5.0)), (Some(64.0), Some(64.0)));
+    assert_eq!(moved(&before, &wal(160.0, (8 << 40) + 64, 30, 150.0)), (Some(64.0), Some(30.0)));
 }
 
 #[test]

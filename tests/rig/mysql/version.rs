@@ -70,6 +70,11 @@ impl Version {
         if self == MySql56 {
             command.env("LD_LIBRARY_PATH", self.home().join("server"));
         }
+        // A machine far from Greenwich: what a server tells in the time of its machine must not be taken for ours. (MariaDB
+        // writes its logs in that time as well, and they do not say which it is.)
+        if self == MySql97 {
+            command.env("TZ", "EST5");
+        }
         command
     }
 

@@ -2,7 +2,7 @@
 -- cost: 0.1 ms without a cluster; in one of a single node the same (MariaDB 10.11).
 -- from: s = {status}
 -- from: v = @@global
--- needs: v.wsrep_on
+-- needs: v.wsrep_cluster_address
 -- field: wsrep_cluster_status as galera.cluster_status
 -- field: wsrep_local_state_comment as galera.state
 -- field: wsrep_cluster_size as galera.members
@@ -23,4 +23,4 @@
 select /* dbsonde */ s.variable_name, s.variable_value
   from {status} s
  where s.variable_name in ({fields})
-   and @@global.wsrep_on = 1
+   and @@wsrep_on = 1   -- of Percona XtraDB Cluster a session has it, and nobody else

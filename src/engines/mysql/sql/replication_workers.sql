@@ -7,7 +7,7 @@ select /* dbsonde */
      , cast(w.worker_id as char) as worker
      , w.service_state = 'ON' as running
      , w.last_error_number as error
-     , case when w.applying_transaction = '' then 0 else unix_timestamp(now(6)) - unix_timestamp(w.applying_transaction_immediate_commit_timestamp) end as lag_seconds   --?
+     , case when w.applying_transaction = '' then 0 when unix_timestamp(w.applying_transaction_immediate_commit_timestamp) = 0 then null else unix_timestamp(now(6)) - unix_timestamp(w.applying_transaction_immediate_commit_timestamp) end as lag_seconds   --?
      , w.applying_transaction_retries_count as retries   --?
   from performance_schema.replication_applier_status_by_worker w
  limit 1024   -- as many workers as one source can have

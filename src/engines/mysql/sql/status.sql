@@ -67,7 +67,6 @@
 -- field: Qcache_hits as activity.query_cache_hits
 -- field: Qcache_lowmem_prunes as activity.query_cache_prunes
 -- field: Memory_used as activity.memory_bytes
--- field: Global_connection_memory as activity.memory_bytes
 -- field: statement/sql/select as activity.selects
 -- field: statement/sql/insert as activity.inserts
 -- field: statement/sql/insert_select as activity.insert_selects

@@ -4,8 +4,9 @@
 select /* dbsonde */
        t.trx_id as id
      , t.trx_mysql_thread_id as pid
-     , unix_timestamp(t.trx_started) as started
-     , unix_timestamp(t.trx_wait_started) as wait_started
+       -- InnoDB writes both in the zone of its machine, whatever ours is.
+     , unix_timestamp(convert_tz(t.trx_started, 'SYSTEM', '+00:00')) as started
+     , unix_timestamp(convert_tz(t.trx_wait_started, 'SYSTEM', '+00:00')) as wait_started
      , t.trx_rows_locked as locked_rows
      , t.trx_state as state
   from information_schema.innodb_trx t

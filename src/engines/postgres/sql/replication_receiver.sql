@@ -2,12 +2,15 @@
 -- cost: below 0.1 ms; a spinlock. Without pg_read_all_stats the sender is unknown.
 -- from: r = pg_stat_get_wal_receiver()
 select /* dbsonde */
-       r.status as state
+       -- Without one the server tries again every five seconds. Its number everybody may see.
+       coalesce(r.status, case when r.pid is null then 'connecting' end) as state
      , r.slot_name as slot
      , r.sender_host as sender    --?
      , r.received_tli as timeline
      , pg_is_wal_replay_paused() as is_paused
      , (not pg_is_wal_replay_paused())::int as applying
+       -- Unknown where it has never received anything: what is fed from an archive needs no sender.
+     , case when pg_last_wal_receive_lsn() is not null then (r.pid is not null)::int end as receiving
      , here.received as received_bytes
      , here.replayed as replayed_bytes
      , r.latest_end_lsn - here.received as ship_lag_bytes

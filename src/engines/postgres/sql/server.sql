@@ -18,6 +18,7 @@ select /* dbsonde */
      , i.bytes_per_wal_segment as wal_segment_bytes
      , age(c.oldest_xid) as xid_age
      , current_setting('max_connections')::int8 as connections_max
-     , current_setting('superuser_reserved_connections')::int8 as reserved_connections
+       -- From 16 on some are kept for a role as well.
+     , current_setting('superuser_reserved_connections')::int8 + coalesce(current_setting('reserved_connections', true)::int8, 0) as reserved_connections
      , now() as asked
   from pg_control_system() s, pg_control_checkpoint() c, pg_control_init() i
