@@ -44,17 +44,14 @@ pub fn watched<'a>(seen: &Seen<'a>, min_seconds: f64, matters: impl Fn(&Index) -
     longest.into_values().collect()
 }
 
-/// All indexes that can be compared, those that are alike in something together.
-pub fn comparable_by<'a, A: Ord>(
-    seen: &Seen<'a>,
-    alike: impl Fn(&Index) -> A + 'a,
-) -> impl Iterator<Item = Vec<&'a Index>> {
-    seen.now.parts_of(Topic::Indexes).flat_map(move |(_, part)| {
-        let mut groups: BTreeMap<A, Vec<&Index>> = BTreeMap::new();
-        for index in Index::of(&part.rows).iter().filter(|index| index.is_comparable()) {
-            groups.entry(alike(index)).or_default().push(index);
-        }
-        groups.into_values()
+/// The indexes of each table that can be compared, where there are several.
+pub fn of_each_table<'a>(seen: &Seen<'a>) -> impl Iterator<Item = Vec<&'a Index>> {
+    seen.now.parts_of(Topic::Indexes).flat_map(|(_, part)| {
+        let comparable = Index::of(&part.rows).iter().filter(|index| index.is_comparable());
+        let mut all: Vec<&Index> = comparable.collect();
+        all.sort_by_key(|index| index.table_oid);
+        let tables = all.chunk_by(|a, b| a.table_oid == b.table_oid).filter(|of_table| of_table.len() > 1);
+        tables.map(<[_]>::to_vec).collect::<Vec<_>>()
     })
 }
 

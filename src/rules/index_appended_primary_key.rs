@@ -49,7 +49,7 @@ impl Rule for IndexAppendedPrimaryKey {
 
 /// Each index with the primary key at its end, and the shortest that is the same without it.
 fn pairs<'a>(seen: &Seen<'a>) -> impl Iterator<Item = (&'a Index, &'a Index)> {
-    index::comparable_by(seen, |index| index.table_oid).flat_map(|of_table| {
+    index::of_each_table(seen).flat_map(|of_table| {
         let pair = |longer: &&'a Index| {
             let same = of_table.iter().filter(|index| index::is_appended_to(longer, index, &of_table));
             Some((*longer, *same.min_by_key(|index| index.key_columns)?))

@@ -56,7 +56,7 @@ struct Pair<'a> {
 
 /// Each index that is spare, with the best of its twins.
 fn pairs<'a>(seen: &Seen<'a>) -> impl Iterator<Item = Pair<'a>> {
-    index::comparable_by(seen, shape).flat_map(|mut twins| {
+    index::of_each_table(seen).flat_map(twins).flat_map(|mut twins| {
         twins.sort_by(|a, b| worth(b).partial_cmp(&worth(a)).unwrap_or(std::cmp::Ordering::Equal));
         let kept = twins.first().copied();
         let spares = twins.into_iter().skip(1);
@@ -64,14 +64,26 @@ fn pairs<'a>(seen: &Seen<'a>) -> impl Iterator<Item = Pair<'a>> {
     })
 }
 
-/// All that decides what an index can do; two of one shape do the same.
-fn shape(index: &Index) -> impl Ord + use<> {
+/// Those of a table that do the same, together.
+fn twins(of_table: Vec<&Index>) -> Vec<Vec<&Index>> {
+    let mut twins: Vec<Vec<&Index>> = Vec::new();
+    for index in of_table {
+        let has_found_its_own = |known: &&mut Vec<&Index>| known.first().is_some_and(|first| shape(first) == shape(index));
+        match twins.iter_mut().find(has_found_its_own) {
+            Some(known) => known.push(index),
+            None => twins.push(vec![index]),
+        }
+    }
+    twins
+}
+
+/// All that decides what an index of a table can do; two of one shape do the same.
+fn shape(index: &Index) -> impl PartialEq + '_ {
     (
-        index.table_oid,
-        (index.access_method.clone(), index.columns.clone(), index.key_columns),
-        (index.operator_classes.clone(), index.collations.clone(), index.column_options.clone()),
-        (index.has_expressions, index.expressions_hash.clone()),
-        (index.has_predicate, index.predicate_hash.clone()),
+        (&index.access_method, &index.columns, index.key_columns),
+        (&index.operator_classes, &index.collations, &index.column_options),
+        (index.has_expressions, &index.expressions_hash),
+        (index.has_predicate, &index.predicate_hash),
         index.nulls_not_distinct,
     )
 }

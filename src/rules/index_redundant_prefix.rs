@@ -62,7 +62,7 @@ fn pairs<'a>(
     max_growth: f64,
 ) -> impl Iterator<Item = (&'a Index, &'a Index)> {
     let has_its_own_page = seen.flavour != Flavour::Postgres;
-    index::comparable_by(seen, |index| index.table_oid).flat_map(move |of_table| {
+    index::of_each_table(seen).flat_map(move |of_table| {
         let plain = of_table.iter().copied().filter(|index| is_plain(index));
         let pair = |index: &'a Index| {
             // One that only has the primary key behind it is the one to drop: a page of its own says so.
