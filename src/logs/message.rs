@@ -73,10 +73,8 @@ fn kind<'a>(class: Class, message: &Message<'a>) -> Option<Kind<'a>> {
     let text = message.text;
     match class {
         Class::StatementLog => {
-            let statement =
-                text.strip_prefix(b"statement: ").map(|text| prepared(message.detail).unwrap_or(text));
-            let phase = if text.starts_with(b"execute fetch from ") { Phase::Fetch } else { Phase::Execute };
-            Some(Kind::Logged(phase, statement.or_else(|| text.get(memmem::find(text, b": ")? + 2..))?))
+            let other = || Some((Phase::Execute, text.get(memmem::find(text, b": ")? + 2..)?));
+            phase(text, message.detail).or_else(other).map(|(phase, text)| Kind::Logged(phase, text))
         }
         Class::ServerTempFileCreated => Some(Kind::TempFile(after(text, b", size "))),
         Class::LockWaiting | Class::LockAcquired | Class::LockDeadlockAvoided => wait(text).map(Kind::Wait),

@@ -165,10 +165,10 @@ pub fn show(at: Micros) -> String {
     )
 }
 
-/// For times that are written without one.
 /// A year and its month.
 pub type Month = (i64, i64);
 
+/// For times that are written without a year.
 pub fn this_month() -> Month {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let (year, month, _) = date(since.as_secs() as i64 / 86400);

@@ -47,11 +47,11 @@ pub fn read<'a>(text: &'a [u8], mut is_whole: impl FnMut(&[u8]) -> bool) -> Opti
         let newline = memchr::memchr(b'\n', rest.get(at..)?)?;
         at += newline + 1;
         let line = rest.get(at..)?.split(|b| *b == b'\n').next()?;
-        let query = without_parameters(rest.get(..at - 1)?);
         if memchr::memmem::find(line, b"  (cost=").is_none() {
             continue;
         }
         guesses += 1;
+        let query = without_parameters(rest.get(..at - 1)?);
         if is_whole(query) {
             let plan = plain(&String::from_utf8_lossy(rest.get(at..)?));
             return Some(Explained { query: Cow::Borrowed(query), plan });
