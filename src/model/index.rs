@@ -4,7 +4,8 @@ use super::prelude::*;
 
 noun! {
     /// One index on a user's table.
-    Index as "index", topic "indexes", rank [size_bytes] {
+    // REINDEX CONCURRENTLY builds another index, hands it the name and the counters, and drops the old one.
+    Index as "index", topic "indexes", rank [size_bytes], heir by table_oid, index once is_valid {
         id { oid: i64 }
         // engine: database
         label {

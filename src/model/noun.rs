@@ -76,6 +76,8 @@ pub trait Noun:
     fn read<'a>(cell: &mut dyn FnMut(usize) -> Cell<'a>, names: &mut Names) -> Result<Self, Misfit>;
     /// When the server began to count this very row, where it tells.
     fn began(&self) -> Option<Timestamp>;
+    /// What a successor takes over together with the counters, if the server ever puts one row in the place of another.
+    fn lineage(&self) -> Option<(i64, &str)>;
     fn follows(&self, earlier: &Self) -> bool;
     fn since(&self, earlier: &Self) -> Self;
     /// What the stretch shows of a row that the server counts anew since `earlier`, which is what it was before, if it was.
@@ -209,12 +211,13 @@ pub fn read_column<T: Field + DeserializeOwned>(count: usize, bytes: Option<Vec<
 }
 
 /// Declares one noun. Sections: `id` pairs samples and is not exported (without it the labels pair), `label`
-/// is exported (a bare name exports a field of `id`), `about` describes, `facts` measure.
+/// is exported (a bare name exports a field of `id`), `about` describes, `facts` measure. `heir by` names what stays when
+/// the server puts another row in the place of one, and hands it the counters.
 #[macro_export]
 macro_rules! noun {
     (
         $(#[doc = $doc:literal])+
-        $name:ident as $noun:literal, topic $topic:literal $(, rank [$($rank:ident),+ $(,)?])? $(, began $began:ident)? $(, named by $namer:ident)? {
+        $name:ident as $noun:literal, topic $topic:literal $(, rank [$($rank:ident),+ $(,)?])? $(, began $began:ident)? $(, heir by $of:ident, $called:ident once $fit:ident)? $(, named by $namer:ident)? {
             $(id { $($(#[doc = $id_doc:literal])* $id:ident: $id_ty:ty),* $(,)? })?
             $(label { $($(#[doc = $label_doc:literal])* $label:ident $(: $label_ty:ty)?),* $(,)? })?
             $(about { $($(#[doc = $about_doc:literal])* $about:ident: $about_ty:ty),* $(,)? })?
@@ -298,6 +301,10 @@ macro_rules! noun {
 
             fn began(&self) -> Option<$crate::model::unit::Timestamp> {
                 None $(.or(self.$began))?
+            }
+
+            fn lineage(&self) -> Option<(i64, &str)> {
+                None $(.or(self.$fit.then(|| (self.$of, &*self.$called))))?
             }
 
             #[allow(unused_variables)]

@@ -289,8 +289,6 @@ noun! {
         facts {
             /// Position in the publisher's log up to which it has received.
             received_bytes: Option<Total<Position>>,
-            /// Log that the publisher is known to have and that has not arrived.
-            ship_lag_bytes: Option<Level<Bytes>>,
             /// Time since the publisher last said something.
             silence_seconds: Option<Level<Seconds>>,
             /// Time since the publisher was last told how far it has got.

@@ -4,7 +4,7 @@
 use super::noun::Noun;
 use super::snapshot::{Break, InTopic, Part, Place, Rows, Scope, Snapshot, Topic, TopicVisitor, When};
 use super::unit::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// What one topic did in one scope between two readings of it.
@@ -187,20 +187,21 @@ impl TopicVisitor for Pairing<'_> {
             rows.push(row);
             fresh.push(new);
         };
-        for (before, row) in side_by_side(N::of(&self.then.rows), N::of(&self.now.rows)) {
+        let mut lineages = Lineages { rows: N::of(&self.then.rows), by_name: None };
+        for (itself, row) in side_by_side(N::of(&self.then.rows), N::of(&self.now.rows)) {
+            let itself = itself.map(|(_, before)| before);
+            let before = lineages.predecessor(row, itself).or(itself);
             // The server's own word on when this row began beats every inference from its numbers.
             let age = row.began().map(|began| began.get() - self.then.taken.wall);
             // One that began when it did before is the same, wherever the server's clock stands.
             let same_life = |before: &N| age.is_some() && before.began() == row.began();
             match before {
-                Some((_, before)) if same_life(before) && row.follows(before) => {
+                Some(before) if same_life(before) && row.follows(before) => {
                     keep(row.since(before), false);
                 }
-                Some((_, before)) if same_life(before) => backward += 1,
-                _ if age.is_some_and(|age| age > 0.0) => {
-                    keep(row.anew(before.map(|(_, before)| before)), true)
-                }
-                Some((_, before)) if row.follows(before) => keep(row.since(before), false),
+                Some(before) if same_life(before) => backward += 1,
+                _ if age.is_some_and(|age| age > 0.0) => keep(row.anew(before), true),
+                Some(before) if row.follows(before) => keep(row.since(before), false),
                 Some(_) => backward += 1,
                 // Absent before: new only if nothing could hide from us then.
                 None if self.then.complete && age.is_none_or(|age| age > -COARSEST) => {
@@ -210,6 +211,25 @@ impl TopicVisitor for Pairing<'_> {
             }
         }
         Paired { rows: N::into_rows(rows), fresh, unpaired, backward }
+    }
+}
+
+/// Whose place a row may have taken.
+struct Lineages<'a, N> {
+    rows: &'a [N],
+    /// Seldom needed.
+    by_name: Option<HashMap<(i64, &'a str), &'a N>>,
+}
+
+impl<'a, N: Noun> Lineages<'a, N> {
+    /// The row that bore its name before, if it did not itself, and has handed it its counters.
+    fn predecessor(&mut self, row: &N, itself: Option<&N>) -> Option<&'a N> {
+        let lineage = row.lineage().filter(|_| itself.is_none_or(|itself| itself.lineage().is_none()))?;
+        let rows = self.rows;
+        let by_name = self
+            .by_name
+            .get_or_insert_with(|| rows.iter().filter_map(|row| Some((row.lineage()?, row))).collect());
+        by_name.get(&lineage).copied().filter(|before| row.follows(before))
     }
 }
 

@@ -1,11 +1,13 @@
 use crate::config::{ByteSize, Span};
-use crate::model::{Confidence, Finding, Index, Name, Severity, Topic, evidence};
+use crate::model::{Confidence, Finding, Flavour, Index, Name, Severity, Topic, evidence};
+use crate::rule::catalogue::Catalogue;
 use crate::rule::index::{Watched, is_droppable, watched};
 use crate::rule::{Rule, Seen, Word};
 use crate::script;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// # Unused index
@@ -25,8 +27,8 @@ use std::time::Duration;
 /// ## When this page is wrong
 ///
 /// An index that serves a yearly report. Make `min_window` longer than your slowest report. Indexes that
-/// enforce something (primary key, unique, exclusion, replica identity) are never named here, and neither are
-/// those of partitions, which can only be dropped with their parent's. Of a standby it says nothing: the
+/// enforce something (primary key, unique, exclusion, replica identity) or that an AUTO_INCREMENT column needs are never named
+/// here, and neither are those of partitions, which can only be dropped with their parent's. Of a standby it says nothing: the
 /// primary may read what is idle there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -68,8 +70,24 @@ impl Rule for IndexUnused {
             .into_iter()
             .filter(long_enough)
             .filter(unused)
+            .filter(|watched| !numbers_rows(watched, seen))
             .map(move |watched| finding(watched, seen))
     }
+}
+
+/// Is it the only index that begins with the column that numbers the rows of its table? MySQL and MariaDB take no such column
+/// without one.
+fn numbers_rows(watched: &Watched<'_>, seen: &Seen<'_>) -> bool {
+    let Watched { database, index, .. } = watched;
+    if seen.flavour == Flavour::Postgres {
+        return false;
+    }
+    let known = Catalogue::of(seen, database, &BTreeSet::from([index.table.to_string()]));
+    let Some(table) = known.table(&index.table) else { return false };
+    let first = |index: &Index| known.column(table, index.column_list.as_deref()?.split(", ").next()?);
+    let Some(column) = first(index).filter(|column| !column.identity.is_empty()) else { return false };
+    let mut others = known.indexes(table).iter().filter(|other| other.oid != index.oid);
+    !others.any(|other| first(other).is_some_and(|first| first.position == column.position))
 }
 
 fn finding(watched: Watched<'_>, seen: &Seen<'_>) -> Word {

@@ -49,6 +49,8 @@ impl About {
     fn of(session: &Session) -> About {
         // Those that play what a source has sent call themselves at work while they wait for more of it.
         match session.state.as_deref().unwrap_or_default() {
+            // It has no command of its own, and is gone when it has done what the event says.
+            _ if session.backend_type.as_deref() == Some("event") => About::Works,
             _ if plays(session) => About::Background,
             "Sleep" => About::Sleeps,
             "Daemon" | "Binlog Dump" | "Binlog Dump GTID" | "Slave_IO" | "Slave_SQL" | "Slave_worker"

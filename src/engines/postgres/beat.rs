@@ -18,8 +18,10 @@ use tokio::time::Instant;
 
 /// Texts are read again at least this often: a comment for us may have come or gone.
 const TEXTS_AGAIN: Duration = Duration::from_secs(900);
-/// Names are asked again at most this often when an unknown oid turns up.
+/// Names are asked again at most this often when a database or a role is not who we think it is.
 const NAMES_EVERY: Duration = Duration::from_secs(60);
+/// And at least this often: a role that bears another's name gives no sign of it.
+const NAMES_AGAIN: Duration = Duration::from_secs(300);
 
 #[derive(Debug)]
 pub struct Beat {
@@ -80,10 +82,14 @@ impl Beat {
         Ok(visit)
     }
 
-    /// Is there a statement of a database or role whose name we do not know?
+    /// Is there a statement of a database or role whose name we do not know, or a database that is called otherwise by now?
     fn has_strangers(&self, visit: &Visit) -> bool {
+        let oids = locked(&self.link.server.memory);
+        let is_called =
+            |dbid: i64, name: &Name| oids.databases.get(&dbid).is_none_or(|known| known.name == *name);
         visit.sample.parts.iter().any(|(_, _, part)| match &*part.rows {
             Rows::Statements(rows) => rows.iter().any(|row| row.database.is_none() || row.user.is_none()),
+            Rows::Databases(rows) => rows.iter().any(|row| !is_called(row.dbid, &row.database)),
             _ => false,
         })
     }
@@ -91,7 +97,7 @@ impl Beat {
     async fn names(&mut self, stranger: bool) -> Result<(), EngineError> {
         let due = match self.names_asked {
             None => true,
-            Some(asked) => stranger && asked.elapsed() >= NAMES_EVERY,
+            Some(asked) => asked.elapsed() >= if stranger { NAMES_EVERY } else { NAMES_AGAIN },
         };
         if !due {
             return Ok(());

@@ -1,5 +1,5 @@
 use super::made_up::*;
-use crate::model::{Confidence, Window};
+use crate::model::{Column, Confidence, Flavour, Index, Table, Window};
 use serde_json::{Value, json};
 
 /// An index that was watched for some days, and the same with changes at the end.
@@ -59,6 +59,73 @@ fn an_index_that_nobody_reads() {
         unused_since(counted_anew, 30.0, took).said("index-unused"),
         NOTHING,
         "back at the number it had"
+    );
+}
+
+/// REINDEX CONCURRENTLY builds another index and hands it the counters.
+#[test]
+fn an_index_that_took_the_place_of_another_goes_on_counting_where_that_was() {
+    let built = |scans: i64| json!({"oid": 8, "scans": scans});
+    let old = index(json!({"scans": 4}));
+    let half_built = index(json!({"oid": 8, "index": "note_idx_ccnew", "is_valid": false, "scans": 0}));
+    for before in [vec![old.clone()], vec![old.clone(), half_built]] {
+        let before = snapshot(0.0, shop(), before);
+        let now = |scans| snapshot(100.0, shop(), vec![index(built(scans))]);
+        let counted = |scans| {
+            let window = Window::between(&before, &now(scans));
+            let (_, stretch, rows) = window.stretches_of::<Index>().next().unwrap();
+            (rows[0].scans.map(|scans| scans.float()), stretch.fresh[0])
+        };
+        assert_eq!(counted(9), (Some(5.0), false));
+    }
+    let before = snapshot(0.0, shop(), vec![old]);
+    let after = snapshot(100.0, shop(), vec![index(built(3))]);
+    let window = Window::between(&before, &after);
+    let (_, stretch, rows) = window.stretches_of::<Index>().next().unwrap();
+    assert_eq!(
+        (rows[0].scans.map(|scans| scans.float()), stretch.fresh[0]),
+        (Some(3.0), true),
+        "dropped, and built anew"
+    );
+    let unused = unused_since(before, 30.0, json!({"oid": 8, "scans": 4}));
+    assert_eq!(
+        unused
+            .told(8, "CREATE INDEX note_idx ON public.orders USING btree (note)")
+            .said("index-unused")
+            .len(),
+        1
+    );
+}
+
+/// MySQL refuses to drop it.
+#[test]
+fn an_index_that_numbers_the_rows_is_needed() {
+    let of_mysql = |others: Vec<Index>, identity: &str| {
+        let changes = json!({"column_list": "nr, note"});
+        let mut world = unused(30.0, changes);
+        let number = row::<Column>(
+            json!({"table_oid": 1, "position": 2, "schema": "public", "table": "orders", "column": "nr", "identity": identity}),
+        );
+        let table = row::<Table>(
+            json!({"oid": 1, "schema": "public", "table": "orders", "kind": "r", "engine": "InnoDB"}),
+        );
+        for part in
+            [snapshot(30.0 * 86_400.0, shop(), vec![number]), snapshot(30.0 * 86_400.0, shop(), vec![table])]
+        {
+            world.now.parts.extend(part.parts);
+        }
+        if !others.is_empty() {
+            let own = index(json!({"column_list": "nr, note"}));
+            world.now.parts.extend(snapshot(30.0 * 86_400.0, shop(), [vec![own], others].concat()).parts);
+        }
+        World { flavour: Flavour::Mysql, ..world }.said("index-unused").len()
+    };
+    assert_eq!(of_mysql(vec![], "d"), 0);
+    assert_eq!(of_mysql(vec![], ""), 1);
+    assert_eq!(of_mysql(vec![index(json!({"oid": 9, "index": "second", "column_list": "nr"}))], "d"), 1);
+    assert_eq!(
+        of_mysql(vec![index(json!({"oid": 9, "index": "second", "column_list": "note, nr"}))], "d"),
+        0
     );
 }
 

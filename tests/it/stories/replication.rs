@@ -11,6 +11,8 @@ const RULES: &str = "
     [rules.replication-lagging]
     min_window = \"5s\"
     warn_after = \"3s\"
+    [rules.session-blocking]
+    warn_after = \"3s\"
     [rules.index-duplicate]
     min_bytes = \"1KiB\"";
 
@@ -107,7 +109,16 @@ async fn a_standby_of_postgres_that_stands_still_or_lags_is_found() {
     primary.sql("postgres", "truncate orders").await;
     let lagging = story.is_said("").await;
     assert!(lagging["evidence"]["lag_seconds"].as_f64().unwrap() >= 3.0, "{lagging:#}");
+    // Whoever comes now waits for the process that plays the truncation, which waits for the reader.
+    let victim = story.server.connect("postgres").await;
+    let victim = tokio::spawn(async move { victim.batch_execute("select * from orders").await });
+    story.turn_to("session-blocking");
+    let blocking = story.is_said_where(|blocking| blocking["evidence"]["victims"] == 2).await;
+    assert!(blocking["because"].as_str().unwrap().contains("idle in transaction"), "{blocking:#}");
     reader.batch_execute("commit").await.unwrap();
+    story.resolves("").await;
+    victim.await.unwrap().unwrap();
+    story.turn_to("replication-lagging");
     story.resolves("").await;
 
     // What it copies is mended where it copies it from.

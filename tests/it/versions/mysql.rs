@@ -376,6 +376,29 @@ async fn what_runs_is_sampled_where_no_digest_tells() {
     }
 }
 
+/// A scheduled event has a session of its own, which calls itself neither at work nor asleep.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_event_does_is_work() {
+    let told =
+        supported().into_iter().flat_map(|version| ["ON", "OFF"].map(|instruments| (version, instruments)));
+    for (version, instruments) in told {
+        let settings = [("event_scheduler", "ON"), ("performance_schema", instruments)];
+        let server = Server::start(version, &settings).await;
+        server.sql("test", "create event slow on schedule every 1 second do select sleep(60)").await;
+        let engine = engine(&server.url(""));
+        let is_there =
+            |sessions: &[Session]| sessions.iter().any(|row| row.state.as_deref() == Some("active"));
+        let began = Instant::now();
+        while !is_there(Session::of(&rows(&visits(&engine).await, Topic::Sessions))) {
+            assert!(
+                began.elapsed() < Duration::from_secs(15),
+                "{version} {instruments}: {:?}",
+                rows(&visits(&engine).await, Topic::Sessions)
+            );
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_are_counted_by_their_number() {
     for version in supported().into_iter().filter(|version| !version.is_mariadb()) {

@@ -6,6 +6,10 @@ select /* dbsonde */
      , p.db as "database"
      , p.user as user
      , p.host as client
+     -- Whoever has a name and is connecting does what an event says, or what the server has everybody do first.
+     , case
+         when p.command = 'Connect' and p.user not in ('system user', 'unauthenticated user') then 'event'
+       end as backend_type
      , p.command as state
      , p.state as wait_event
      , unix_timestamp(now(6)) - p.time as state_change

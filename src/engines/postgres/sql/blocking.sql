@@ -4,7 +4,18 @@
 with locks as (select * from pg_lock_status())
 select /* dbsonde */
        l.pid as pid
-     , array_to_string((pg_blocking_pids(l.pid))[1:32], ',') as blockers   -- the root is found through the others; 0 is a prepared transaction
+     , array_to_string((case
+         -- On a standby only the startup process asks for such a lock. It stands in no queue: all who hold one keep it waiting.
+         when l.mode = 'AccessExclusiveLock' and pg_is_in_recovery()
+           then (select array_agg(distinct h.pid)
+                   from locks h
+                  where h.granted
+                    and h.pid <> l.pid
+                    and (h.locktype, h.database, h.relation, h.page, h.tuple, h.classid, h.objid, h.objsubid)
+                        is not distinct from
+                        (l.locktype, l.database, l.relation, l.page, l.tuple, l.classid, l.objid, l.objsubid))
+         else pg_blocking_pids(l.pid)
+       end)[1:32], ',') as blockers   -- the root is found through the others; 0 is a prepared transaction
      -- Which those are: holders of a lock on the same thing that have no pid. Their number is in the lock on their own id.
      , (select string_agg(distinct x.transactionid::text, ',')
           from locks h

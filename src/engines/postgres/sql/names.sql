@@ -1,4 +1,4 @@
--- What the oids of databases and roles stand for. Asked when an unknown oid turns up, not with every sample.
+-- What the oids of databases and roles stand for. Asked when an unknown oid turns up or a database is called otherwise, and every five minutes.
 -- cost: below 0.1 ms; AccessShareLock on pg_database and pg_authid.
 select /* dbsonde */
        'd' as kind

@@ -10,7 +10,7 @@ select /* dbsonde */
      , a.client_addr as client
      , a.backend_type as backend_type
      , a.leader_pid as leader_pid     --?
-     , a.state as state
+     , coalesce(a.state, case when a.backend_type = 'startup' then 'background' end) as state
      , a.wait_event_type as wait_class
      , a.wait_event as wait_event
      , a.query_id as server_digest    --?
@@ -23,5 +23,6 @@ select /* dbsonde */
      , now() as asked
   from pg_stat_get_activity(null) a
  -- Our own sessions are left out afterwards: they tell the ids of our statements.
- where a.state is not null or a.usesysid is not null   -- the rest is the server's own furniture
+ -- On a standby the startup process plays what the primary has sent: it waits for locks, and others wait for it.
+ where a.state is not null or a.usesysid is not null or a.backend_type = 'startup'   -- the rest is the server's own furniture
  limit 5000   -- more sessions than any server is well with

@@ -8,7 +8,6 @@ select /* dbsonde */
      , s.subname as subscription
      , s.pid as pid
      , s.received_lsn as received_bytes
-     , s.latest_end_lsn - s.received_lsn as ship_lag_bytes
      , now() - s.last_msg_receipt_time as silence_seconds
      , now() - s.latest_end_time as report_age_seconds
      , t.apply_error_count as apply_errors
