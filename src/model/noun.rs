@@ -217,7 +217,8 @@ pub fn read_column<T: Field + DeserializeOwned>(count: usize, bytes: Option<Vec<
 macro_rules! noun {
     (
         $(#[doc = $doc:literal])+
-        $name:ident as $noun:literal, topic $topic:literal $(, rank [$($rank:ident),+ $(,)?])? $(, began $began:ident)? $(, heir by $of:ident, $called:ident once $fit:ident)? $(, named by $namer:ident)? {
+        $name:ident as $noun:literal, topic $topic:literal $(, rank [$($rank:ident),+ $(,)?])? $(, began $began:ident)?
+            $(, heir by $of:ident, $called:ident once $fit:ident)? $(, named by $namer:ident)? {
             $(id { $($(#[doc = $id_doc:literal])* $id:ident: $id_ty:ty),* $(,)? })?
             $(label { $($(#[doc = $label_doc:literal])* $label:ident $(: $label_ty:ty)?),* $(,)? })?
             $(about { $($(#[doc = $about_doc:literal])* $about:ident: $about_ty:ty),* $(,)? })?
