@@ -42,6 +42,15 @@ pub fn any() -> u32 {
     versions().into_iter().next_back().expect("no PostgreSQL is installed: run tests/rig/install.sh")
 }
 
+/// The newest version that can compile parts of statements.
+pub fn compiling() -> u32 {
+    let compiles = |version: &u32| bin(*version).is_some_and(|bin| bin.join("../lib/llvmjit.so").exists());
+    versions()
+        .into_iter()
+        .rfind(compiles)
+        .expect("no PostgreSQL with llvmjit is installed: run tests/rig/install.sh")
+}
+
 /// A server that runs; it is stopped and its directory is removed when the value is dropped.
 #[derive(Debug)]
 pub struct Server {
@@ -290,11 +299,11 @@ fn bin(version: u32) -> Option<PathBuf> {
     bins(version).into_iter().find(|dir| dir.join("postgres").exists())
 }
 
-/// Our own installation, and that of the distribution.
+/// That of the distribution, which has all that belongs to it, and our own installation.
 fn bins(version: u32) -> [PathBuf; 2] {
-    let own = root().join(format!("postgres-{version}/native/bin"));
     let distribution = PathBuf::from(format!("/usr/lib/postgresql/{version}/bin"));
-    [own, distribution]
+    let own = root().join(format!("postgres-{version}/native/bin"));
+    [distribution, own]
 }
 
 fn command(version: u32, program: &str) -> Command {

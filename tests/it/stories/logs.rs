@@ -24,6 +24,9 @@ min_complaints = 1.0
 min_window = \"10s\"
 [rules.plan-join-buffer]
 habit = { min_seconds = 0.0005, min_times = 2.0 }
+[rules.plan-key-partly-used]
+min_entries = 2000.0
+habit = { min_seconds = 0.0001, min_times = 2.0, max_age = \"20s\" }
 ";
 
 /// One statement after the other in a session of its own, again and again, until it is said.
@@ -215,5 +218,45 @@ async fn joins_by_a_buffer(story: &mut Story<Server>) {
 async fn what_the_logs_of_mysql_and_mariadb_tell() {
     for version in mysql::flavours() {
         what_the_logs_tell(version).await;
+    }
+}
+
+/// Behind a column that is not compared an index is not in order.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_is_searched_by_its_first_column_only() {
+    let settings = [
+        ("slow_query_log", "ON"),
+        ("long_query_time", "0"),
+        ("log_output", "FILE"),
+        ("slow_query_log_file", "slow.log"),
+        ("log_slow_verbosity", "explain"),
+    ];
+    let fill = "create table steps (walk int not null, nth int not null, town int not null, note varchar(20), key walked (walk, nth, town))
+            engine = innodb select seq div 5000 as walk, seq as nth, seq % 1000 as town, 'geheim' as note from seq_1_to_200000;
+        analyze table steps";
+    let server = Server::start(Version::MariaDb118, &settings).await;
+    let story = Story::of(server, "plan-key-partly-used", &[fill], RULES).await;
+    let walks = async {
+        let mut session = story.server.connect("test").await;
+        loop {
+            mysql::run(&mut session, "select count(note) from steps where walk = 4 and town = 711")
+                .await
+                .unwrap();
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    let subject = "test.steps (walk, town)";
+    let tale = async {
+        let found = story.appears(subject).await;
+        assert!(found["because"].as_str().unwrap().contains("town stands behind nth"), "{found:#}");
+        assert!(!found.to_string().contains("geheim") && !found.to_string().contains("711"), "{found:#}");
+        story.run(&found, "sql").await;
+        story.resolves(subject).await;
+        story.run(&found, "rollback").await;
+        story.appears(subject).await;
+    };
+    tokio::select! {
+        () = tale => {}
+        () = walks => unreachable!(),
     }
 }

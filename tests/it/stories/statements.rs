@@ -1,7 +1,7 @@
 //! Pages about statements: a server that is asked clumsily, and what helps.
 
 use super::Story;
-use crate::rig::client;
+use crate::rig::{client, postgres};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
@@ -111,6 +111,39 @@ async fn statements_that_ask_too_much() {
     for rule in ["statement-returns-too-much", "statement-wal-heavy", "statement-planning-dominates"] {
         story.turn_to(rule);
         story.resolves("").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_is_compiled_longer_than_it_runs() {
+    let always =
+        ["jit_above_cost", "jit_inline_above_cost", "jit_optimize_above_cost"].map(|name| (name, "0"));
+    let server =
+        postgres::Server::start(postgres::compiling(), &[&[("jit", "on")], &always[..]].concat()).await;
+    let story = Story::of(server, "statement-jit-overhead", &[SHOP, "vacuum analyze"], PAGES).await;
+    // What a user is set to counts for sessions that begin.
+    let keeps_running = async {
+        loop {
+            let client = story.server.connect("postgres").await;
+            client
+                .batch_execute("select count(*) from orders where customer = 77 and id % 7 = 3")
+                .await
+                .unwrap();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let tale = async {
+        let has_script = |finding: &serde_json::Value| finding["fix"]["sql"].is_array();
+        let compiled = story.is_said_where(has_script).await;
+        assert!(compiled["evidence"]["share_ratio"].as_f64().unwrap() >= 0.4, "{compiled:#}");
+        story.run(&compiled, "sql").await;
+        story.resolves("").await;
+        story.run(&compiled, "rollback").await;
+        story.appears("").await;
+    };
+    tokio::select! {
+        () = tale => {}
+        () = keeps_running => unreachable!(),
     }
 }
 
