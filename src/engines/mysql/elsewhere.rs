@@ -1,11 +1,12 @@
-//! Tables that InnoDB does not keep, told beside those that it keeps. Their engines are asked for seldom; where the
-//! server would open a table for it, only of tables that are open anyway.
+//! Tables that InnoDB does not keep, told beside those that it keeps; and of those that it keeps compressed, how large a page
+//! is, since its statistics count pages. Asked for seldom; where the server would open a table for it, only of tables that are
+//! open anyway.
 
 use super::answer::Named;
 use super::link::Link;
 use crate::engine::layout::Read;
 use crate::engine::reading::Failure;
-use crate::model::{InTopic, Name, Noun, Rows, Scope, Table, Topic};
+use crate::model::{Bytes, InTopic, Level, Name, Noun, Rows, Scope, Table, Topic, Unit};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
@@ -24,19 +25,52 @@ pub struct Elsewhere {
 
 #[derive(Debug, Default)]
 struct Known {
-    /// None for what is no table of another engine: a view, or one that we are not shown.
-    tables: BTreeMap<String, (Option<Table>, Instant)>,
+    tables: BTreeMap<String, (Kind, Instant)>,
     /// Every name in the schema, where the server has no dictionary.
     names: HashSet<String>,
     asked: Option<Instant>,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// Of another engine.
+    Other(Box<Table>),
+    /// In pages that are this share of a whole one.
+    Innodb(f64),
+    /// A view, or one that we are not shown.
+    NoTable,
 }
 
 impl Elsewhere {
     /// Is it known that this is none, but a view, or nothing that we are shown?
     pub fn is_no_table(&self, schema: &Name, name: &str) -> bool {
         let known = self.schemas.get(schema).and_then(|known| known.tables.get(name));
-        matches!(known, Some((None, _)))
+        matches!(known, Some((Kind::NoTable, _)))
     }
+
+    /// Makes a size of what was counted in whole pages of a table of InnoDB.
+    pub fn correct(&self, size: &mut Option<Level<Bytes>>, schema: &Name, table: &str) {
+        let known = self.schemas.get(schema).and_then(|known| known.tables.get(table));
+        if let Some((Kind::Innodb(share), _)) = known {
+            *size = size.and_then(|size| Some(Level::new(Bytes::from_float(size.float() * share)?)));
+        }
+    }
+}
+
+/// The bytes of a page of a table that was created with these options, if it is compressed.
+fn compressed(options: &str, page: f64) -> Option<f64> {
+    let options = options.to_lowercase();
+    let said = |what: &str| options.split(' ').find_map(|word| word.strip_prefix(what)?.strip_prefix('='));
+    if said("row_format").is_some_and(|format| format != "compressed") {
+        return None;
+    }
+    let kibibytes = said("key_block_size").and_then(|number| number.parse::<f64>().ok());
+    let bytes = match kibibytes.filter(|kibibytes| *kibibytes > 0.0) {
+        Some(kibibytes) => kibibytes * 1024.0,
+        // Whoever does not say how large gets half.
+        None => said("row_format").map(|_| page / 2.0)?,
+    };
+    (bytes <= page).then_some(bytes)
 }
 
 impl Known {
@@ -45,10 +79,22 @@ impl Known {
     }
 
     /// Takes what was said of these, and of those of which nothing was said that they are nothing for us.
-    fn learn(&mut self, asked_for: impl Iterator<Item = String>, found: &[Table]) {
+    fn learn(
+        &mut self,
+        asked_for: impl Iterator<Item = String>,
+        found: &[Table],
+        ours: &HashSet<Name>,
+        page: f64,
+    ) {
         let now = Instant::now();
-        self.tables.extend(asked_for.map(|name| (name, (None, now))));
-        self.tables.extend(found.iter().map(|table| (table.table.to_string(), (Some(table.clone()), now))));
+        let kind = |table: &Table| match table.options.as_deref() {
+            options if ours.contains(&table.table) => {
+                Kind::Innodb(options.and_then(|options| compressed(options, page)).unwrap_or(page) / page)
+            }
+            _ => Kind::Other(Box::new(table.clone())),
+        };
+        self.tables.extend(asked_for.map(|name| (name, (Kind::NoTable, now))));
+        self.tables.extend(found.iter().map(|table| (table.table.to_string(), (kind(table), now))));
     }
 }
 
@@ -68,9 +114,15 @@ pub async fn read(
     };
     link.elsewhere.lack = lack;
     let known = link.elsewhere.schemas.get(schema).into_iter().flat_map(|known| &known.tables);
-    let others = known.filter(|(name, _)| !ours.contains(name.as_str()));
+    let others = known.filter_map(|(name, (kind, _))| match kind {
+        Kind::Other(table) if !ours.contains(name.as_str()) => Some((**table).clone()),
+        _ => None,
+    });
     if let Rows::Tables(rows) = &mut read.rows {
-        rows.extend(others.filter_map(|(_, (table, _))| table.clone()));
+        for row in rows.iter_mut() {
+            link.elsewhere.correct(&mut row.size_bytes, schema, &row.table);
+        }
+        rows.extend(others);
         rows.sort_unstable_by_key(Noun::key);
     }
     Ok(read)
@@ -82,18 +134,20 @@ async fn by_dictionary(
     schema: &Name,
     ours: &HashSet<Name>,
 ) -> Result<Option<String>, Failure> {
-    let strange = strange(link, ours);
+    let (strange, page) = (strange(link, ours), link.page_size());
     let known = link.elsewhere.schemas.entry(schema.clone()).or_default();
     if known.is_due() || strange.iter().any(|name| !known.tables.contains_key(name)) {
         let read = link.read_in(Topic::Tables, "other_tables", scope).await?;
         let known = link.elsewhere.schemas.entry(schema.clone()).or_default();
         known.tables.clear();
-        known.learn(strange.iter().cloned(), Table::of(&read.rows));
+        known.learn(strange.iter().cloned(), Table::of(&read.rows), ours, page);
         known.asked = Some(Instant::now());
     }
     let Some(known) = link.elsewhere.schemas.get(schema) else { return Ok(None) };
-    let unknown =
-        strange.iter().filter(|name| matches!(known.tables.get(*name), None | Some((None, _)))).count();
+    let unknown = strange
+        .iter()
+        .filter(|name| matches!(known.tables.get(*name), None | Some((Kind::NoTable, _))))
+        .count();
     let why = "they have no persistent statistics of InnoDB, or this login is not shown them";
     Ok((unknown > 0).then(|| format!("neither engine nor size of {unknown} tables is known: {why}")))
 }
@@ -118,12 +172,15 @@ async fn by_what_is_open(
         known.tables.retain(|name, _| names.contains(name));
         (known.names, known.asked) = (names, Some(Instant::now()));
     }
-    let open = link.open_tables(schema).await?;
+    let (open, page) = (link.open_tables(schema).await?, link.page_size());
     let Some(known) = link.elsewhere.schemas.get(schema) else { return Ok(None) };
-    // What is no table of theirs is looked at again only when all are: it may have become one.
+    // What is no table of theirs is looked at again only when all are: it may have become one. So are InnoDB's, of which only the
+    // options are wanted.
     let is_due = |name: &String| {
-        let age = known.tables.get(name).map(|(table, asked)| (table.is_some(), asked.elapsed()));
-        !ours.contains(name.as_str()) && age.is_none_or(|(is_table, age)| is_table || age >= ALL_EVERY)
+        known
+            .tables
+            .get(name)
+            .is_none_or(|(kind, asked)| matches!(kind, Kind::Other(_)) || asked.elapsed() >= ALL_EVERY)
     };
     let mut due: Vec<String> = open.into_iter().filter(is_due).collect();
     due.sort_by_key(|name| known.tables.get(name).map(|(_, asked)| *asked));
@@ -131,7 +188,7 @@ async fn by_what_is_open(
     if !due.is_empty() {
         let read = link.read_of(Topic::Tables, "other_tables", scope, Some(&due)).await?;
         let known = link.elsewhere.schemas.entry(schema.clone()).or_default();
-        known.learn(due.into_iter(), Table::of(&read.rows));
+        known.learn(due.into_iter(), Table::of(&read.rows), ours, page);
     }
     let Some(known) = link.elsewhere.schemas.get(schema) else { return Ok(None) };
     let is_unknown = |name: &&String| !ours.contains(name.as_str()) && !known.tables.contains_key(*name);
@@ -140,4 +197,22 @@ async fn by_what_is_open(
     let unknown = unknown.len();
     let why = "what is not open is not opened for us, nor is shown what the login has no right to";
     Ok((unknown > 0).then(|| format!("neither engine nor size of {unknown} tables or views is known: {why}")))
+}
+
+#[test]
+fn a_compressed_table_has_smaller_pages() {
+    let page = |options: &str| compressed(options, 16_384.0);
+    assert_eq!(page("row_format=COMPRESSED"), Some(8_192.0));
+    assert_eq!(page("row_format=COMPRESSED KEY_BLOCK_SIZE=4 partitioned"), Some(4_096.0));
+    assert_eq!(page("key_block_size=2"), Some(2_048.0));
+    for whole in [
+        "",
+        "row_format=DYNAMIC",
+        "partitioned",
+        "row_format=DYNAMIC key_block_size=8",
+        "key_block_size=0",
+        "key_block_size=x",
+    ] {
+        assert_eq!(page(whole), None, "{whole}");
+    }
 }

@@ -199,6 +199,11 @@ impl Link {
         self.open.as_ref().is_some_and(|open| open.known.has_dictionary)
     }
 
+    /// Bytes of a whole page of InnoDB.
+    pub fn page_size(&self) -> f64 {
+        self.open.as_ref().map_or(0.0, |open| open.known.page_size)
+    }
+
     /// Are statements that were prepared in the protocol counted by none of its digests?
     pub fn digests_no_executes(&self) -> bool {
         self.open.as_ref().is_some_and(|open| open.known.is_mariadb)

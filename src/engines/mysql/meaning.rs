@@ -45,7 +45,10 @@ pub fn understand(rows: &mut Rows, link: &Link, visit: &mut Visit) {
                 is_same
             });
             let mut names = locked(&shared.names);
-            rows.iter_mut().for_each(|row| link.survey.complete_index(row, &mut names));
+            for row in rows.iter_mut() {
+                link.survey.complete_index(row, &mut names);
+                link.elsewhere.correct(&mut row.size_bytes, &row.schema, &row.table);
+            }
         }
         // That is not asked for with the rest: what a standby is we know better than one variable.
         Rows::Server(rows) => {

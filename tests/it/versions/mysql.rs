@@ -376,6 +376,27 @@ async fn what_runs_is_sampled_where_no_digest_tells() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_compressed_is_measured_in_its_own_pages() {
+    for version in supported() {
+        let server = Server::start(version, &[]).await;
+        for statement in [
+            "create table squeezed (id int primary key, note varchar(20), key note (note))
+                engine = innodb row_format = compressed key_block_size = 4",
+            "insert into squeezed values (1, 'a')",
+            "analyze table squeezed",
+        ] {
+            server.sql("test", statement).await;
+        }
+        let seen = visits(&engine(&server.url(""))).await;
+        let (tables, indexes) = (rows(&seen, Topic::Tables), rows(&seen, Topic::Indexes));
+        let sizes = Table::of(&tables).iter().map(|table| table.size_bytes);
+        let sizes = sizes.chain(Index::of(&indexes).iter().map(|index| index.size_bytes));
+        let sizes: Vec<_> = sizes.map(|size| size.map(|size| size.last.get())).collect();
+        assert_eq!(sizes, [Some(4_096); 3], "{version}");
+    }
+}
+
 /// A scheduled event has a session of its own, which calls itself neither at work nor asleep.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_event_does_is_work() {
