@@ -148,7 +148,7 @@ pub struct Slow<'a> {
     pub rows_examined: u64,
     pub rows_affected: u64,
     pub bytes_sent: u64,
-    /// How many executions one entry stands for.
+    /// One of how many executions was written.
     pub rate: u64,
     pub errno: u32,
     /// Every other field with a number, `Yes` as one.
@@ -160,6 +160,16 @@ pub struct Slow<'a> {
     pub text: &'a [u8],
     /// The database was set by a `use`, for this entry and those after it; `who.database` may still be empty.
     pub uses: bool,
+}
+
+impl Slow<'_> {
+    /// By default Percona writes what takes ten seconds whatever the rate (`slow_query_log_always_write_time`).
+    const ALWAYS_WRITTEN: u64 = 10_000_000;
+
+    /// How many executions the entry stands for.
+    pub fn times(&self) -> u64 {
+        if self.query_time >= Self::ALWAYS_WRITTEN { 1 } else { self.rate.max(1) }
+    }
 }
 
 /// What the error log of a MySQL or MariaDB server says in one entry.

@@ -213,7 +213,7 @@ impl Sum {
     }
 
     fn execution(&mut self, execution: &Execution, entry: &Entry) -> Told {
-        let times = execution.slow.map_or(1, |slow| slow.rate.max(1));
+        let times = execution.slow.map_or(1, |slow| slow.times());
         let found = match execution.slow.and_then(|slow| slow.command) {
             Some(command) => Ok(self.command(command)),
             None => self.statements.find(execution.text),

@@ -346,6 +346,13 @@ fn mysql_slow_logs_in_every_spelling() {
         (&json!(10), &json!(2.5)),
         "one in ten was logged: {query:#}"
     );
+    let long = rated.replace("Query_time: 0.250000", "Query_time: 12.500000");
+    let query = &directory.digest(entry(&long).as_bytes(), &[])["queries"][0];
+    assert_eq!(
+        (&query["calls"], &query["total_seconds"]),
+        (&json!(1), &json!(12.5)),
+        "what takes so long is logged each time: {query:#}"
+    );
     let explained = format!(
         "# Thread_id: 12  Schema: shop  QC_hit: No\n{times}\n#\n# explain: id\tselect_type\ttable\ttype\n\
          # explain: 1\tSIMPLE\tgeraet\tALL\n#\n# Neverseen_before: 17\n"
