@@ -14,7 +14,6 @@ mod wrapping;
 
 use crate::model::plan::{MAX_DEPTH, MAX_NODES, PlanNode};
 use crate::sql::{Dialect, normalise};
-use json::Json;
 
 /// What EXPLAIN of any of these servers has printed, with what a client puts around it. None where it is no plan.
 pub fn read(bytes: &[u8]) -> Option<PlanNode> {
@@ -25,7 +24,7 @@ pub fn read(bytes: &[u8]) -> Option<PlanNode> {
     let bare = wrapping::bare(&text);
     let plan = bare.trim();
     if plan.starts_with(['{', '[']) {
-        return postgres::printed(plan).or_else(|| mysql::json(&Json::read(plan)?));
+        return postgres::printed(plan).or_else(|| mysql::json(plan));
     }
     if plan.starts_with("->") {
         return mysql::tree(&bare);
@@ -60,3 +59,6 @@ fn nested(steps: impl IntoIterator<Item = (usize, PlanNode)>) -> Option<PlanNode
     }
     open.pop().map(|(_, node)| node)
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,10 +12,10 @@ use crate::digest::report::Report;
 use crate::digest::unpack::{Respelled, spelling, unpack};
 use crate::digest::{Bookmark, Feed, Filter, Sum};
 use crate::engines::{mysql, postgres};
+use crate::explain::{postgres as plan, run, table};
 use crate::follow::kept::Kept;
 use crate::log::{End, Format};
 use crate::logs::envelope::{Envelope, Opened};
-use crate::explain::{postgres as plan, table};
 use crate::logs::{self, recognise};
 use crate::remark::Hush;
 use crate::sql::outline::outline;
@@ -80,6 +80,7 @@ pub fn plans(bytes: &[u8]) {
         let _ = (plan.fingerprint(), plan.steps());
     }
     let _ = plan::asked(bytes);
+    let _ = crate::explain::read(bytes).map(|plan| (plan.shape(), run::steps(&plan).len()));
     let _ = table::read(bytes).map(|plan| (plan.fingerprint(), plan.steps()));
 }
 
@@ -110,7 +111,12 @@ pub fn statements(bytes: &[u8]) {
         let _ = (shape::read(dialect, &text), Hush::in_text(dialect, &text));
     }
     let text = String::from_utf8_lossy(bytes);
-    let _ = (Hush::of(&text), sql::without_literals(Dialect::MYSQL, &text), sql::plannable(&text), written::read(&text));
+    let _ = (
+        Hush::of(&text),
+        sql::without_literals(Dialect::MYSQL, &text),
+        sql::plannable(&text),
+        written::read(&text),
+    );
 }
 
 pub fn configuration(bytes: &[u8]) {

@@ -1,8 +1,8 @@
 //! Plans by the shape that a statement was executed with.
 
 use super::names::{ByHash, Name};
-use crate::log::Micros;
 use crate::explain::table::{self, Essence};
+use crate::log::Micros;
 use crate::model::plan::PlanNode;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

@@ -10,10 +10,10 @@ use super::plans::Plans;
 use super::sessions::{Bare, Sessions, Waiting};
 use super::statements::{Found, Row, Statements, Why};
 use super::upkeep::Upkeep;
+use crate::explain::postgres;
 use crate::log::{Entry, Format, Message, Micros, Severity, SqlState, Who};
 use crate::logs::classes::Class;
 use crate::logs::fact::{Execution, Kind, Phase, fact};
-use crate::explain::postgres;
 use crate::logs::slow::INHERITED;
 use std::collections::BTreeMap;
 

@@ -12,37 +12,41 @@ pub enum Quotes {
     Escaped,
 }
 
-/// Lines in which the end of a value is looked for, and values whose end may be missing: each is looked for in vain.
-const MAX_LINES: usize = 1_000;
-const MAX_OPEN: usize = 20;
-
-/// A line that ends within quotes is one with those that follow. Where the quotes never end, it was none.
+/// A line that ends within quotes is one with those that follow. Where the quotes never end, the text was cut within a
+/// value, and all that follows belongs to it.
 pub fn whole(text: &str, quotes: Quotes) -> impl Iterator<Item = Cow<'_, str>> {
-    let (mut lines, mut room) = (text.lines(), MAX_OPEN);
+    let mut lines = text.lines();
     std::iter::from_fn(move || {
         let first = lines.next()?;
-        if room == 0 || !is_open(first, quotes, false) {
+        if !is_open(first, quotes) {
             return Some(Cow::Borrowed(first));
         }
-        let mut ahead = lines.clone();
         let mut line = first.to_owned();
-        for next in ahead.by_ref().take(MAX_LINES) {
+        for next in lines.by_ref() {
             line.push('\n');
             line.push_str(next);
-            if !is_open(next, quotes, true) {
-                lines = ahead;
-                return Some(Cow::Owned(line));
+            if !ends_open(next, quotes, true) {
+                break;
             }
         }
-        room -= 1;
-        Some(Cow::Borrowed(first))
+        Some(Cow::Owned(line))
     })
 }
 
-/// Is a text open at the end of the line, which begins within one or not?
-fn is_open(line: &str, quotes: Quotes, mut is_open: bool) -> bool {
+/// Does the line end within a value?
+pub fn is_open(line: &str, quotes: Quotes) -> bool {
+    let values = match quotes {
+        // Names of steps hold no value, and some of them are not quoted.
+        Quotes::Doubled if line.trim_start().starts_with("->") => None,
+        Quotes::Doubled => line.split_once(": ").map(|(_, values)| values),
+        Quotes::Escaped => Some(line),
+    };
+    values.is_some_and(|values| ends_open(values, quotes, false))
+}
+
+fn ends_open(text: &str, quotes: Quotes, mut is_open: bool) -> bool {
     let mut is_name = false;
-    let mut letters = line.chars();
+    let mut letters = text.chars();
     while let Some(letter) = letters.next() {
         match letter {
             '\\' if is_open && quotes == Quotes::Escaped => drop(letters.next()),
@@ -84,6 +88,7 @@ mod tests {
         assert_eq!(lines(forged, Quotes::Doubled).len(), 2);
         assert_eq!(lines("Filter: (a = 'it\\'s\n-> b')\n-> c", Quotes::Escaped).len(), 2);
         assert_eq!(lines("CTE it's\n->  a\n->  b", Quotes::Doubled), ["CTE it's", "->  a", "->  b"]);
+        assert_eq!(lines("Filter: (a = 'x\n->  b\n->  c", Quotes::Doubled).len(), 1);
     }
 
     #[test]

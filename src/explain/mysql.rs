@@ -3,6 +3,7 @@
 
 mod blocks;
 mod iterators;
+mod mended;
 mod tree;
 mod words;
 
@@ -13,11 +14,12 @@ use crate::sql::{self, Dialect};
 pub use tree::tree;
 
 /// None where it is no plan.
-pub fn json(json: &Json) -> Option<PlanNode> {
+pub fn json(text: &str) -> Option<PlanNode> {
+    let json = Json::read(&mended::mended(text))?;
     let mut room = Room { steps: MAX_NODES };
     match json.get("query_block") {
         Some(block) => blocks::plan(block, &mut room),
-        None => iterators::plan(json, &mut room),
+        None => iterators::plan(&json, &mut room),
     }
 }
 

@@ -37,10 +37,17 @@ struct Place {
 fn walk<'a>(node: &'a PlanNode, parent: Option<&PlanNode>, place: Place, steps: &mut Vec<Step<'a>>) {
     let Place { depth, processes, may_stop } = place;
     let below = processes * node.processes_below();
-    steps.push(Step { node, depth, own: own(node, processes, below), factor: factor(node, parent), may_stop });
+    steps.push(Step {
+        node,
+        depth,
+        own: own(node, processes, below),
+        factor: factor(node, parent),
+        may_stop,
+    });
     let is_end = ["Limit", "Limit/Offset", "Merge Join"].contains(&node.kind.as_str());
     // These take all rows, whoever wants only some of theirs.
-    let takes_all = node.kind.starts_with("Sort") || node.kind.contains("aterialize") || node.kind.starts_with("Hash");
+    let takes_all =
+        node.kind.starts_with("Sort") || node.kind.contains("aterialize") || node.kind.starts_with("Hash");
     let may_stop = (may_stop && !takes_all) || is_end;
     for child in &node.children {
         walk(child, Some(node), Place { depth: depth + 1, processes: below, may_stop }, steps);
@@ -48,14 +55,27 @@ fn walk<'a>(node: &'a PlanNode, parent: Option<&PlanNode>, place: Place, steps: 
 }
 
 fn own(node: &PlanNode, processes: f64, below: f64) -> Option<f64> {
-    let seconds = node.seconds? / processes;
-    let others: f64 = node.children.iter().filter_map(|child| child.seconds).map(|child| child / below).sum();
-    Some((seconds - others).max(0.0))
+    // Most of what it took is that of the query which it reads, and that is told there.
+    if node.kind == "CTE Scan" {
+        return None;
+    }
+    let all = node.seconds.filter(|_| node.loops != Some(0.0))? / processes;
+    let others: f64 = node.children.iter().filter_map(seconds).map(|child| child / below).sum();
+    Some((all - others).max(0.0))
+}
+
+/// What a step took with those below it: a step that only holds others tells no time.
+pub fn seconds(node: &PlanNode) -> Option<f64> {
+    node.seconds.or_else(|| {
+        let below: Vec<f64> = node.children.iter().filter_map(seconds).collect();
+        (!below.is_empty()).then(|| below.iter().sum())
+    })
 }
 
 fn factor(node: &PlanNode, parent: Option<&PlanNode>) -> Option<f64> {
     // A bitmap is no rows, and a write gives none.
-    let gives_none = node.writes() || ["BitmapAnd", "BitmapOr", "Bitmap Index Scan"].contains(&node.kind.as_str());
+    let gives_none =
+        node.writes() || ["BitmapAnd", "BitmapOr", "Bitmap Index Scan"].contains(&node.kind.as_str());
     // A merge goes back to where equal rows began, and counts them again.
     let goes_back = node.is_inner() && parent.is_some_and(|parent| parent.kind == "Merge Join");
     if gives_none || goes_back {
@@ -126,7 +146,8 @@ mod tests {
         let few = |kind| step(kind, 10.0, 9_000.0, 1.0, vec![]);
         let limit = step("Limit", 10.0, 10.0, 1.0, vec![few("Seq Scan")]);
         assert!(deepest_surprise(&steps(&limit)).is_none());
-        let sorted = step("Limit", 10.0, 10.0, 1.0, vec![step("Sort", 10.0, 10.0, 1.0, vec![few("Seq Scan")])]);
+        let sorted =
+            step("Limit", 10.0, 10.0, 1.0, vec![step("Sort", 10.0, 10.0, 1.0, vec![few("Seq Scan")])]);
         assert_eq!(deepest_surprise(&steps(&sorted)).unwrap().node.kind, "Seq Scan");
     }
 }

@@ -154,7 +154,7 @@ impl<'a> Query<'a> {
             reads_expected: expected,
             rows: went,
             // A buffer is read for many rows at a time.
-            loops: loops.filter(|_| buffer.is_none()),
+            loops: loops.filter(|_| buffer.is_none() && each.is_some()),
             rows_removed: each.zip(passes).map(|(each, passes)| each * (1.0 - passes)),
             filters: extra.contains("Using where"),
             work: (work != Work::default()).then(|| Box::new(work)),

@@ -81,9 +81,8 @@ fn without_border(line: &str) -> &str {
 /// Does each line of a value end with the `+` by which psql says that it goes on?
 fn goes_on(lines: &[Cow<'_, str>]) -> bool {
     let said: Vec<&str> = lines.iter().map(|line| line.trim_end()).filter(|line| !line.is_empty()).collect();
-    said.split_last().is_some_and(|(_, before)| {
-        !before.is_empty() && before.iter().all(|line| line.ends_with('+'))
-    })
+    said.split_last()
+        .is_some_and(|(_, before)| !before.is_empty() && before.iter().all(|line| line.ends_with('+')))
 }
 
 /// `mysql --batch` writes ends of lines as `\n`, all in one line.
@@ -180,8 +179,12 @@ mod tests {
         let tree = "-> Limit: 5 row(s)  (cost=1 rows=5)\n    -> Table scan on t  (cost=1 rows=9)";
         for text in [
             format!("EXPLAIN\n{}\\n\n", tree.replace('\n', "\\n")),
-            format!("*************************** 1. row ***************************\nEXPLAIN: {tree}\n\n1 row in set (0.00 sec)\n"),
-            format!("+----+\n| EXPLAIN |\n+----+\n| {tree}\n |\n+----+\n1 row in set, 1 warning (0.00 sec)\n"),
+            format!(
+                "*************************** 1. row ***************************\nEXPLAIN: {tree}\n\n1 row in set (0.00 sec)\n"
+            ),
+            format!(
+                "+----+\n| EXPLAIN |\n+----+\n| {tree}\n |\n+----+\n1 row in set, 1 warning (0.00 sec)\n"
+            ),
         ] {
             assert_eq!(bare(&text).trim(), tree, "{text}");
         }
@@ -192,10 +195,16 @@ mod tests {
     fn a_table_is_rows_of_cells() {
         let rows = |text| rows(text).unwrap();
         let wanted = "id\tselect_type\ttable\n1\tSIMPLE\tt";
-        assert_eq!(rows("+--+---+---+\n| id | select_type | table |\n+----+---+---+\n|  1 | SIMPLE | t |\n+---+--+--+\n1 row in set"), wanted);
+        assert_eq!(
+            rows(
+                "+--+---+---+\n| id | select_type | table |\n+----+---+---+\n|  1 | SIMPLE | t |\n+---+--+--+\n1 row in set"
+            ),
+            wanted
+        );
         assert_eq!(rows("id\tselect_type\ttable\n1\tSIMPLE\tt\n"), wanted);
         assert_eq!(rows("# explain: id\tselect_type\ttable\n# explain: 1\tSIMPLE\tt\n#\n"), wanted);
-        let record = "****** 1. row ******\n           id: 1\n  select_type: SIMPLE\n        table: t\n1 row in set\n";
+        let record =
+            "****** 1. row ******\n           id: 1\n  select_type: SIMPLE\n        table: t\n1 row in set\n";
         assert_eq!(rows(record), wanted);
         assert_eq!(super::rows("id\tname\n1\tx"), None);
     }

@@ -6,6 +6,8 @@ use crate::explain::run::{self, Step};
 use crate::model::plan::{MAX_NODES, PlanNode, Trigger, Work};
 use crate::script::{bytes, count, moment};
 
+/// A remark has so much room, however deep its step lies.
+const NARROW: usize = 50;
 /// An estimate that is off by less is none to look at.
 const SHOWN: f64 = 2.0;
 
@@ -26,13 +28,14 @@ pub fn text(plan: &PlanNode, width: usize) -> String {
         said.push_str(&format!("{line}{:indent$}{}\n", "", title(step.node)));
         let at = left + indent + 4;
         for remark in remarks(step.node) {
-            let filled = fill(&remark, width.saturating_sub(at).max(30)).replace('\n', &format!("\n{:at$}", ""));
+            let filled =
+                fill(&remark, width.saturating_sub(at).max(NARROW)).replace('\n', &format!("\n{:at$}", ""));
             said.push_str(&format!("{:at$}{filled}\n", ""));
         }
     }
     let triggers = plan.work.iter().flat_map(|work| &work.triggers);
     for line in triggers.map(trigger).chain(points(&steps, total)) {
-        said.push_str(&format!("\n{}\n", fill(&line, width)));
+        said.push_str(&format!("\n{line}\n"));
     }
     clean(&said)
 }
@@ -100,7 +103,9 @@ fn title(node: &PlanNode) -> String {
             Some(schema) => format!("on {schema}.{relation}"),
             None => format!("on {relation}"),
         }),
-        node.alias().filter(|alias| node.relation.as_deref() != Some(alias)).map(|alias| format!("as {alias}")),
+        node.alias()
+            .filter(|alias| node.relation.as_deref() != Some(alias))
+            .map(|alias| format!("as {alias}")),
         place(node).map(str::to_owned),
     ];
     words.into_iter().flatten().collect::<Vec<_>>().join(" ")
@@ -137,7 +142,8 @@ fn remarks(node: &PlanNode) -> Vec<String> {
 fn thrown_away(node: &PlanNode, work: &Work) -> Option<String> {
     let some = |rows: Option<f64>| rows.filter(|rows| *rows > 0.0);
     let each = if node.loops.is_some_and(|loops| loops > 1.0) { " each time" } else { "" };
-    let looks_at = node.reads_expected.filter(|reads| node.rows.is_none() && Some(*reads) > node.rows_expected);
+    let looks_at =
+        node.reads_expected.filter(|reads| node.rows.is_none() && Some(*reads) > node.rows_expected);
     let parts = [
         looks_at.map(|rows| format!("expects to look at {} rows", amount(rows))),
         some(node.rows_removed).map(|rows| format!("throws away {} rows{each}", amount(rows))),
@@ -214,4 +220,77 @@ fn points(steps: &[Step<'_>], total: Option<f64>) -> Vec<String> {
         said.push(format!("The plan has more steps: these are its first {}.", count(steps.len() as f64)));
     }
     said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explain;
+
+    fn shown(bytes: &[u8]) -> String {
+        text(&explain::read(bytes).unwrap(), 100)
+    }
+
+    #[test]
+    fn a_plan_that_was_run() {
+        let expected = "\
+expected  came  loops      own  share  step
+      90   100      1  0.01 ms    5 %  Nested loop inner join
+      10    10      1  0.03 ms   13 %    Index lookup using k_region on c
+                                             searches (region = ?)
+       9    10     10  0.01 ms    6 %    Filter
+                                             keeps (o.note != ?)
+      10    10     10  0.15 ms   75 %      Index lookup using k_customer on o
+                                               searches (customer = c.id)
+
+Most time of its own: Index lookup using k_customer on o, 0.15 ms of 0.20 ms (75 %).
+";
+        assert_eq!(shown(include_bytes!("../../../tests/plans/mysql97.join.analyze")), expected);
+    }
+
+    #[test]
+    fn a_plan_that_was_not() {
+        let expected = "\
+ cost  expected  step
+1,360            query_block
+                   ordering_operation
+                     nested_loop
+   10       100        index using k_name on c
+  350        10        ref using <auto_key0> on d
+                         materialized_from_subquery
+  104                      query_block
+                             grouping_operation
+  104     1,000                index using k_customer on orders
+";
+        assert_eq!(shown(include_bytes!("../../../tests/plans/mysql97.derived.json1")), expected);
+    }
+
+    #[test]
+    fn a_subquery_and_what_was_never_begun() {
+        let expected = "\
+expected  came          off  loops      own  share  step
+     333     0  333 × fewer      1  0.26 ms    2 %  Seq Scan on customer as c
+                                                        keeps ((region)::numeric > (initplan ?).col1)
+                                                        throws away 1,000 rows
+                                                        pages found 643
+       1     1                   1  0.01 ms    0 %    Aggregate (a subquery, done once)
+                                                          pages found 637
+       1     0                   1    15 ms   98 %      Seq Scan on orders
+                                                            keeps (note = ?::text)
+                                                            throws away 100,000 rows
+                                                            pages found 637
+       1                         0                    Aggregate (a subquery)
+                                                          never begun
+     100                         0                      Bitmap Heap Scan on orders as o
+                                                            never begun
+     100                         0                        Bitmap Index Scan using orders_customer_idx
+                                                              never begun
+                                                              searches (customer = c.id)
+
+Most time of its own: Seq Scan on orders, 15 ms of 15 ms (98 %).
+
+The deepest misestimate: Seq Scan on customer as c, 333 rows expected and 0 came (333 × fewer).
+";
+        assert_eq!(shown(include_bytes!("../../../tests/plans/postgres18.sub.text")), expected);
+    }
 }

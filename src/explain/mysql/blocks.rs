@@ -3,8 +3,8 @@
 
 use super::{Room, condition, take_sides, with_terms};
 use crate::explain::json::Json;
-use crate::explain::lines;
 use crate::explain::table::known_access;
+use crate::explain::{lines, run};
 use crate::model::plan::{PlanNode, Terms, Work};
 
 /// What is a step with others below it.
@@ -63,7 +63,8 @@ fn step(key: &str, json: &Json, depth: usize, room: &mut Room) -> Option<PlanNod
     match key {
         "query_block" => {
             // MySQL tells the cost of all loops.
-            node.cost = json.get("cost_info").and_then(|cost| cost.number("query_cost")).or(json.number("cost"));
+            node.cost =
+                json.get("cost_info").and_then(|cost| cost.number("query_cost")).or(json.number("cost"));
             writing(&mut node);
         }
         "filesort" => sorting(json, &mut node),
@@ -118,8 +119,7 @@ fn join(mut tables: Vec<PlanNode>) -> PlanNode {
     take_sides(&mut tables);
     // Whatever comes later has all before it on its other side.
     tables.iter_mut().skip(2).for_each(|table| table.place = Some("Inner".to_owned()));
-    let seconds = together(&tables);
-    PlanNode { kind: "nested_loop".to_owned(), seconds, children: tables, ..PlanNode::default() }
+    PlanNode { kind: "nested_loop".to_owned(), children: tables, ..PlanNode::default() }
 }
 
 /// The steps of a list whose elements hold one each, or of an object.
@@ -209,11 +209,14 @@ fn cost(json: &Json) -> Option<f64> {
 /// `union(a,b)`, as MySQL has it.
 fn merged(json: &Json) -> Option<String> {
     let merge = json.get("index_merge")?;
-    let (how, parts) = ["union", "sort_union", "intersect"].iter().find_map(|how| Some((how, merge.get(how)?)))?;
+    let (how, parts) =
+        ["union", "sort_union", "intersect"].iter().find_map(|how| Some((how, merge.get(how)?)))?;
     let one = |part: &Json| part.get("range").and_then(|range| range.text("key")).map(str::to_owned);
     let keys: Vec<String> = match parts {
         Json::List(items) => items.iter().filter_map(one).collect(),
-        object => object.members().iter().filter_map(|(_, range)| range.text("key").map(str::to_owned)).collect(),
+        object => {
+            object.members().iter().filter_map(|(_, range)| range.text("key").map(str::to_owned)).collect()
+        }
     };
     Some(format!("{how}({})", keys.join(",")))
 }
@@ -224,7 +227,8 @@ fn buffered(json: &Json, depth: usize, room: &mut Room) -> PlanNode {
     let mut node = table(inner);
     node.children = below(inner, depth + 1, room);
     let how = json.text("join_type").unwrap_or_default();
-    node.strategy = ["BNL", "BNLH", "BKA", "BKAH"].iter().find(|known| **known == how).map(|how| (*how).to_owned());
+    node.strategy =
+        ["BNL", "BNLH", "BKA", "BKAH"].iter().find(|known| **known == how).map(|how| (*how).to_owned());
     let mut terms = node.terms.take().map(|terms| *terms).unwrap_or_default();
     terms.join = json.text("attached_condition").and_then(condition);
     with_terms(&mut node, terms);
@@ -235,7 +239,8 @@ fn buffered(json: &Json, depth: usize, room: &mut Room) -> PlanNode {
         node.rows = json.number("r_filtered").map(|passes| loops * each * passes / 100.0);
         node.work.get_or_insert_default().compared = Some(loops * each).filter(|_| how == "BNL");
     }
-    let own = ["r_unpack_time_ms", "r_other_time_ms"].iter().filter_map(|key| json.number(key)).sum::<f64>() / 1e3;
+    let own =
+        ["r_unpack_time_ms", "r_other_time_ms"].iter().filter_map(|key| json.number(key)).sum::<f64>() / 1e3;
     node.seconds = node.seconds.map(|seconds| seconds + own);
     node
 }
@@ -271,25 +276,22 @@ fn amount(text: &str) -> Option<f64> {
 /// of all that it did.
 fn seconds(key: &str, json: &Json, node: &PlanNode) -> Option<f64> {
     let millis = |key: &str| json.number(key).map(|millis| millis / 1e3);
-    let below = together(&node.children);
+    let below: f64 = node.children.iter().filter_map(run::seconds).sum();
     match key {
-        "query_block" => millis("r_total_time_ms").or(below),
+        "query_block" => millis("r_total_time_ms"),
         "table" => {
             let read = millis("r_table_time_ms").or_else(|| millis("r_total_time_ms"));
             let own = read.map(|read| read + millis("r_other_time_ms").unwrap_or_default());
-            own.map(|own| own + below.unwrap_or_default()).or(below)
+            own.map(|own| own + below)
         }
-        "filesort" if !node.children.iter().any(|child| child.kind == "temporary_table") => {
-            millis("r_total_time_ms").or(below)
+        "filesort" => {
+            let sorted = millis("r_total_time_ms")?;
+            let sorts_what_is_read = !node.children.iter().any(|child| child.kind == "temporary_table");
+            // What it reads may have been made before.
+            Some(if sorts_what_is_read { sorted.max(below) } else { sorted + below })
         }
-        "filesort" => millis("r_total_time_ms").map(|own| own + below.unwrap_or_default()).or(below),
-        _ => below,
+        _ => None,
     }
-}
-
-fn together(steps: &[PlanNode]) -> Option<f64> {
-    let seconds: Vec<f64> = steps.iter().filter_map(|step| step.seconds).collect();
-    (!seconds.is_empty()).then(|| seconds.iter().sum())
 }
 
 /// What is said of a table, that it is updated, is a step above all that finds its rows.
@@ -305,8 +307,7 @@ fn writing(block: &mut PlanNode) {
     each_of_the_block(&mut block.children, &mut look);
     if let Some((kind, relation)) = written {
         let children = std::mem::take(&mut block.children);
-        let seconds = together(&children);
-        block.children = vec![PlanNode { kind, relation, seconds, children, ..PlanNode::default() }];
+        block.children = vec![PlanNode { kind, relation, children, ..PlanNode::default() }];
     }
 }
 

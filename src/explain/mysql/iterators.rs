@@ -38,8 +38,11 @@ fn operation(json: &Json, depth: usize, room: &mut Room) -> Option<PlanNode> {
     node.rows_expected = json.number("estimated_rows");
     if json.get("actual_loops").is_some() {
         let number = |key| json.number(key).unwrap_or_default();
-        let ran =
-            Ran { millis: number("actual_last_row_ms"), rows: number("actual_rows"), loops: number("actual_loops") };
+        let ran = Ran {
+            millis: number("actual_last_row_ms"),
+            rows: number("actual_rows"),
+            loops: number("actual_loops"),
+        };
         ran.tell(&mut node);
     }
     let inputs = ["inputs", "inputs_from_select_list"].into_iter().filter_map(|key| json.get(key));

@@ -82,7 +82,8 @@ fn numbers(said: &str) -> Option<(&str, Numbers)> {
             rest = after;
         }
         if rest.is_empty() {
-            return Some((operation, numbers));
+            // A line that was cut may end within a value.
+            return Some((operation, numbers)).filter(|_| !lines::is_open(operation, Quotes::Escaped));
         }
     }
     None

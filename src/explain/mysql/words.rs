@@ -222,8 +222,14 @@ mod tests {
     fn words_and_names() {
         for (operation, shape) in [
             ("Table scan on <temporary>", "Table scan on <temporary>"),
-            ("Index lookup on o using k_c (a = 'x using y'), with index condition: (o.b = 2)", "Index lookup using k_c on o"),
-            ("Covering index range scan on c using k over ('a' <= name <= 'b') (reverse)", "Covering index range scan using k on c"),
+            (
+                "Index lookup on o using k_c (a = 'x using y'), with index condition: (o.b = 2)",
+                "Index lookup using k_c on o",
+            ),
+            (
+                "Covering index range scan on c using k over ('a' <= name <= 'b') (reverse)",
+                "Covering index range scan using k on c",
+            ),
             ("Index range scan on o (re-planned for each iteration)", "Index range scan on o"),
             ("Inner hash join (no condition)", "Inner hash join"),
             ("Hash", "Hash"),

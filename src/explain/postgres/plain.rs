@@ -53,7 +53,8 @@ fn step(head: &str, arrow: bool, is_first: bool) -> Option<(&str, &str)> {
     let numbers = NUMBERS.iter().filter_map(|phrase| head.find(phrase)).min();
     match numbers {
         Some(at) => Some((head.get(..at)?.trim_end(), head.get(at..)?)),
-        None => Some((head, "")).filter(|_| arrow || plain_node(head, "", Telling::Steps).settle().kind != "other"),
+        None => Some((head, ""))
+            .filter(|_| arrow || plain_node(head, "", Telling::Steps).settle().kind != "other"),
     }
 }
 
