@@ -34,11 +34,19 @@ pub fn bare(text: &str) -> String {
             *line = Cow::Owned(bare.strip_suffix('+').unwrap_or(bare).trim_end().to_owned());
         });
     }
-    body.join("\n")
+    unquoted(body.join("\n"))
+}
+
+/// Each line in quotes, as pgAdmin copies it.
+fn unquoted(text: String) -> String {
+    let within =
+        |line: &str| Some(line.trim_end().strip_prefix('"')?.strip_suffix('"')?.replace("\"\"", "\""));
+    let lines: Option<Vec<String>> = text.lines().filter(|line| !line.is_empty()).map(within).collect();
+    lines.map_or(text, |lines| lines.join("\n"))
 }
 
 fn is_heading(line: &str) -> bool {
-    HEADINGS.contains(&line.trim_matches([' ', '|']))
+    HEADINGS.contains(&line.trim_matches([' ', '|', '"']))
 }
 
 fn named(line: &str) -> Option<&str> {
@@ -168,6 +176,7 @@ mod tests {
         for text in [
             plain.to_owned(),
             format!("{plain}\n(2 rows)\n\nTime: 1.0 ms\n"),
+            format!("\"QUERY PLAN\"\n\"{}\"\n", plain.replace('\n', "\"\n\"")),
             format!("shop=# explain select 1;\n          QUERY PLAN\n-----------------------\n{plain}\n(2 rows)\n"),
             "+-------+\n|   QUERY PLAN   |\n+-----+\n| Limit  (cost=1..2 rows=5 width=4) |\n|    ->  Seq Scan on t |\n+-----+\n(2 rows)".to_owned(),
             "-[ RECORD 1 ]--\nQUERY PLAN | Limit  (cost=1..2 rows=5 width=4)\n-[ RECORD 2 ]--\nQUERY PLAN |    ->  Seq Scan on t\n".to_owned(),

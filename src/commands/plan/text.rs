@@ -250,8 +250,7 @@ Most time of its own: Index lookup using k_customer on o, 0.15 ms of 0.20 ms (75
 
     #[test]
     fn a_plan_that_was_not() {
-        let expected = "\
- cost  expected  step
+        let expected = " cost  expected  step
 1,360            query_block
                    ordering_operation
                      nested_loop
