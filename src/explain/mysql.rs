@@ -41,7 +41,14 @@ impl Room {
 
 /// A condition without its values. None where that cannot be told.
 fn condition(text: &str) -> Option<String> {
-    sql::without_literals(Dialect::MYSQL, text.trim()).filter(|text| !text.is_empty())
+    // `(select #2)` and `(subquery#2)`: in a statement that would begin a comment.
+    let named = ["(select #", "(subquery#"].iter().fold(text.trim().to_owned(), |text, begin| {
+        let mut parts = text.split(begin);
+        let first = parts.next().unwrap_or_default().to_owned();
+        let is_digit = |letter: char| letter.is_ascii_digit();
+        parts.fold(first, |text, part| text + "(subquery" + part.trim_start_matches(is_digit))
+    });
+    sql::without_literals(Dialect::MYSQL, &named).filter(|text| !text.is_empty())
 }
 
 fn with_terms(node: &mut PlanNode, terms: Terms) {
@@ -55,5 +62,18 @@ fn take_sides(children: &mut [PlanNode]) {
     let sides = children.iter_mut().filter(|child| child.place.is_none());
     for (side, child) in ["Outer", "Inner"].into_iter().zip(sides) {
         child.place = Some(side.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::condition;
+
+    #[test]
+    fn a_condition_with_a_subquery_ends_where_it_ends() {
+        let told = |text: &str| condition(text).unwrap_or_default();
+        assert_eq!(told("c.region > (subquery#3) and c.a = 'kanari'"), "c.region > (subquery) and c.a = ?");
+        assert_eq!(told("(c.id in (select #2) is false)"), "(c.id in (subquery) is false)");
+        assert_eq!(told("c.a = '(select #2' and c.b = 4711"), "c.a = ? and c.b = ?");
     }
 }

@@ -165,9 +165,9 @@ fn room(node: &PlanNode, work: &Work) -> Option<String> {
         some(work.hashed_on_disk).map(|size| format!("hashes {} in files", bytes(size))),
         work.batches.filter(|batches| *batches > 1.0).map(|batches| format!("in {} batches", count(batches))),
         some(work.memory).map(|size| format!("takes {} of memory", bytes(size))),
-        some(node.buffers_hit).map(|pages| format!("pages found {}", count(pages))),
-        some(node.buffers_read).map(|pages| format!("read {}", count(pages))),
-        some(node.temp_written).map(|pages| format!("pages written to files {}", count(pages))),
+        some(node.buffers_hit).map(|pages| format!("{} pages in memory", count(pages))),
+        some(node.buffers_read).map(|pages| format!("{} pages read", count(pages))),
+        some(node.temp_written).map(|pages| format!("{} pages written to files", count(pages))),
         work.workers_planned.map(|planned| {
             let launched = work.workers_launched.map(|launched| format!(", {} came", count(launched)));
             format!("{} workers planned{}", count(planned), launched.unwrap_or_default())
@@ -271,13 +271,13 @@ expected  came          off  loops      own  share  step
      333     0  333 × fewer      1  0.26 ms    2 %  Seq Scan on customer as c
                                                         keeps ((region)::numeric > (initplan ?).col1)
                                                         throws away 1,000 rows
-                                                        pages found 643
+                                                        643 pages in memory
        1     1                   1  0.01 ms    0 %    Aggregate (a subquery, done once)
-                                                          pages found 637
+                                                          637 pages in memory
        1     0                   1    15 ms   98 %      Seq Scan on orders
                                                             keeps (note = ?::text)
                                                             throws away 100,000 rows
-                                                            pages found 637
+                                                            637 pages in memory
        1                         0                    Aggregate (a subquery)
                                                           never begun
      100                         0                      Bitmap Heap Scan on orders as o
