@@ -2,8 +2,8 @@
 //! standard error. One file each in `commands/`.
 
 use crate::commands::{
-    check_config, check_targets, completions, digest, fingerprint, grants, inspect, man, metrics, record,
-    replay, rules, run,
+    check_config, check_targets, completions, digest, fingerprint, grants, inspect, man, metrics, plan,
+    record, replay, rules, run,
 };
 use crate::config::{ConfigError, LogFormat, LogLevel, has_secret_argument, wants_colour};
 use crate::engine::EngineError;
@@ -35,6 +35,7 @@ pub enum Command {
     Replay(replay::Args),
     Fingerprint(fingerprint::Args),
     Digest(digest::Args),
+    Plan(plan::Args),
     Rules(rules::Args),
     Metrics(metrics::Args),
     Completions(completions::Args),
@@ -54,6 +55,7 @@ impl Command {
             Command::Replay(args) => replay::execute(&args),
             Command::Fingerprint(args) => fingerprint::execute(&args),
             Command::Digest(args) => digest::execute(args),
+            Command::Plan(args) => plan::execute(&args),
             Command::Rules(args) => rules::execute(&args),
             Command::Metrics(args) => metrics::execute(&args),
             Command::Completions(args) => completions::execute(&args),

@@ -12,10 +12,11 @@ use crate::digest::report::Report;
 use crate::digest::unpack::{Respelled, spelling, unpack};
 use crate::digest::{Bookmark, Feed, Filter, Sum};
 use crate::engines::{mysql, postgres};
+use crate::explain::{postgres as plan, run, table};
 use crate::follow::kept::Kept;
 use crate::log::{End, Format};
 use crate::logs::envelope::{Envelope, Opened};
-use crate::logs::{self, explain, plan, recognise};
+use crate::logs::{self, recognise};
 use crate::remark::Hush;
 use crate::sql::outline::outline;
 use crate::sql::{self, Dialect, SqlMode, shape, written};
@@ -73,13 +74,14 @@ pub fn logs_of_all_formats(bytes: &[u8]) {
 }
 
 pub fn plans(bytes: &[u8]) {
-    if let Some(explained) = plan::read(bytes, |_| true)
+    if let Some(explained) = plan::logged(bytes, |_| true)
         && let Some(plan) = explained.plan
     {
         let _ = (plan.fingerprint(), plan.steps());
     }
     let _ = plan::asked(bytes);
-    let _ = explain::read(bytes).map(|plan| (plan.fingerprint(), plan.steps()));
+    let _ = crate::explain::read(bytes).map(|plan| (plan.shape(), run::steps(&plan).len()));
+    let _ = table::read(bytes).map(|plan| (plan.fingerprint(), plan.steps()));
 }
 
 pub fn envelopes(bytes: &[u8]) {
@@ -109,7 +111,12 @@ pub fn statements(bytes: &[u8]) {
         let _ = (shape::read(dialect, &text), Hush::in_text(dialect, &text));
     }
     let text = String::from_utf8_lossy(bytes);
-    let _ = (Hush::of(&text), sql::without_literals(&text), sql::plannable(&text), written::read(&text));
+    let _ = (
+        Hush::of(&text),
+        sql::without_literals(Dialect::MYSQL, &text),
+        sql::plannable(&text),
+        written::read(&text),
+    );
 }
 
 pub fn configuration(bytes: &[u8]) {

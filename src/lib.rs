@@ -21,6 +21,7 @@ pub mod digest;
 mod disk;
 pub mod engine;
 pub mod engines;
+pub mod explain;
 pub mod follow;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;

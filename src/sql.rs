@@ -167,12 +167,12 @@ fn digest64(text: &str) -> u64 {
 /// The longest expression of a plan that is kept: nobody reads a longer one.
 const MAX_EXPRESSION: usize = 2_000;
 
-/// An expression as PostgreSQL words it in a plan, with a `?` for each value. None where that cannot be told.
-pub fn without_literals(expression: &str) -> Option<String> {
+/// An expression as a server words it in a plan, with a `?` for each value. None where that cannot be told.
+pub fn without_literals(dialect: Dialect, expression: &str) -> Option<String> {
     if expression.len() > MAX_EXPRESSION {
         return None;
     }
-    let normal = normalise(Dialect::Postgres, &format!("select {expression}")).ok()?;
+    let normal = normalise(dialect, &format!("select {expression}")).ok()?;
     let is_whole = !normal.truncated;
     normal.fingerprint.strip_prefix("select ").filter(|_| is_whole).map(str::to_owned)
 }

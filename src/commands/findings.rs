@@ -190,7 +190,7 @@ fn paint(severity: Severity, colour: bool) -> String {
 }
 
 /// Names come from strangers, and a terminal obeys what it is shown.
-fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 

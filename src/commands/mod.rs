@@ -11,6 +11,7 @@ pub mod inspect;
 pub mod man;
 pub mod metrics;
 mod page;
+pub mod plan;
 pub mod record;
 pub mod replay;
 pub mod rules;

@@ -1,8 +1,8 @@
 //! Plans by the shape that a statement was executed with.
 
 use super::names::{ByHash, Name};
+use crate::explain::table::{self, Essence};
 use crate::log::Micros;
-use crate::logs::explain::{self, Essence};
 use crate::model::plan::PlanNode;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -84,7 +84,7 @@ impl Plans {
         let key = Key { digest, shape, database };
         if let Some(known) = self.by_shape.get_mut(&key).filter(|known| micros <= known.max) {
             known.ran(1, micros, at);
-        } else if let Some(tree) = explain::read(block) {
+        } else if let Some(tree) = table::read(block) {
             self.put(key, Plan { count: 1, total: micros, max: micros, last: at, tree });
         }
         true
@@ -101,7 +101,7 @@ impl Plans {
         if self.known.len() >= MAX_KNOWN {
             self.known.clear();
         }
-        let shape = explain::read(block).map(|tree| tree.fingerprint());
+        let shape = table::read(block).map(|tree| tree.fingerprint());
         self.known.insert(essence, shape);
         shape
     }
@@ -207,7 +207,7 @@ mod tests {
         for (nth, micros) in [5, 9, 2, 9, 40, 3].into_iter().enumerate() {
             let block = block(["a", "b"][nth % 2], 10 * micros);
             let at = Some(nth as Micros);
-            trees.add(Some(1), None, micros, at, explain::read(block.as_bytes()).unwrap());
+            trees.add(Some(1), None, micros, at, table::read(block.as_bytes()).unwrap());
             assert!(rows.add_rows(Some(1), None, micros, at, block.as_bytes()));
         }
         assert!(

@@ -10,10 +10,10 @@ use super::plans::Plans;
 use super::sessions::{Bare, Sessions, Waiting};
 use super::statements::{Found, Row, Statements, Why};
 use super::upkeep::Upkeep;
+use crate::explain::postgres;
 use crate::log::{Entry, Format, Message, Micros, Severity, SqlState, Who};
 use crate::logs::classes::Class;
 use crate::logs::fact::{Execution, Kind, Phase, fact};
-use crate::logs::plan;
 use crate::logs::slow::INHERITED;
 use std::collections::BTreeMap;
 
@@ -320,7 +320,7 @@ impl Sum {
 
     fn plan(&mut self, micros: u64, text: &[u8], entry: &Entry) -> Told {
         let statements = &mut self.statements;
-        let Some(explained) = plan::read(text, |query| statements.find(query).is_ok()) else {
+        let Some(explained) = postgres::logged(text, |query| statements.find(query).is_ok()) else {
             return ours::by_remark(text);
         };
         let found = self.statements.find(&explained.query);

@@ -20,6 +20,9 @@ pub struct PlanNode {
     pub strategy: Option<String>,
     pub cost: Option<f64>,
     pub rows_expected: Option<f64>,
+    /// Rows that one loop was expected to look at, where that is told beside what it lets through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reads_expected: Option<f64>,
     /// Of all loops together.
     pub rows: Option<f64>,
     pub loops: Option<f64>,
@@ -69,9 +72,12 @@ pub struct Work {
     pub sorted_on_disk: Option<f64>,
     /// Of that the share of the process that had most: each has memory of its own.
     pub sorted_on_disk_most: Option<f64>,
+    /// How often a sort went over what it had in files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sort_passes: Option<f64>,
     /// Parts in which a hash was built and read because all of it had no room in memory.
     pub batches: Option<f64>,
-    /// The most memory that a hash took, in bytes.
+    /// The most memory that a hash or a sort took, in bytes.
     pub memory: Option<f64>,
     /// What a hashed aggregate had in files, in bytes.
     pub hashed_on_disk: Option<f64>,
@@ -177,7 +183,7 @@ impl PlanNode {
 
     /// Is it the step that inserts, updates or deletes?
     pub fn writes(&self) -> bool {
-        ["Insert", "Update", "Delete", "Merge"].contains(&self.kind.as_str())
+        ["Insert", "Update", "Delete", "Merge", "Replace"].contains(&self.kind.as_str())
     }
 
     pub fn is_inner(&self) -> bool {

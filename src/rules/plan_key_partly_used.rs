@@ -75,7 +75,7 @@ impl PlanKeyPartlyUsed {
         step.worked(|work| work.key_parts)?;
         let filtered_before = step.work.as_deref().is_some_and(|work| work.index_filters);
         let wanted = step.rows_each()?;
-        let each = if filtered_before { step.rows_expected? } else { wanted + step.rows_removed? };
+        let each = if filtered_before { step.reads_expected? } else { wanted + step.rows_removed? };
         let entries = each * step.loops?;
         (entries >= self.min_entries && wanted <= self.max_share * each).then_some(entries)
     }

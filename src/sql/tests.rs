@@ -477,9 +477,9 @@ fn a_text_of_the_server_can_be_planned() {
 #[test]
 fn an_expression_of_a_plan_loses_its_values() {
     assert_eq!(
-        without_literals("((o.id = $1) AND (s = 'hunter2'::text))").as_deref(),
+        without_literals(Postgres, "((o.id = $1) AND (s = 'hunter2'::text))").as_deref(),
         Some("((o.id = ?) and (s = ?::text))")
     );
-    assert_eq!(without_literals("'open"), None);
-    assert_eq!(without_literals(&"x".repeat(3_000)), None);
+    assert_eq!(without_literals(Postgres, "'open"), None);
+    assert_eq!(without_literals(Postgres, &"x".repeat(3_000)), None);
 }

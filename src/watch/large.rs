@@ -1,7 +1,7 @@
 //! The largest server that we promise to watch, read whole: how long all pages take, told and not asserted.
 //! `cargo test --release --lib -- watch::large --nocapture`
 
-use crate::logs::plan;
+use crate::explain::postgres;
 use crate::model::plan::{MAX_DEPTH, MAX_NODES};
 use crate::model::{Column, Index, Scope, Session, Statement, Table, Topic, Window};
 use crate::plans::logged::Shown;
@@ -141,13 +141,13 @@ fn a_plan_of_ten_thousand_steps() {
     let root = json!({"Node Type": "Append", "Actual Rows": 1, "Actual Loops": 1, "Plans": (1..STEPS).map(step).collect::<Vec<_>>()});
     let asked = json!([{"Plan": root}]).to_string();
     let plan = timed(&format!("10,000 steps, {} bytes, read", asked.len()), || {
-        plan::asked(asked.as_bytes()).unwrap()
+        postgres::asked(asked.as_bytes()).unwrap()
     });
     let fingerprint = timed("  its fingerprint", || plan.fingerprint());
     assert_eq!((plan.steps(), plan.fingerprint()), (MAX_NODES, fingerprint));
 
     let logged = json!({"Query Text": "select 1", "Plan": root}).to_string();
-    let read = || plan::read(logged.as_bytes(), |_| true).unwrap().plan.unwrap();
+    let read = || postgres::logged(logged.as_bytes(), |_| true).unwrap().plan.unwrap();
     let run = Arc::new(timed("  read as a log shows it", read));
     let shown = |at: f64| Shown { key: key(), at, runs: 1.0, seconds: 2.0, plan: run.clone() };
     let mut world = shows_of(LOOKUP, json!({}), [-60.0, -40.0, -20.0].map(shown).to_vec());
@@ -175,7 +175,7 @@ fn a_plan_of_steps_below_each_other() {
         close.repeat(STEPS)
     );
     for text in [plain, xml] {
-        let read = || plan::read(text.as_bytes(), |_| true).unwrap().plan.unwrap();
+        let read = || postgres::logged(text.as_bytes(), |_| true).unwrap().plan.unwrap();
         let plan = timed(&format!("one below the other, {} bytes", text.len()), read);
         assert_eq!(plan.steps(), MAX_DEPTH);
         assert_ne!(plan.fingerprint(), plan.children[0].fingerprint());
@@ -185,10 +185,10 @@ fn a_plan_of_steps_below_each_other() {
         let close = if is_closed { close.repeat(nested) } else { String::new() };
         let steps = format!(r#"{}{{"Node Type": "Result"}}{close}"#, open.repeat(nested));
         let asked = timed(&format!("{nested} below each other, {} bytes", steps.len()), || {
-            plan::asked(format!(r#"[{{"Plan": {steps}}}]"#).as_bytes())
+            postgres::asked(format!(r#"[{{"Plan": {steps}}}]"#).as_bytes())
         });
         let text = format!(r#"{{"Query Text": "select 1", "Plan": {steps}}}"#);
-        let logged = plan::read(text.as_bytes(), |_| true).and_then(|read| read.plan);
+        let logged = postgres::logged(text.as_bytes(), |_| true).and_then(|read| read.plan);
         for plan in [asked, logged] {
             assert_eq!(plan.is_some(), is_closed, "{nested}");
             assert!(plan.is_none_or(|plan| plan.steps() == MAX_DEPTH), "{nested}");
@@ -198,9 +198,9 @@ fn a_plan_of_steps_below_each_other() {
     for key in ["Plans", "Workers", "Sort Key", "Query Text", "Triggers", "Output"] {
         for brackets in ["[", "{\"a\":"] {
             let text = format!(r#"[{{"Plan": {{"{key}": {}"#, brackets.repeat(1_000_000));
-            assert!(plan::asked(text.as_bytes()).is_none());
+            assert!(postgres::asked(text.as_bytes()).is_none());
             let text = format!(r#"{{"Query Text": "", "{key}": {}"#, brackets.repeat(1_000_000));
-            assert!(plan::read(text.as_bytes(), |_| true).is_none());
+            assert!(postgres::logged(text.as_bytes(), |_| true).is_none());
         }
     }
 }

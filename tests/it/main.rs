@@ -21,6 +21,7 @@ mod grants;
 mod kubernetes;
 mod licences;
 mod package;
+mod plans;
 mod prometheus;
 mod sinks;
 mod spellings;

@@ -6,7 +6,7 @@ use super::link::Link;
 use super::texts;
 use crate::engine::reading::Failure;
 use crate::engine::{EngineError, Visit};
-use crate::logs::plan;
+use crate::explain::postgres;
 use crate::model::Name;
 use crate::model::plan::PlanNode;
 use crate::model::question::{Answer, Question};
@@ -207,7 +207,7 @@ async fn explain(link: &mut Link, asked: &Plannable, schemas: &[Name]) -> Result
     let text =
         |column: &str| rows.first().and_then(|row| row.try_get::<_, Option<String>>(column).ok().flatten());
     let read = |text: String| -> Option<PlanNode> {
-        let read = plan::asked(text.as_bytes())?;
+        let read = postgres::asked(text.as_bytes())?;
         Some(match write {
             Some(write) => write.above(read),
             None => read,

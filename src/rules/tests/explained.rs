@@ -3,7 +3,7 @@
 use super::logged::shows_of;
 use super::made_up::*;
 use super::plans::key;
-use crate::logs::explain;
+use crate::explain::table;
 use crate::model::{Column, Confidence, Flavour, Index, Scope, Setting};
 use crate::plans::Plans;
 use crate::plans::logged::Shown;
@@ -21,7 +21,7 @@ fn explained(text: &str, steps: &[&str], indexes: Vec<Index>) -> World {
     let row = |step: &&str| format!("1\tSIMPLE\t{}", step.replace('|', "\t"));
     let rows: Vec<String> = [HEADING.to_owned()].into_iter().chain(steps.iter().map(row)).collect();
     let block: String = rows.iter().map(|row| format!("# explain: {row}\n")).collect();
-    let plan = Arc::new(explain::read(block.as_bytes()).unwrap());
+    let plan = Arc::new(table::read(block.as_bytes()).unwrap());
     let shown = |at| Shown { key: key(), at, runs: 1.0, seconds: 2.0, plan: plan.clone() };
     let world = shows_of(text, json!({"schema": "shop"}), [-60.0, -40.0, -20.0].map(shown).to_vec());
     let now =

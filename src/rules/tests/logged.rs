@@ -2,7 +2,7 @@
 
 use super::made_up::*;
 use super::plans::{LOOKUP, key, scan, shop_with};
-use crate::logs::plan;
+use crate::explain::postgres;
 use crate::model::{LogEvent, Scope, Setting};
 use crate::plans::Plans;
 use crate::plans::logged::Shown;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// A plan as auto_explain writes it, in a run of two seconds.
 fn shown(at: f64, plan: &Value) -> Shown {
     let text = json!({"Query Text": "select 1", "Plan": plan, "Triggers": plan["Triggers"]}).to_string();
-    let plan = plan::read(text.as_bytes(), |_| true).unwrap().plan.unwrap();
+    let plan = postgres::logged(text.as_bytes(), |_| true).unwrap().plan.unwrap();
     Shown { key: key(), at, runs: 1.0, seconds: 2.0, plan: Arc::new(plan) }
 }
 

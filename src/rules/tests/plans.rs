@@ -2,7 +2,7 @@
 
 use super::made_up::*;
 use super::statements::said_as;
-use crate::logs::plan;
+use crate::explain::postgres;
 use crate::model::plan::PlanNode;
 use crate::model::question::Question;
 use crate::model::{Column, ColumnStatistics, Index, Name, Table, Window};
@@ -19,7 +19,7 @@ pub fn key() -> Key {
 
 /// Steps as the server shows them.
 pub fn steps(plan: Value) -> PlanNode {
-    plan::asked(json!([{ "Plan": plan }]).to_string().as_bytes()).unwrap()
+    postgres::asked(json!([{ "Plan": plan }]).to_string().as_bytes()).unwrap()
 }
 
 /// A read of all orders for few of them.

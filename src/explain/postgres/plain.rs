@@ -1,37 +1,61 @@
 //! The plain spelling of plans, which tells by indentation what belongs to what.
 
-use super::step::{JOINS, KIB, Raw};
+use super::step::{JOINS, KIB, Raw, Telling};
 use super::{setting_off, tree};
-use crate::model::plan::{PlanNode, Trigger};
+use crate::explain::lines::{self, Quotes};
+use crate::model::plan::{MAX_NODES, PlanNode, Trigger};
 
-pub fn plain(text: &str) -> Option<PlanNode> {
+/// What may follow the words of a step.
+const NUMBERS: [&str; 3] = ["  (cost=", " (actual ", " (never executed)"];
+
+pub fn plain(text: &str, telling: Telling) -> Option<PlanNode> {
     let mut nodes: Vec<(usize, Raw)> = Vec::new();
     // Above the first step of a subquery stands which it is.
     let mut place = None;
     let mut triggers = Vec::new();
-    for line in text.lines() {
+    let (mut margin, mut is_over) = (0, false);
+    for line in lines::whole(text, Quotes::Doubled) {
         let body = line.trim_start();
         let depth = line.len() - body.len();
         let (head, arrow) = match body.strip_prefix("->") {
             Some(head) => (head.trim_start(), true),
             None => (body, false),
         };
-        if let Some((head, costs)) = head.split_once("  (cost=").filter(|_| arrow || nodes.is_empty()) {
-            let mut raw = plain_node(head, costs);
+        is_over |= nodes.len() >= MAX_NODES;
+        let found = step(head.trim_end(), arrow, nodes.is_empty());
+        if let Some((head, costs)) = found.filter(|_| !is_over) {
+            let mut raw = plain_node(head, costs, telling);
             raw.node.place = place.take().map(str::to_owned);
+            margin = if nodes.is_empty() { depth } else { margin };
             nodes.push((if nodes.is_empty() { 0 } else { depth + 1 }, raw));
         } else if let Some(trigger) = trigger(body) {
             triggers.push(trigger);
-        } else if let Some(of) = subquery(body) {
+        } else if depth <= margin && !body.is_empty() {
+            // How it was planned stands behind the last step, and has lines like it.
+            is_over = true;
+        } else if let Some(of) = subquery(body).filter(|_| !is_over) {
             place = Some(of);
-        } else if let Some((_, raw)) = nodes.last_mut() {
-            detail(body, raw);
+        } else if let Some((_, raw)) = nodes.last_mut().filter(|_| !is_over) {
+            detail(body.trim_end(), raw);
         }
     }
     tree(nodes).map(|mut root| {
         take_places(&mut root);
         setting_off(root, triggers)
     })
+}
+
+/// The words of a step and its numbers, of which it has none with `COSTS OFF`. Only the first one has no arrow.
+fn step(head: &str, arrow: bool, is_first: bool) -> Option<(&str, &str)> {
+    if !arrow && !is_first {
+        return None;
+    }
+    let numbers = NUMBERS.iter().filter_map(|phrase| head.find(phrase)).min();
+    match numbers {
+        Some(at) => Some((head.get(..at)?.trim_end(), head.get(at..)?)),
+        None => Some((head, ""))
+            .filter(|_| arrow || plain_node(head, "", Telling::Steps).settle().kind != "other"),
+    }
 }
 
 /// `Trigger for constraint notes_order_fkey on orders: time=1.250 calls=300`, `Trigger keep_sums: time=…`
@@ -76,8 +100,8 @@ fn take_places(node: &mut PlanNode) {
 }
 
 /// `Index Scan using orders_pkey on orders o`, `0.00..1.00 rows=1 width=4) (actual time=1.0..2.0 rows=5 loops=1)`.
-fn plain_node(head: &str, costs: &str) -> Raw {
-    let mut raw = Raw::default();
+fn plain_node(head: &str, costs: &str, telling: Telling) -> Raw {
+    let mut raw = Raw::of(telling);
     let (head, on) = match head.split_once(" on ") {
         Some((head, on)) => (head, Some(on)),
         None => (head, None),
@@ -117,11 +141,22 @@ fn plain_node(head: &str, costs: &str) -> Raw {
             _ => raw.node.relation = Some(name.trim_matches('"').to_owned()),
         }
     }
+    if let (Some(terms), Some(on)) = (&mut raw.node.terms, on) {
+        let (_, alias) = on.split_at(on.find(first_name(on)).unwrap_or_default() + first_name(on).len());
+        let alias = alias.trim_start_matches('"').trim();
+        let named = raw.node.relation.clone().filter(|_| alias.is_empty());
+        terms.alias = named.or_else(|| Some(alias.trim_matches('"').to_owned()).filter(|a| !a.is_empty()));
+    }
     let (planned, actual) = costs.split_once(" (actual ").unwrap_or((costs, ""));
     raw.node.cost = planned.split_once("..").and_then(|(_, rest)| leading(rest));
     raw.node.rows_expected = behind(planned, "rows=");
     raw.per_loop = (behind(actual, "rows="), actual.split_once("..").and_then(|(_, rest)| leading(rest)));
     raw.node.loops = behind(actual, "loops=");
+    if costs.ends_with(" (never executed)") {
+        // As in the other spellings.
+        raw.per_loop = (Some(0.0), Some(0.0));
+        raw.node.loops = Some(0.0);
+    }
     raw
 }
 
@@ -154,6 +189,8 @@ fn detail(line: &str, raw: &mut Raw) {
             raw.node.temp_written = behind(temp, "written=");
         }
         "Filter" | "Rows Removed by Filter" => raw.set(key, value),
+        "Index Cond" | "Join Filter" | "Hash Cond" | "Merge Cond" => raw.set(key, value),
+        "Sort Key" => lines::listed(value).for_each(|key| raw.sort_key(key)),
         // `Sort Method: external merge  Disk: 12345kB`, `Worker 0:  Sort Method: quicksort  Memory: 25kB`
         _ if line.contains("Sort Method: ") && (key == "Sort Method" || key.starts_with("Worker ")) => {
             raw.sorted_on_disk(behind(value, "Disk: ").unwrap_or_default() * KIB);

@@ -1,7 +1,15 @@
 //! One step of a plan as it is read, word by word, whatever the spelling.
 
 use super::pattern::pattern;
-use crate::model::plan::{PlanNode, Trigger, Work};
+use crate::model::plan::{PlanNode, Terms, Trigger, Work};
+use crate::sql::{self, Dialect};
+
+/// Whether what a step tests and sorts by is wanted, without its values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Telling {
+    Steps,
+    Terms,
+}
 
 /// What a node says before it is settled.
 #[derive(Debug, Default)]
@@ -24,7 +32,21 @@ pub const KIB: f64 = 1024.0;
 const PLACES: &[&str] = &["Outer", "Inner", "Member", "Subquery", "SubPlan", "InitPlan"];
 
 impl Raw {
+    pub fn of(telling: Telling) -> Raw {
+        let terms = (telling == Telling::Terms).then(Box::default);
+        Raw { node: PlanNode { terms, ..PlanNode::default() }, ..Raw::default() }
+    }
+
+    pub fn sort_key(&mut self, key: &str) {
+        if let Some(terms) = &mut self.node.terms {
+            terms.sort.extend(sql::without_literals(Dialect::Postgres, key));
+        }
+    }
+
     pub fn set(&mut self, key: &str, value: &str) {
+        if let Some(terms) = &mut self.node.terms {
+            term(terms, key, value);
+        }
         let number = || value.parse::<f64>().ok().filter(|number| number.is_finite());
         let name = || Some(value.to_owned());
         let node = &mut self.node;
@@ -147,6 +169,17 @@ impl Raw {
     }
 }
 
+fn term(terms: &mut Terms, key: &str, text: &str) {
+    let place = match key {
+        "Alias" => return terms.alias = Some(text.to_owned()),
+        "Filter" => &mut terms.filter,
+        "Index Cond" => &mut terms.index,
+        "Join Filter" | "Hash Cond" | "Merge Cond" => &mut terms.join,
+        _ => return,
+    };
+    *place = sql::without_literals(Dialect::Postgres, text);
+}
+
 pub const JOINS: &[&str] = &["Left", "Right", "Full", "Semi", "Anti", "Right Semi", "Right Anti"];
 
 /// Kinds of nodes of PostgreSQL 10 to 18, as the plain spelling has them.
@@ -229,6 +262,6 @@ impl Trigger {
     }
 }
 
-fn is_known(kind: &str) -> bool {
+pub fn is_known(kind: &str) -> bool {
     KINDS.contains(&kind)
 }

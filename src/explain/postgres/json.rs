@@ -1,10 +1,9 @@
 //! The JSON spelling, read as it comes: as many steps below each other as a plan may have. What lies deeper is skipped
 //! by the parser in a loop, so that no text, however it nests, uses up the stack.
 
-use super::step::Raw;
-use super::{Explained, setting_off, term};
-use crate::model::plan::{MAX_DEPTH, MAX_NODES, PlanNode, Terms, Trigger};
-use crate::sql;
+use super::step::{Raw, Telling};
+use super::{Explained, setting_off};
+use crate::model::plan::{MAX_DEPTH, MAX_NODES, PlanNode, Trigger};
 use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
@@ -16,7 +15,7 @@ pub fn logged(text: &[u8]) -> Option<Explained<'static>> {
     read(text, Logged)
 }
 
-/// The answer to an `EXPLAIN (FORMAT JSON)` of our own, with the terms of its steps.
+/// The answer to an `EXPLAIN (FORMAT JSON)`, with the terms of its steps.
 pub fn asked(text: &[u8]) -> Option<PlanNode> {
     read(text, Asked)
 }
@@ -57,7 +56,7 @@ struct Logged;
 seed! { Logged, Option<Explained<'static>>, "a statement and its plan",
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let (mut query, mut plan, mut triggers) = (None, None, Vec::new());
-        let mut tree = Tree { room: MAX_NODES, terms: false };
+        let mut tree = Tree { room: MAX_NODES, telling: Telling::Steps };
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
                 "Query Text" => query = Some(map.next_value::<String>()?),
@@ -79,28 +78,32 @@ seed! { Asked, Option<PlanNode>, "a list of one plan",
         while list.next_element::<IgnoredAny>()?.is_some() {}
         Ok(first.flatten())
     }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        AskedOne.visit_map(map)
+    }
 }
 
 struct AskedOne;
 
 seed! { AskedOne, Option<PlanNode>, "a plan",
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut tree = Tree { room: MAX_NODES, terms: true };
-        let mut plan = None;
+        let mut tree = Tree { room: MAX_NODES, telling: Telling::Terms };
+        let (mut plan, mut triggers) = (None, Vec::new());
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
                 "Plan" => plan = map.next_value_seed(Step { tree: &mut tree, depth: 1 })?,
+                "Triggers" => triggers = map.next_value_seed(Triggers)?,
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
         }
-        Ok(plan)
+        Ok(plan.map(|plan| setting_off(plan, triggers)))
     }
 }
 
 /// How many more steps there is room for, and whether their terms are wanted.
 struct Tree {
     room: usize,
-    terms: bool,
+    telling: Telling,
 }
 
 /// A step and all below it, to be read while there is room.
@@ -117,30 +120,24 @@ seed! { Step<'_>, Option<PlanNode>, "a step of a plan",
             return Ok(None);
         };
         tree.room = room;
-        let (mut raw, mut terms) = (Raw::default(), Terms::default());
+        let mut raw = Raw::of(tree.telling);
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
                 "Plans" if depth < MAX_DEPTH => {
                     raw.node.children = map.next_value_seed(Steps { tree: &mut *tree, depth: depth + 1 })?;
                 }
                 "Workers" => map.next_value_seed(Workers(&mut raw))?,
-                "Sort Key" if tree.terms => {
-                    let keys = map.next_value::<Vec<Word>>()?.into_iter().filter_map(|key| key.text());
-                    terms.sort = keys.filter_map(|key| sql::without_literals(&key)).collect();
+                "Sort Key" if tree.telling == Telling::Terms => {
+                    let keys = map.next_value::<Vec<Word>>()?.into_iter().filter_map(Word::text);
+                    keys.for_each(|key| raw.sort_key(&key));
                 }
                 key => match map.next_value()? {
-                    Word::Text(text) => {
-                        raw.set(key, &text);
-                        if tree.terms {
-                            term(&mut terms, key, &text);
-                        }
-                    }
+                    Word::Text(text) => raw.set(key, &text),
                     Word::Plain(plain) => raw.set(key, &plain),
                     Word::More => {}
                 },
             }
         }
-        raw.node.terms = tree.terms.then(|| Box::new(terms));
         Ok(Some(raw.settle()))
     }
 }

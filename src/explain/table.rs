@@ -1,7 +1,7 @@
-//! The rows of `# explain:` in the slow log of MariaDB, as a tree: the first query, below it its tables in the order in which
-//! they are joined, and after them the queries within it.
+//! The rows of EXPLAIN and ANALYZE of MySQL and MariaDB, and of `# explain:` in MariaDB's slow log, as a tree: the first
+//! query, below it its tables in the order in which they are joined, and after them the queries within it.
 //!
-//! They are of the run itself: beside what was expected stands what came. Only words that the server chose, and names that
+//! In the log and with ANALYZE they are of the run itself: beside what was expected stands what came. Only words that the server chose, and names that
 //! the statement has for its tables, come into the tree.
 
 use crate::model::plan::{MAX_NODES, PlanNode, Work};
@@ -9,7 +9,15 @@ use crate::model::plan::{MAX_NODES, PlanNode, Work};
 /// Reads the block, with its heading.
 pub fn read(block: &[u8]) -> Option<PlanNode> {
     let text = std::str::from_utf8(block).ok()?;
-    let mut lines = text.lines().filter_map(|line| line.strip_prefix("# explain: "));
+    of_rows(text.lines().filter_map(|line| line.strip_prefix("# explain: ")))
+}
+
+/// The heading and the rows of a table, with tabs between their cells.
+pub fn printed(rows: &str) -> Option<PlanNode> {
+    of_rows(rows.lines())
+}
+
+fn of_rows<'a>(mut lines: impl Iterator<Item = &'a str>) -> Option<PlanNode> {
     let heading: Vec<&str> = lines.next()?.split('\t').collect();
     let mut queries: Vec<Query<'_>> = Vec::new();
     for line in lines.take(MAX_NODES) {
@@ -119,8 +127,11 @@ impl<'a> Query<'a> {
         let has_buffer = extra.contains("join buffer");
         let mut buffers = BUFFERS.into_iter().filter(|_| has_buffer);
         let buffer = buffers.find(|buffer| extra.contains(&format!("{buffer} join")));
+        let of_mysql = MYSQL_BUFFERS.iter().find(|(words, _)| has_buffer && extra.contains(words));
+        let buffer = buffer.or(of_mysql.map(|(_, buffer)| *buffer));
         let loops = self.rows;
         let (each, passes) = (row.number("r_rows"), row.number("r_filtered").map(|share| share / 100.0));
+        let expected = row.number("rows");
         let came = loops.zip(each).map(|(loops, each)| loops * each);
         let went = came.zip(passes).map(|(came, passes)| came * passes);
         let key = row.text("key").and_then(|key| key.split('|').next()).filter(|key| !key.starts_with('#'));
@@ -135,14 +146,15 @@ impl<'a> Query<'a> {
             ..Work::default()
         };
         self.steps.push(PlanNode {
-            kind: (if ACCESS.contains(&word) { word } else { "other" }).to_owned(),
+            kind: known_access(word).to_owned(),
             relation: row.text("table").map(str::to_owned),
             index: key.map(str::to_owned),
             strategy: buffer.map(str::to_owned),
-            rows_expected: row.number("rows"),
+            rows_expected: expected.map(|rows| rows * row.number("filtered").unwrap_or(100.0) / 100.0),
+            reads_expected: expected,
             rows: went,
             // A buffer is read for many rows at a time.
-            loops: loops.filter(|_| buffer.is_none()),
+            loops: loops.filter(|_| buffer.is_none() && each.is_some()),
             rows_removed: each.zip(passes).map(|(each, passes)| each * (1.0 - passes)),
             filters: extra.contains("Using where"),
             work: (work != Work::default()).then(|| Box::new(work)),
@@ -160,6 +172,15 @@ impl<'a> Query<'a> {
 
 /// How a buffer of rows is joined: by comparing all, by a hash, by looking keys up, by both. The longer words first.
 const BUFFERS: [&str; 4] = ["BNLH", "BNL", "BKAH", "BKA"];
+
+/// What MySQL calls them.
+const MYSQL_BUFFERS: [(&str, &str); 3] =
+    [("(hash join)", "hash join"), ("(Block Nested Loop)", "BNL"), ("(Batched Key Access)", "BKA")];
+
+/// The server's word for how it reads a table.
+pub fn known_access(word: &str) -> &'static str {
+    ACCESS.iter().find(|known| **known == word).copied().unwrap_or("other")
+}
 
 const ACCESS: [&str; 18] = [
     "ALL",
@@ -182,7 +203,12 @@ const ACCESS: [&str; 18] = [
     "hash_eq_ref",
 ];
 
-const KINDS: [&str; 17] = [
+const KINDS: &[&str] = &[
+    "UPDATE",
+    "DELETE",
+    "REPLACE",
+    "DEPENDENT DERIVED",
+    "EXCEPT RESULT",
     "SIMPLE",
     "PRIMARY",
     "UNION",

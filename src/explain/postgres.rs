@@ -1,4 +1,4 @@
-//! What auto_explain writes, in its four spellings, as one tree.
+//! What EXPLAIN of PostgreSQL prints and auto_explain writes, in their four spellings, as one tree.
 //!
 //! Only words that the server itself chose, and names of tables and indexes, come into the tree. Kinds of nodes are
 //! taken from a list: what else stands in their place is text that somebody typed.
@@ -7,14 +7,16 @@ mod json;
 mod pattern;
 mod plain;
 mod step;
+mod xml;
+mod yaml;
 
 pub use json::asked;
 
-use crate::model::plan::{MAX_DEPTH, MAX_NODES, MAX_TRIGGERS, PlanNode, Terms, Trigger};
-use crate::sql;
+use super::nested;
+use crate::model::plan::{MAX_TRIGGERS, PlanNode, Trigger};
 use plain::plain;
 use std::borrow::Cow;
-use step::Raw;
+use step::{Raw, Telling};
 
 /// Lines that may be the first of a plan, of which the text before them is no statement after all. A plan has as many
 /// such lines as it has steps, and each time all before it is read.
@@ -30,17 +32,17 @@ pub struct Explained<'a> {
 
 /// Reads what stands behind `plan:`. `is_whole` tells whether a text can be a whole statement: in the plain
 /// spelling nothing else separates the query from its plan.
-pub fn read<'a>(text: &'a [u8], mut is_whole: impl FnMut(&[u8]) -> bool) -> Option<Explained<'a>> {
+pub fn logged<'a>(text: &'a [u8], mut is_whole: impl FnMut(&[u8]) -> bool) -> Option<Explained<'a>> {
     let trimmed = text.trim_ascii_start();
     if trimmed.starts_with(b"{") {
         return json::logged(trimmed);
     }
     if trimmed.starts_with(b"<explain") {
-        return xml(trimmed);
+        return xml::logged(trimmed);
     }
     let rest = trimmed.strip_prefix(b"Query Text: ")?;
     if rest.starts_with(b"\"") && memchr::memmem::find(rest, b"\nPlan: ").is_some() {
-        return yaml(rest);
+        return yaml::logged(rest);
     }
     let (mut at, mut guesses) = (0, 0);
     while guesses < MAX_GUESSES {
@@ -53,11 +55,22 @@ pub fn read<'a>(text: &'a [u8], mut is_whole: impl FnMut(&[u8]) -> bool) -> Opti
         guesses += 1;
         let query = without_parameters(rest.get(..at - 1)?);
         if is_whole(query) {
-            let plan = plain(&String::from_utf8_lossy(rest.get(at..)?));
+            let plan = plain(&String::from_utf8_lossy(rest.get(at..)?), Telling::Steps);
             return Some(Explained { query: Cow::Borrowed(query), plan });
         }
     }
     None
+}
+
+/// What EXPLAIN has printed, with the terms of its steps. None where it is no plan.
+pub fn printed(text: &str) -> Option<PlanNode> {
+    let text = text.trim_start_matches(['\r', '\n']);
+    match text.trim_start() {
+        json if json.starts_with(['[', '{']) => asked(json.as_bytes()),
+        xml if xml.starts_with("<explain") => xml::plan(xml, Telling::Terms),
+        yaml if yaml.starts_with("- Plan:") || yaml.starts_with("Plan:") => yaml::plan(text, Telling::Terms),
+        _ => plain(text, Telling::Terms).filter(|plan| plan.kind != "other" || plan.cost.is_some()),
+    }
 }
 
 /// From PostgreSQL 16 on they are told in a line of their own.
@@ -96,112 +109,9 @@ impl Triggers {
     }
 }
 
-fn term(terms: &mut Terms, key: &str, text: &str) {
-    let place = match key {
-        "Alias" => return terms.alias = Some(text.to_owned()),
-        "Filter" => &mut terms.filter,
-        "Index Cond" => &mut terms.index,
-        "Join Filter" | "Hash Cond" | "Merge Cond" => &mut terms.join,
-        _ => return,
-    };
-    *place = sql::without_literals(text);
-}
-
-/// Nodes in the order in which they were met, each with how deep it lies, as a tree.
-fn tree(nodes: Vec<(usize, Raw)>) -> Option<PlanNode> {
-    let mut open: Vec<(usize, PlanNode)> = Vec::new();
-    let close = |open: &mut Vec<(usize, PlanNode)>| {
-        if let Some((_, node)) = open.pop()
-            && let Some((_, parent)) = open.last_mut()
-        {
-            parent.children.push(node);
-        }
-    };
-    for (depth, raw) in nodes.into_iter().take(MAX_NODES) {
-        while open.len() > 1 && open.last().is_some_and(|(last, _)| *last >= depth) {
-            close(&mut open);
-        }
-        if open.len() < MAX_DEPTH {
-            open.push((depth, raw.settle()));
-        }
-    }
-    while open.len() > 1 {
-        close(&mut open);
-    }
-    open.pop().map(|(_, node)| node)
-}
-
-fn yaml(rest: &[u8]) -> Option<Explained<'_>> {
-    let text = String::from_utf8_lossy(rest);
-    let (query, plan) = text.split_once("\nPlan: ")?;
-    let query: String = serde_json::from_str(query.lines().next()?.trim_end()).ok()?;
-    let mut nodes: Vec<(usize, Raw)> = Vec::new();
-    // Where the keys of the step stand; those of its workers stand further to the right.
-    let mut column = 0;
-    let mut triggers: Option<Triggers> = None;
-    for line in plan.lines() {
-        let body = line.trim_start();
-        let depth = line.len() - body.len();
-        let item = body.strip_prefix("- ").unwrap_or(body);
-        if line.trim_end() == "Triggers:" {
-            triggers = Some(Triggers::default());
-        }
-        let Some((key, value)) = item.split_once(": ") else { continue };
-        let value = value.trim().trim_matches('"');
-        if key == "Node Type" {
-            nodes.push((depth, Raw::default()));
-            column = line.len() - item.len();
-        }
-        match (&mut triggers, nodes.last_mut()) {
-            (Some(triggers), _) => triggers.set(key, value),
-            (None, Some((_, raw))) if line.len() - item.len() == column => raw.set(key, value),
-            (None, Some((_, raw))) => raw.worker(key, value),
-            (None, None) => {}
-        }
-    }
-    let triggers = triggers.unwrap_or_default().0;
-    let plan = tree(nodes).map(|plan| setting_off(plan, triggers));
-    Some(Explained { query: Cow::Owned(query.into_bytes()), plan })
-}
-
-fn xml(text: &[u8]) -> Option<Explained<'_>> {
-    let text = String::from_utf8_lossy(text);
-    let (_, rest) = text.split_once("<Query-Text>")?;
-    let (query, rest) = rest.split_once("</Query-Text>")?;
-    let mut nodes: Vec<(usize, Raw)> = Vec::new();
-    let (mut depth, mut of_workers) = (0usize, false);
-    let mut triggers: Option<Triggers> = None;
-    for piece in rest.split('<').skip(1) {
-        let Some((tag, value)) = piece.split_once('>') else { continue };
-        match tag {
-            "Plan" => {
-                depth += 1;
-                nodes.push((depth, Raw::default()));
-            }
-            "/Plan" => depth = depth.saturating_sub(1),
-            "Workers" | "/Workers" => of_workers = tag == "Workers",
-            "Triggers" => triggers = Some(Triggers::default()),
-            _ if !tag.starts_with('/') && !value.trim().is_empty() => {
-                let (key, value) = (tag.replace('-', " "), unescape(value));
-                match (&mut triggers, nodes.last_mut()) {
-                    (Some(triggers), _) => triggers.set(&key, &value),
-                    (None, Some((_, raw))) if of_workers => raw.worker(&key, &value),
-                    (None, Some((_, raw))) => raw.set(&key, &value),
-                    (None, None) => {}
-                }
-            }
-            _ => {}
-        }
-    }
-    let triggers = triggers.unwrap_or_default().0;
-    let plan = tree(nodes).map(|plan| setting_off(plan, triggers));
-    Some(Explained { query: Cow::Owned(unescape(query).into_bytes()), plan })
-}
-
-fn unescape(text: &str) -> String {
-    let entities =
-        [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&#x0d;", "\r"), ("&amp;", "&")];
-    entities.iter().fold(text.to_owned(), |text, (entity, char)| text.replace(entity, char))
+/// Steps as they were met, each with how deep it lies, as a tree.
+fn tree(steps: Vec<(usize, Raw)>) -> Option<PlanNode> {
+    nested(steps.into_iter().map(|(depth, raw)| (depth, raw.settle())))
 }
 
 #[cfg(test)]
@@ -209,7 +119,7 @@ mod tests {
     use super::*;
 
     fn shape(text: &str) -> String {
-        read(text.as_bytes(), |_| true).unwrap().plan.unwrap().shape()
+        logged(text.as_bytes(), |_| true).unwrap().plan.unwrap().shape()
     }
 
     /// One plan in the four spellings has one shape, and its query is found.
@@ -234,7 +144,7 @@ mod tests {
             "Limit\n  Hash Join Left\n    Parallel Seq Scan on orders\n    Index Scan using c_pkey on c\n";
         for text in [plain, json, yaml, xml] {
             assert_eq!(shape(text), expected, "{text}");
-            assert_eq!(read(text.as_bytes(), |_| true).unwrap().query.trim_ascii_end(), b"select 1");
+            assert_eq!(logged(text.as_bytes(), |_| true).unwrap().query.trim_ascii_end(), b"select 1");
         }
         // As PostgreSQL 16 has it.
         let with_parameters = [
@@ -245,12 +155,12 @@ mod tests {
             assert!(text.contains("Parameters"));
             assert_eq!(shape(text), expected, "{text}");
             assert_eq!(
-                read(text.as_bytes(), |_| true).unwrap().query.trim_ascii_end(),
+                logged(text.as_bytes(), |_| true).unwrap().query.trim_ascii_end(),
                 b"select 1",
                 "{text}"
             );
         }
-        let plan = read(plain.as_bytes(), |_| true).unwrap().plan.unwrap();
+        let plan = logged(plain.as_bytes(), |_| true).unwrap().plan.unwrap();
         let scan = &plan.children[0].children[0];
         assert_eq!(
             (scan.rows, scan.loops, scan.rows_removed, scan.filters),
@@ -265,7 +175,7 @@ mod tests {
         let step = "  ->  Seq Scan on orders  (cost=0.00..1.00 rows=1 width=4)\n";
         let text = format!("Query Text: select '\n{}", step.repeat(10_000));
         let mut looked_at = 0;
-        let read = read(text.as_bytes(), |query| {
+        let read = logged(text.as_bytes(), |query| {
             looked_at += query.len();
             false
         });
@@ -317,7 +227,7 @@ mod tests {
             <Rows-Removed-by-Index-Recheck>8</Rows-Removed-by-Index-Recheck><Exact-Heap-Blocks>5</Exact-Heap-Blocks>\
             <Lossy-Heap-Blocks>6</Lossy-Heap-Blocks></Plan></Plans></Plan></Plans></Plan></explain>";
         for text in [plain, json, yaml, xml] {
-            let plan = read(text.as_bytes(), |_| true).unwrap().plan.unwrap();
+            let plan = logged(text.as_bytes(), |_| true).unwrap().plan.unwrap();
             let [sort, hash] = &plan.children[..] else { panic!("two sides: {text}") };
             let (index, bitmap) = (&sort.children[0], &hash.children[0]);
             assert_eq!(plan.worked(|work| work.unjoined), Some(3.0), "{text}");
@@ -369,7 +279,7 @@ mod tests {
             trigger("keep_sums", None, 0.0005, 2.0),
         ];
         for text in [plain, json, yaml, xml] {
-            let plan = read(text.as_bytes(), |_| true).unwrap().plan.unwrap();
+            let plan = logged(text.as_bytes(), |_| true).unwrap().plan.unwrap();
             let mut triggers = plan.work.unwrap().triggers;
             // The plain spelling does not tell what the server calls it.
             triggers[0].name.get_or_insert("RI_ConstraintTrigger_a_1".into());
@@ -377,6 +287,6 @@ mod tests {
             assert_eq!((plan.takes_values, plan.children[0].takes_values), (false, true), "{text}");
         }
         let quoted = json.replace("(x = $1)", "((x = '$1') AND (\\\"$1\\\" = 2))");
-        assert!(!read(quoted.as_bytes(), |_| true).unwrap().plan.unwrap().children[0].takes_values);
+        assert!(!logged(quoted.as_bytes(), |_| true).unwrap().plan.unwrap().children[0].takes_values);
     }
 }
