@@ -135,9 +135,16 @@ impl Index {
 
     /// The numbers of the columns that it is searched by, 0 for an expression.
     pub fn searched_columns(&self) -> Vec<i64> {
-        let all = self.columns.split(' ').filter_map(|number| number.parse().ok());
-        let keys = self.key_columns.and_then(|keys| usize::try_from(keys).ok()).unwrap_or(usize::MAX);
-        all.take(keys).collect()
+        self.columns.split(' ').filter_map(|number| number.parse().ok()).take(self.most_keys()).collect()
+    }
+
+    /// How many of its columns are searched.
+    pub fn searched(&self) -> usize {
+        self.columns.split(' ').filter(|number| !number.is_empty()).take(self.most_keys()).count()
+    }
+
+    fn most_keys(&self) -> usize {
+        self.key_columns.and_then(|keys| usize::try_from(keys).ok()).unwrap_or(usize::MAX)
     }
 
     /// Could a search by these columns, in whatever order, use it? One with a condition is taken to fit: the search for what

@@ -3,7 +3,7 @@
 use super::Seen;
 use crate::model::{Column, ColumnStatistics, Fix, InTopic, Index, Name, Scope, Stretch, Table, Topic};
 use crate::script::{self, mysql};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 /// Of a large database only what is asked about: thousands of tables are not sorted for the sake of three.
 #[derive(Debug)]
@@ -24,6 +24,19 @@ fn rows<'a, N: InTopic>(seen: &Seen<'a>, scope: &Scope) -> &'a [N] {
     part.map_or(&[][..], |part| N::of(&part.rows))
 }
 
+/// The rows of these tables, of rows that are sorted by their table, as all are whose id begins with it.
+fn of_these<'a, N>(
+    rows: &'a [N],
+    table: impl Fn(&N) -> i64,
+    tables: &BTreeSet<i64>,
+) -> impl Iterator<Item = &'a N> {
+    tables.iter().flat_map(move |oid| {
+        let begin = rows.partition_point(|row| table(row) < *oid);
+        let count = rows.iter().skip(begin).take_while(|row| table(row) == *oid).count();
+        rows.iter().skip(begin).take(count)
+    })
+}
+
 impl<'a> Catalogue<'a> {
     /// What is known of the tables of these names.
     pub fn of(seen: &Seen<'a>, database: &Name, names: &BTreeSet<String>) -> Catalogue<'a> {
@@ -37,7 +50,7 @@ impl<'a> Catalogue<'a> {
             statistics: HashMap::new(),
             stretch: None,
         };
-        let mut oids = HashSet::new();
+        let mut oids = BTreeSet::new();
         for table in known.all_tables.iter().filter(|table| names.contains(&*table.table)) {
             known.tables.entry(&table.table).or_default().push(table);
             oids.extend([Some(table.oid), table.parent_oid].into_iter().flatten());
@@ -45,9 +58,10 @@ impl<'a> Catalogue<'a> {
         if oids.is_empty() {
             return known;
         }
-        for column in rows::<Column>(seen, &scope).iter().filter(|column| oids.contains(&column.table_oid)) {
+        for column in of_these(rows::<Column>(seen, &scope), |column| column.table_oid, &oids) {
             known.columns.entry(column.table_oid).or_default().push(column);
         }
+        // They are sorted by their own ids.
         for index in known.all_indexes.iter().filter(|index| oids.contains(&index.table_oid)) {
             known.indexes.entry(index.table_oid).or_default().push(index);
         }
@@ -57,7 +71,7 @@ impl<'a> Catalogue<'a> {
         }
         let longest = seen.windows().filter_map(|window| window.stretch(Topic::Tables, &scope)).next();
         known.stretch = longest.map(|stretch| {
-            let wanted = Table::of(&stretch.rows).iter().filter(|table| oids.contains(&table.oid));
+            let wanted = of_these(Table::of(&stretch.rows), |table| table.oid, &oids);
             (stretch, wanted.map(|table| (table.oid, table)).collect())
         });
         known

@@ -49,7 +49,8 @@ pub fn of_each_table<'a>(seen: &Seen<'a>) -> impl Iterator<Item = Vec<&'a Index>
     seen.now.parts_of(Topic::Indexes).flat_map(|(_, part)| {
         let comparable = Index::of(&part.rows).iter().filter(|index| index.is_comparable());
         let mut all: Vec<&Index> = comparable.collect();
-        all.sort_by_key(|index| index.table_oid);
+        // The keys lie beside each other, the indexes do not.
+        all.sort_by_cached_key(|index| index.table_oid);
         let tables = all.chunk_by(|a, b| a.table_oid == b.table_oid).filter(|of_table| of_table.len() > 1);
         tables.map(<[_]>::to_vec).collect::<Vec<_>>()
     })

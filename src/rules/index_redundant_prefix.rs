@@ -87,13 +87,13 @@ fn is_plain(index: &Index) -> bool {
 
 /// Does `longer` begin with all of `index`, so that it can do whatever that one does?
 fn is_prefix(index: &Index, longer: &Index) -> bool {
-    let keys = index.searched_columns().len();
+    let keys = index.searched();
     let begins = |of: fn(&Index) -> &str| {
         let (short, long) = (of(index).split(' '), of(longer).split(' '));
         short.take(keys).eq(long.take(keys))
     };
-    keys < longer.searched_columns().len()
-        && begins(|index| &index.columns)
+    begins(|index| &index.columns)
+        && keys < longer.searched()
         && begins(|index| &index.operator_classes)
         && begins(|index| &index.collations)
         && begins(|index| &index.column_options)
