@@ -130,9 +130,14 @@ impl Root {
         } else {
             format!(" ({})", blocker.application)
         };
+        // What plays a primary's changes on PostgreSQL has no user.
+        let (of, user) = match blocker.user.as_str() {
+            "" => (String::new(), String::new()),
+            user => (format!(" of {user}{through}"), format!("{user}{through} ")),
+        };
         Root {
-            subject: format!("{}{through} pid {}", blocker.user, blocker.pid),
-            named: format!("session {} of {}{through}, which is {state}", blocker.pid, blocker.user),
+            subject: format!("{user}pid {}", blocker.pid),
+            named: format!("session {}{of}, which is {state}", blocker.pid),
             advice: if is_servers_own {
                 "It plays what a source has sent, and ending it would stop that: it is over when that transaction is."
             } else if is_idle {

@@ -183,7 +183,7 @@ async fn by_what_is_open(
             .is_none_or(|(kind, asked)| matches!(kind, Kind::Other(_)) || asked.elapsed() >= ALL_EVERY)
     };
     let mut due: Vec<String> = open.into_iter().filter(is_due).collect();
-    due.sort_by_key(|name| known.tables.get(name).map(|(_, asked)| *asked));
+    due.sort_by_key(|name| (ours.contains(name.as_str()), known.tables.get(name).map(|(_, asked)| *asked)));
     due.truncate(TABLES_AT_ONCE);
     if !due.is_empty() {
         let read = link.read_of(Topic::Tables, "other_tables", scope, Some(&due)).await?;

@@ -43,6 +43,12 @@ fn a_session_that_keeps_others_waiting() {
     }
     let applier = blocked(json!({"victims": 10, "state": "background"}));
     assert_eq!((applier.said("session-blocking").len(), applier.fix("session-blocking")), (1, None));
+    let without_a_user =
+        blocked(json!({"victims": 10, "state": "background", "user": "", "application": ""}));
+    assert!(
+        without_a_user.said("session-blocking")[0]
+            .starts_with("Urgent pid 42: 10 sessions wait for session 42, which is background;")
+    );
 }
 
 #[test]
