@@ -5,6 +5,7 @@ mod blocks;
 mod iterators;
 mod mended;
 mod tree;
+mod values;
 mod words;
 
 use super::json::Json;
@@ -48,7 +49,8 @@ fn condition(text: &str) -> Option<String> {
         let is_digit = |letter: char| letter.is_ascii_digit();
         parts.fold(first, |text, part| text + "(subquery" + part.trim_start_matches(is_digit))
     });
-    sql::without_literals(Dialect::MYSQL, &named).filter(|text| !text.is_empty())
+    let told = Some(named).filter(|text| values::are_told(text));
+    sql::without_literals(Dialect::MYSQL, &told?).filter(|text| !text.is_empty())
 }
 
 fn with_terms(node: &mut PlanNode, terms: Terms) {

@@ -23,6 +23,7 @@ pub struct Step<'a> {
 pub fn steps(plan: &PlanNode) -> Vec<Step<'_>> {
     let mut steps = Vec::new();
     walk(plan, None, Place { depth: 0, processes: 1.0, may_stop: false }, &mut steps);
+    take_from_readers(&mut steps);
     steps
 }
 
@@ -49,9 +50,21 @@ fn walk<'a>(node: &'a PlanNode, parent: Option<&PlanNode>, place: Place, steps: 
     let takes_all =
         node.kind.starts_with("Sort") || node.kind.contains("aterialize") || node.kind.starts_with("Hash");
     let may_stop = (may_stop && !takes_all) || is_end;
+    let looks_for_one = node.join.as_deref().is_some_and(|join| ["Semi", "Anti"].contains(&join))
+        || ["semijoin", "antijoin"].iter().any(|join| node.kind.contains(join));
+    let is_loop = node.kind.starts_with("Nested") || node.kind.starts_with("Batched");
     for child in &node.children {
-        walk(child, Some(node), Place { depth: depth + 1, processes: below, may_stop }, steps);
+        let has_enough =
+            looks_for_one && is_loop && child.is_inner() || child.place.as_deref() == Some("SubPlan");
+        // What is done once, one process does.
+        let processes = if is_done_once(child) { processes } else { below };
+        let place = Place { depth: depth + 1, processes, may_stop: may_stop || has_enough };
+        walk(child, Some(node), place, steps);
     }
+}
+
+fn is_done_once(node: &PlanNode) -> bool {
+    node.place.as_deref() == Some("InitPlan")
 }
 
 fn own(node: &PlanNode, processes: f64, below: f64) -> Option<f64> {
@@ -60,8 +73,49 @@ fn own(node: &PlanNode, processes: f64, below: f64) -> Option<f64> {
         return None;
     }
     let all = node.seconds.filter(|_| node.loops != Some(0.0))? / processes;
-    let others: f64 = node.children.iter().filter_map(seconds).map(|child| child / below).sum();
-    Some((all - others).max(0.0))
+    let (once, each): (Vec<&PlanNode>, Vec<&PlanNode>) =
+        node.children.iter().partition(|child| is_done_once(child));
+    let took = |steps: &[&PlanNode]| steps.iter().filter_map(|step| seconds(step)).sum::<f64>();
+    let own = (all - took(&each) / below).max(0.0);
+    // It is shown here, but done where it is first read, which may be anywhere below.
+    let once = took(&once) / processes;
+    Some(if own >= once { own - once } else { own })
+}
+
+/// What was done once is part of the time of the step that was the first to want it, where that can be told.
+fn take_from_readers(steps: &mut [Step<'_>]) {
+    for nth in 0..steps.len() {
+        let Some(holder) = steps.get(nth).copied() else { return };
+        let once: f64 =
+            holder.node.children.iter().filter(|child| is_done_once(child)).filter_map(seconds).sum();
+        let has_it = |step: &Step<'_>| step.own.is_some_and(|own| own >= once);
+        let mine = holder.node.seconds.unwrap_or_default();
+        let below: f64 =
+            holder.node.children.iter().filter(|child| !is_done_once(child)).filter_map(seconds).sum();
+        if once == 0.0 || mine - below >= once {
+            continue;
+        }
+        let end = steps.iter().skip(nth + 1).take_while(|step| step.depth > holder.depth).count();
+        let mut within: Option<usize> = None;
+        let mut candidates = steps.iter_mut().skip(nth + 1).take(end);
+        let reader = candidates.find(|step| {
+            if within.is_some_and(|depth| step.depth > depth) {
+                return false;
+            }
+            within = is_done_once(step.node).then_some(step.depth);
+            within.is_none() && reads_once(step.node) && has_it(step)
+        });
+        if let Some(reader) = reader {
+            reader.own = reader.own.map(|own| own - once);
+        }
+    }
+}
+
+/// Do its conditions have a place for what a subquery finds?
+fn reads_once(node: &PlanNode) -> bool {
+    let terms = node.terms.as_deref();
+    let texts = terms.into_iter().flat_map(|terms| [&terms.filter, &terms.index, &terms.join]);
+    node.takes_values || texts.flatten().any(|text| text.contains("initplan") || text.contains("(subquery"))
 }
 
 /// What a step took with those below it: a step that only holds others tells no time.
@@ -105,8 +159,8 @@ pub fn deepest_surprise<'a, 'b>(steps: &'b [Step<'a>]) -> Option<&'b Step<'a>> {
 
 /// What the whole run took by the clock.
 pub fn total(plan: &PlanNode, steps: &[Step<'_>]) -> Option<f64> {
-    let all: f64 = steps.iter().filter_map(|step| step.own).sum();
-    Some(plan.seconds.unwrap_or_default().max(all)).filter(|total| *total > 0.0)
+    let all = || steps.iter().filter_map(|step| step.own).sum();
+    Some(plan.seconds.unwrap_or_else(all)).filter(|total| *total > 0.0)
 }
 
 #[cfg(test)]
@@ -137,6 +191,28 @@ mod tests {
         assert_eq!(total(&gather, &steps), Some(2.5));
     }
 
+    /// PostgreSQL shows what is done once below the first step, and counts its time where it is first wanted.
+    #[test]
+    fn what_is_done_once_is_taken_from_its_reader() {
+        let once = |seconds| PlanNode {
+            place: Some("InitPlan".into()),
+            ..step("Aggregate", 1.0, 1.0, seconds, vec![])
+        };
+        let owns = |plan: &PlanNode| {
+            steps(plan).iter().map(|step| step.own.map(|own| (own * 1e3).round())).collect::<Vec<_>>()
+        };
+        let scan = PlanNode { takes_values: true, ..step("Seq Scan", 9.0, 9.0, 0.95, vec![]) };
+        let plan = step("Aggregate", 1.0, 1.0, 1.0, vec![once(0.9), scan]);
+        assert_eq!(owns(&plan), [Some(50.0), Some(900.0), Some(50.0)]);
+        assert_eq!(total(&plan, &steps(&plan)), Some(1.0));
+        let cte = step("Aggregate", 1.0, 1.0, 2.0, vec![once(1.4), step("CTE Scan", 9.0, 9.0, 1.5, vec![])]);
+        assert_eq!(owns(&cte), [Some(500.0), Some(1_400.0), None]);
+        let scans = PlanNode { loops: Some(3.0), ..step("Seq Scan", 9.0, 9.0, 0.27, vec![]) };
+        let mut gather = step("Gather", 9.0, 9.0, 1.0, vec![once(0.9), scans]);
+        gather.work = Some(Box::new(Work { workers_launched: Some(2.0), ..Work::default() }));
+        assert_eq!(owns(&gather), [Some(10.0), Some(900.0), Some(90.0)]);
+    }
+
     #[test]
     fn a_surprise_is_where_it_begins() {
         let scan = step("Seq Scan", 5_000.0, 10.0, 1.0, vec![step("Result", 1.0, 1.0, 0.1, vec![])]);
@@ -149,5 +225,12 @@ mod tests {
         let sorted =
             step("Limit", 10.0, 10.0, 1.0, vec![step("Sort", 10.0, 10.0, 1.0, vec![few("Seq Scan")])]);
         assert_eq!(deepest_surprise(&steps(&sorted)).unwrap().node.kind, "Seq Scan");
+        // Who looks for one stops at the first.
+        let inner = |kind| PlanNode { place: Some("Inner".into()), ..few(kind) };
+        let mut semi = step("Nested Loop", 10.0, 10.0, 1.0, vec![inner("Index Only Scan")]);
+        semi.join = Some("Semi".into());
+        assert!(deepest_surprise(&steps(&semi)).is_none());
+        (semi.kind, semi.children) = ("Hash Join".into(), vec![inner("Hash")]);
+        assert!(deepest_surprise(&steps(&semi)).is_some());
     }
 }

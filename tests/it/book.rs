@@ -54,6 +54,7 @@ async fn commands_that_are_shown_are_run() {
     fs::write(dir.join("dbsonde.toml"), format!("[[target]]\nurl = \"{url}\"\n")).unwrap();
     fs::write(dir.join("lines.json"), "{\"sql\": \"select 1 from t where a = 2\"}\n").unwrap();
     fs::write(dir.join("server.log"), server.log()).unwrap();
+    fs::copy(root().join("tests/plans/postgres18.join.text"), dir.join("explain.txt")).unwrap();
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_dbsonde"), dir.join("dbsonde")).unwrap();
     let path = format!("{}:{}", dir.path().display(), std::env::var("PATH").unwrap());
     let log = dir.join("server.log").display().to_string();

@@ -1,6 +1,6 @@
 //! `FORMAT=TREE` and `EXPLAIN ANALYZE` of MySQL: a line for each step, as far to the right as it lies deep.
 
-use super::{take_sides, words};
+use super::{take_sides, values, words};
 use crate::explain::lines::{self, Quotes};
 use crate::explain::nested;
 use crate::model::plan::{MAX_NODES, PlanNode};
@@ -11,7 +11,8 @@ pub fn tree(text: &str) -> Option<PlanNode> {
         let body = line.trim_start();
         let Some(said) = body.strip_prefix("-> ") else { continue };
         nodes.push((line.len() - body.len(), step(said.trim_end())));
-        if nodes.len() >= MAX_NODES {
+        // Where a value does not end where it seems to, what follows may be more of it.
+        if nodes.len() >= MAX_NODES || !values::are_told(said) {
             break;
         }
     }
@@ -65,7 +66,8 @@ impl Ran {
 /// What stands at the end of a line, `(cost=93 rows=90) (actual time=0.1..0.2 rows=3 loops=1)`, and nothing but that: a
 /// condition before it may hold anything.
 fn numbers(said: &str) -> Option<(&str, Numbers)> {
-    for (at, _) in said.rmatch_indices("  (") {
+    // The last two blanks are before them, if there are any.
+    for (at, _) in said.rmatch_indices("  (").take(1) {
         let (operation, mut rest) = (said.get(..at)?, said.get(at + 2..)?);
         let mut numbers = Numbers::default();
         if let Some((cost, after)) = rest.strip_prefix("(cost=").and_then(|rest| rest.split_once(')')) {
