@@ -7,9 +7,13 @@ use crate::store::{Opener, Store, StoreError};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 pub const FILE: &str = "state.sqlite";
 const LOCK: &str = "state.lock";
+/// How long somebody else may keep the lock before he is another dbsonde, and not the last of one that has ended.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// A disk that ruins one file after another is not to be filled with ruins.
 pub(super) const MAX_SET_ASIDE: u32 = 5;
 
@@ -37,7 +41,7 @@ impl Files {
         made.map_err(|error| failed("make the directory", &error))?;
         if self.lock.is_none() {
             let lock = ours(&self.dir.join(LOCK)).map_err(|error| failed("write to", &error))?;
-            match lock.try_lock() {
+            match patiently(&lock) {
                 // A file system without locks is one without a second dbsonde, as far as we can tell.
                 Ok(()) | Err(TryLockError::Error(_)) => self.lock = Some(lock),
                 Err(TryLockError::WouldBlock) => {
@@ -49,6 +53,17 @@ impl Files {
             }
         }
         ours(&self.dir.join(FILE)).map(drop).map_err(|error| failed("write to", &error))
+    }
+}
+
+/// Whoever was killed a moment ago still lets go of its files.
+fn patiently(lock: &File) -> Result<(), TryLockError> {
+    let began = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) if began.elapsed() < PATIENCE => thread::sleep(PATIENCE / 40),
+            done => return done,
+        }
     }
 }
 

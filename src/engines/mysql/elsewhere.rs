@@ -175,12 +175,11 @@ async fn by_what_is_open(
     let (open, page) = (link.open_tables(schema).await?, link.page_size());
     let Some(known) = link.elsewhere.schemas.get(schema) else { return Ok(None) };
     // What is no table of theirs is looked at again only when all are: it may have become one. So are InnoDB's, of which only the
-    // options are wanted.
-    let is_due = |name: &String| {
-        known
-            .tables
-            .get(name)
-            .is_none_or(|(kind, asked)| matches!(kind, Kind::Other(_)) || asked.elapsed() >= ALL_EVERY)
+    // options are wanted, while they are.
+    let is_due = |name: &String| match known.tables.get(name) {
+        None | Some((Kind::Other(_), _)) => true,
+        Some((Kind::Innodb(_), _)) if !ours.contains(name.as_str()) => true,
+        Some((_, asked)) => asked.elapsed() >= ALL_EVERY,
     };
     let mut due: Vec<String> = open.into_iter().filter(is_due).collect();
     due.sort_by_key(|name| (ours.contains(name.as_str()), known.tables.get(name).map(|(_, asked)| *asked)));
