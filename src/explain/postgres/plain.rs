@@ -14,6 +14,8 @@ pub fn plain(text: &str, telling: Telling) -> Option<PlanNode> {
     let mut place = None;
     let mut triggers = Vec::new();
     let (mut margin, mut is_over) = (0, false);
+    // Where a worker stands; what it tells of its share stands further to the right.
+    let mut worker: Option<usize> = None;
     for line in lines::whole(text, Quotes::Doubled) {
         let body = line.trim_start();
         let depth = line.len() - body.len();
@@ -22,6 +24,7 @@ pub fn plain(text: &str, telling: Telling) -> Option<PlanNode> {
             None => (body, false),
         };
         is_over |= nodes.len() >= MAX_NODES;
+        worker = worker.filter(|column| depth > *column);
         let found = step(head.trim_end(), arrow, nodes.is_empty());
         if let Some((head, costs)) = found.filter(|_| !is_over) {
             let mut raw = plain_node(head, costs, telling);
@@ -36,7 +39,11 @@ pub fn plain(text: &str, telling: Telling) -> Option<PlanNode> {
         } else if let Some(of) = subquery(body).filter(|_| !is_over) {
             place = Some(of);
         } else if let Some((_, raw)) = nodes.last_mut().filter(|_| !is_over) {
-            detail(body.trim_end(), raw);
+            // All but sorts is in the numbers of the step already.
+            if worker.is_none() || body.starts_with("Sort Method: ") {
+                detail(body.trim_end(), raw);
+            }
+            worker = worker.or_else(|| body.starts_with("Worker ").then_some(depth));
         }
     }
     tree(nodes).map(|mut root| {
@@ -207,5 +214,28 @@ fn detail(line: &str, raw: &mut Raw) {
             raw.work.lossy_pages = behind(value, "lossy=");
         }
         _ => raw.work(key, value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_workers_are_not_those_of_the_step() {
+        let text = "Gather  (cost=1.00..2.00 rows=5 width=4)\n  ->  Sort  (cost=1.00..2.00 rows=5 width=4)\n        \
+            Sort Method: external merge  Disk: 8kB\n        Buffers: shared hit=90 read=70\n        \
+            Worker 0:  actual time=1.0..2.0 rows=5 loops=1\n          Sort Method: external merge  Disk: 4kB\n          \
+            Buffers: shared hit=7 read=5\n          Batches: 3  Memory Usage: 9kB\n        \
+            ->  Parallel Bitmap Heap Scan on t  (cost=1.00..2.00 rows=5 width=4)\n              \
+            Heap Blocks: exact=50\n              Worker 0:  actual time=1.0..2.0 rows=5 loops=1\n                \
+            Heap Blocks: exact=2\n              Buffers: shared hit=80\n";
+        let plan = plain(text, Telling::Steps).unwrap();
+        let sort = &plan.children[0];
+        assert_eq!((sort.buffers_hit, sort.buffers_read), (Some(90.0), Some(70.0)));
+        assert_eq!(sort.worked(|work| work.batches), None);
+        assert_eq!(sort.worked(|work| work.sorted_on_disk), Some(12.0 * KIB));
+        let scan = &sort.children[0];
+        assert_eq!((scan.worked(|work| work.exact_pages), scan.buffers_hit), (Some(50.0), Some(80.0)));
     }
 }
