@@ -124,6 +124,7 @@ fn plain_node(head: &str, costs: &str, telling: Telling) -> Raw {
             kind = rest;
         }
     }
+    kind = without_extras(kind);
     for method in ["Nested Loop", "Hash", "Merge"] {
         let join = kind.strip_prefix(method).and_then(|rest| rest.strip_suffix(" Join")).map(str::trim);
         if let Some(join) = join.filter(|join| JOINS.contains(join)) {
@@ -165,6 +166,16 @@ fn plain_node(head: &str, costs: &str, telling: Telling) -> Raw {
         raw.node.loops = Some(0.0);
     }
     raw
+}
+
+/// `HashSetOp Except All`, `Custom Scan (ColumnarScan)`: the other spellings tell the rest apart from the kind.
+fn without_extras(kind: &str) -> &str {
+    const COMMANDS: [&str; 4] = [" Intersect", " Intersect All", " Except", " Except All"];
+    let combining = ["HashSetOp", "SetOp"]
+        .into_iter()
+        .find(|of| kind.strip_prefix(of).is_some_and(|c| COMMANDS.contains(&c)));
+    let provided = kind.starts_with("Custom Scan (").then_some("Custom Scan");
+    combining.or(provided).unwrap_or(kind)
 }
 
 /// The table in `orders o`, `"my table" o`.
@@ -220,6 +231,24 @@ fn detail(line: &str, raw: &mut Raw) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn one(head: &str) -> PlanNode {
+        plain(&format!("{head}  (cost=1.00..2.00 rows=5 width=4)"), Telling::Terms).unwrap()
+    }
+
+    #[test]
+    fn kinds_are_those_of_the_other_spellings() {
+        for (head, shape) in [
+            ("HashSetOp Except", "HashSetOp\n"),
+            ("SetOp Intersect All", "SetOp\n"),
+            ("SetOp kanari", "other\n"),
+            ("Custom Scan (ColumnarScan) on events", "Custom Scan on events\n"),
+            ("Parallel Custom Scan (ChunkAppend) on events e", "Parallel Custom Scan on events\n"),
+            ("Custom Scan (Citus Adaptive)", "Custom Scan\n"),
+        ] {
+            assert_eq!(one(head).shape(), shape, "{head}");
+        }
+    }
 
     #[test]
     fn numbers_of_workers_are_not_those_of_the_step() {
