@@ -109,11 +109,11 @@ fn take_places(node: &mut PlanNode) {
 /// `Index Scan using orders_pkey on orders o`, `0.00..1.00 rows=1 width=4) (actual time=1.0..2.0 rows=5 loops=1)`.
 fn plain_node(head: &str, costs: &str, telling: Telling) -> Raw {
     let mut raw = Raw::of(telling);
-    let (head, on) = match head.split_once(" on ") {
+    let (head, on) = match split_unquoted(head, " on ") {
         Some((head, on)) => (head, Some(on)),
         None => (head, None),
     };
-    let (mut kind, index) = match head.split_once(" using ") {
+    let (mut kind, index) = match split_unquoted(head, " using ") {
         Some((kind, index)) => (kind, Some(index)),
         None => (head, None),
     };
@@ -138,22 +138,16 @@ fn plain_node(head: &str, costs: &str, telling: Telling) -> Raw {
         }
     }
     raw.set("Node Type", kind);
-    raw.node.index = index.map(str::to_owned);
-    if let Some(name) = on.map(first_name) {
-        match name.split_once('.') {
-            _ if kind == "Bitmap Index Scan" => raw.node.index = Some(name.to_owned()),
-            Some((schema, name)) if !name.starts_with('"') => {
-                raw.node.schema = Some(schema.to_owned());
-                raw.node.relation = Some(name.to_owned());
-            }
-            _ => raw.node.relation = Some(name.trim_matches('"').to_owned()),
-        }
+    raw.node.index = index.map(|index| name(index).0);
+    let (names, alias) = on.map(target).unwrap_or_default();
+    if kind == "Bitmap Index Scan" {
+        raw.node.index = names.last().cloned();
+    } else {
+        let mut names = names.into_iter().rev();
+        (raw.node.relation, raw.node.schema) = (names.next(), names.next());
     }
-    if let (Some(terms), Some(on)) = (&mut raw.node.terms, on) {
-        let (_, alias) = on.split_at(on.find(first_name(on)).unwrap_or_default() + first_name(on).len());
-        let alias = alias.trim_start_matches('"').trim();
-        let named = raw.node.relation.clone().filter(|_| alias.is_empty());
-        terms.alias = named.or_else(|| Some(alias.trim_matches('"').to_owned()).filter(|a| !a.is_empty()));
+    if let Some(terms) = &mut raw.node.terms {
+        terms.alias = alias.or_else(|| raw.node.relation.clone());
     }
     let (planned, actual) = costs.split_once(" (actual ").unwrap_or((costs, ""));
     raw.node.cost = planned.split_once("..").and_then(|(_, rest)| leading(rest));
@@ -178,13 +172,48 @@ fn without_extras(kind: &str) -> &str {
     combining.or(provided).unwrap_or(kind)
 }
 
-/// The table in `orders o`, `"my table" o`.
-fn first_name(text: &str) -> &str {
-    let quoted = text.strip_prefix('"').and_then(|rest| rest.split_once('"'));
-    match quoted {
-        Some((name, _)) => name,
-        None => text.split(' ').next().unwrap_or(text),
+/// The schema, if it is told, the table, and its alias in `public."Order Line" l`.
+fn target(text: &str) -> (Vec<String>, Option<String>) {
+    let (first, mut rest) = name(text);
+    let mut names = vec![first];
+    while let Some(more) = rest.strip_prefix('.') {
+        let (next, behind) = name(more);
+        names.push(next);
+        rest = behind;
     }
+    names.retain(|name| !name.is_empty());
+    let (alias, _) = name(rest.trim_start());
+    (names, Some(alias).filter(|alias| !alias.is_empty()))
+}
+
+/// A name as the other spellings have it, and what stands behind it. Within quotes may stand anything, and quotes doubled.
+fn name(text: &str) -> (String, &str) {
+    let Some(mut rest) = text.strip_prefix('"') else {
+        let (name, rest) = text.split_at(text.find(['.', ' ']).unwrap_or(text.len()));
+        return (name.to_owned(), rest);
+    };
+    let mut name = String::new();
+    while let Some((piece, behind)) = rest.split_once('"') {
+        name.push_str(piece);
+        let Some(more) = behind.strip_prefix('"') else { return (name, behind) };
+        name.push('"');
+        rest = more;
+    }
+    name.push_str(rest);
+    (name, "")
+}
+
+/// Splits at the first phrase that stands within no quoted name.
+fn split_unquoted<'a>(text: &'a str, phrase: &str) -> Option<(&'a str, &'a str)> {
+    let mut begins = 0;
+    for (nth, piece) in text.split('"').enumerate() {
+        if let Some(found) = piece.find(phrase).filter(|_| nth % 2 == 0) {
+            let at = begins + found;
+            return Some((text.get(..at)?, text.get(at + phrase.len()..)?));
+        }
+        begins += piece.len() + 1;
+    }
+    None
 }
 
 fn leading(text: &str) -> Option<f64> {
@@ -247,6 +276,40 @@ mod tests {
             ("Custom Scan (Citus Adaptive)", "Custom Scan\n"),
         ] {
             assert_eq!(one(head).shape(), shape, "{head}");
+        }
+    }
+
+    #[test]
+    fn names_are_those_of_the_other_spellings() {
+        for (head, index, schema, relation, alias) in [
+            ("Seq Scan on orders o", None, None, Some("orders"), Some("o")),
+            ("Seq Scan on public.orders", None, Some("public"), Some("orders"), Some("orders")),
+            (r#"Seq Scan on "Sales"."Order" o"#, None, Some("Sales"), Some("Order"), Some("o")),
+            (
+                r#"Seq Scan on public."Order Line" "L x""#,
+                None,
+                Some("public"),
+                Some("Order Line"),
+                Some("L x"),
+            ),
+            (r#"Seq Scan on "a.b" x"#, None, None, Some("a.b"), Some("x")),
+            (r#"Seq Scan on "a""b on c" x"#, None, None, Some("a\"b on c"), Some("x")),
+            (r#"Values Scan on "*VALUES*""#, None, None, Some("*VALUES*"), Some("*VALUES*")),
+            (
+                r#"Index Scan using "PK on using Order" on public."Order" o"#,
+                Some("PK on using Order"),
+                Some("public"),
+                Some("Order"),
+                Some("o"),
+            ),
+            (r#"Bitmap Index Scan on "I.x""#, Some("I.x"), None, None, None),
+            (r#"Seq Scan on "cut o"#, None, None, Some("cut o"), Some("cut o")),
+            ("Limit", None, None, None, None),
+        ] {
+            let node = one(head);
+            let named = (node.index.as_deref(), node.schema.as_deref(), node.relation.as_deref());
+            assert_eq!(named, (index, schema, relation), "{head}");
+            assert_eq!(node.terms.unwrap().alias.as_deref(), alias, "{head}");
         }
     }
 
