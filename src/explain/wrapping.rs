@@ -142,6 +142,8 @@ fn is_of_rows(cells: &[&str]) -> bool {
 fn cells(line: &str) -> Vec<&str> {
     let bordered = line.trim().strip_prefix('|').and_then(|line| line.strip_suffix('|'));
     match bordered {
+        // A cell of MariaDB may hold a bar itself: `ref|filter`.
+        Some(line) if line.contains(" | ") => line.split(" | ").map(str::trim).collect(),
         Some(line) => line.split('|').map(str::trim).collect(),
         None => line.split('\t').collect(),
     }
@@ -215,6 +217,8 @@ mod tests {
         let record =
             "****** 1. row ******\n           id: 1\n  select_type: SIMPLE\n        table: t\n1 row in set\n";
         assert_eq!(rows(record), wanted);
+        let filtered = "| id | select_type | type | key |\n|    1 | SIMPLE | ref|filter |   |\n";
+        assert_eq!(rows(filtered), "id\tselect_type\ttype\tkey\n1\tSIMPLE\tref|filter\t");
         assert_eq!(super::rows("id\tname\n1\tx"), None);
     }
 }
