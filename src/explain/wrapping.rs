@@ -9,10 +9,9 @@ const NAMES: [&str; 4] = ["QUERY PLAN | ", "QUERY PLAN| ", "EXPLAIN: ", "ANALYZE
 
 /// The plan alone. Lines keep how far to the right they stand beside each other.
 pub fn bare(text: &str) -> String {
-    let text = text.trim_start_matches('\u{feff}');
+    let text = in_ascii(text.trim_start_matches('\u{feff}'));
     let lines: Vec<&str> = text.lines().map(|line| line.trim_end_matches('\r')).collect();
-    let begins = lines.iter().position(|line| is_heading(line) || named(line).is_some());
-    let lines = lines.get(begins.unwrap_or_default()..).unwrap_or_default();
+    let lines = lines.get(begins(&lines).unwrap_or_default()..).unwrap_or_default();
     let is_expanded = lines.first().is_some_and(|line| line.starts_with("QUERY PLAN"));
     let has_border = lines.iter().take(3).any(|line| is_border(line) && line.trim().starts_with('+'))
         || lines.first().is_some_and(|line| line.trim().starts_with('|'));
@@ -35,6 +34,37 @@ pub fn bare(text: &str) -> String {
         });
     }
     unquoted(body.join("\n"))
+}
+
+/// Where the plan begins: a statement before it may have a line that looks like a heading.
+fn begins(lines: &[&str]) -> Option<usize> {
+    let position = |is: fn(&str) -> bool| lines.iter().position(|line| is(line));
+    lines
+        .windows(2)
+        .position(|two| matches!(two, [line, next] if is_heading(line) && is_border(next)))
+        .or_else(|| {
+            position(|line| line.contains("QUERY PLAN") && (is_heading(line) || named(line).is_some()))
+        })
+        .or_else(|| position(|line| named(line).is_some()))
+        .or_else(|| position(is_heading))
+}
+
+/// psql's `\pset linestyle unicode`, in the letters of `ascii`.
+fn in_ascii(text: &str) -> Cow<'_, str> {
+    let is_drawn = |line: &str| {
+        line.contains(['─', '═']) && line.trim().chars().all(|letter| ('─'..='╿').contains(&letter))
+    };
+    let is_record = |line: &str| line.contains("─[ RECORD ");
+    if !text.lines().any(|line| is_drawn(line) || is_record(line)) {
+        return Cow::Borrowed(text);
+    }
+    let letters = text.chars().map(|letter| match letter {
+        '─' | '═' => '-',
+        '│' | '║' => '|',
+        '─'..='╿' | '↵' => '+',
+        other => other,
+    });
+    Cow::Owned(letters.collect())
 }
 
 /// Each line in quotes, as pgAdmin copies it.
@@ -200,6 +230,36 @@ mod tests {
             assert_eq!(bare(&text).trim(), tree, "{text}");
         }
         assert_eq!(bare("ANALYZE\n{\\n  \"a\": \"x\\\\\"y\"\\n}\n"), "{\n  \"a\": \"x\\\"y\"\n}");
+    }
+
+    #[test]
+    fn lines_drawn_in_unicode() {
+        let plain = "Limit  (cost=1..2 rows=5 width=4)\n   ->  Seq Scan on t";
+        let (first, second) = plain.split_once('\n').unwrap();
+        for text in [
+            format!("          QUERY PLAN\n──────────────\n{plain}\n(2 rows)\n"),
+            format!(
+                "┌─────────┐\n│  QUERY PLAN  │\n├───────┤\n│ {first} │\n│ {second} │\n└─────┘\n(2 rows)\n"
+            ),
+            format!("─[ RECORD 1 ]──\nQUERY PLAN │ {first}\n─[ RECORD 2 ]──\nQUERY PLAN │ {second}\n"),
+        ] {
+            assert_eq!(bare(&text).trim_end(), plain, "{text}");
+        }
+        let json = " QUERY PLAN \n────────────\n [         ↵\n   {       ↵\n   }       ↵\n ]\n(1 row)\n";
+        assert_eq!(bare(json), " [\n   {\n   }\n ]");
+    }
+
+    #[test]
+    fn a_statement_has_no_heading() {
+        let tree = "-> Limit: 5 row(s)  (cost=1 rows=5)";
+        for text in [
+            format!("EXPLAIN\nANALYZE\nselect 1;\n   QUERY PLAN\n-------\n{tree}\n(1 row)\n"),
+            format!("EXPLAIN\nselect 1;\n-[ RECORD 1 ]---\nQUERY PLAN | {tree}\n"),
+            format!("EXPLAIN\nselect 1;\n+---+\n| EXPLAIN |\n+---+\n| {tree} |\n+---+\n1 row in set\n"),
+            format!("EXPLAIN\nselect 1\\G\n**** 1. row ****\nEXPLAIN: {tree}\n1 row in set\n"),
+        ] {
+            assert_eq!(bare(&text).trim(), tree, "{text}");
+        }
     }
 
     #[test]
