@@ -96,6 +96,8 @@ fn is_border(line: &str) -> bool {
 
 /// `(12 rows)`, `1 row in set (0.00 sec)`, `Time: 1.234 ms`, `*** 2. row ***`.
 fn is_end(line: &str) -> bool {
+    // YAML tells the time of a trigger further to the right, and without its unit.
+    let is_time = line.starts_with("Time: ") && line.contains(" ms");
     let line = line.trim();
     let counted = line.strip_prefix('(').and_then(|line| line.strip_suffix(')')).unwrap_or(line);
     let counts = |words: [&str; 2]| {
@@ -107,7 +109,7 @@ fn is_end(line: &str) -> bool {
             })
         })
     };
-    counts([" rows", " row"]) || line.starts_with("Time: ") || line.starts_with("*******")
+    counts([" rows", " row"]) || is_time || line.starts_with("*******")
 }
 
 /// Only the first line of a value has the border on its left, and only the last one on its right.
@@ -230,6 +232,13 @@ mod tests {
             assert_eq!(bare(&text).trim(), tree, "{text}");
         }
         assert_eq!(bare("ANALYZE\n{\\n  \"a\": \"x\\\\\"y\"\\n}\n"), "{\n  \"a\": \"x\\\"y\"\n}");
+    }
+
+    #[test]
+    fn the_time_of_a_trigger_ends_no_plan() {
+        let yaml = "- Plan: \n    Node Type: \"Limit\"\n  Triggers: \n    - Trigger Name: \"a\"\n      Time: 1250.500\n      Calls: 3";
+        assert_eq!(bare(yaml), yaml);
+        assert_eq!(bare(&format!("{yaml}\nTime: 2000.000 ms (00:02.000)\n")), yaml);
     }
 
     #[test]

@@ -65,9 +65,13 @@ fn step(head: &str, arrow: bool, is_first: bool) -> Option<(&str, &str)> {
     }
 }
 
-/// `Trigger for constraint notes_order_fkey on orders: time=1.250 calls=300`, `Trigger keep_sums: time=…`
+/// `Trigger for constraint notes_order_fkey on orders: time=1.250 calls=300`, `Trigger keep_sums: time=…`, and with
+/// `TIMING OFF` the calls alone.
 fn trigger(line: &str) -> Option<Trigger> {
-    let (named, told) = line.strip_prefix("Trigger ")?.rsplit_once(": time=")?;
+    let (named, told) = line.strip_prefix("Trigger ")?.rsplit_once(": ")?;
+    if !["time=", "calls="].iter().any(|first| told.starts_with(first)) {
+        return None;
+    }
     let (named, relation) = match named.rsplit_once(" on ") {
         Some((named, relation)) => (named, Some(relation)),
         None => (named, None),
@@ -82,7 +86,7 @@ fn trigger(line: &str) -> Option<Trigger> {
         constraint: constraint.and_then(text),
         relation: relation.and_then(text),
         calls: behind(told, "calls=")?,
-        seconds: leading(told)? / 1e3,
+        seconds: behind(told, "time=").unwrap_or_default() / 1e3,
     })
 }
 
@@ -311,6 +315,15 @@ mod tests {
             assert_eq!(named, (index, schema, relation), "{head}");
             assert_eq!(node.terms.unwrap().alias.as_deref(), alias, "{head}");
         }
+    }
+
+    #[test]
+    fn a_trigger_may_have_no_time() {
+        let calls = trigger("Trigger for constraint b_fk: calls=1000").unwrap();
+        assert_eq!((calls.constraint.as_deref(), calls.calls, calls.seconds), (Some("b_fk"), 1000.0, 0.0));
+        let timed = trigger("Trigger keep on t: time=1250.500 calls=30").unwrap();
+        assert_eq!((timed.relation.as_deref(), timed.calls, timed.seconds), (Some("t"), 30.0, 1.2505));
+        assert!(trigger("Trigger keep: name=1").is_none());
     }
 
     #[test]
