@@ -36,12 +36,34 @@ pub fn whole(text: &str, quotes: Quotes) -> impl Iterator<Item = Cow<'_, str>> {
 /// Does the line end within a value?
 pub fn is_open(line: &str, quotes: Quotes) -> bool {
     let values = match quotes {
-        // Names of steps hold no value, and some of them are not quoted.
-        Quotes::Doubled if line.trim_start().starts_with("->") => None,
-        Quotes::Doubled => line.split_once(": ").map(|(_, values)| values),
+        Quotes::Doubled => {
+            line.split_once(": ").filter(|(key, _)| holds_values(key)).map(|(_, values)| values)
+        }
         Quotes::Escaped => Some(line),
     };
     values.is_some_and(|values| ends_open(values, quotes, false))
+}
+
+/// Details that hold expressions of PostgreSQL or SQL. Names of steps, files and programs hold no value, and some of them
+/// are not quoted.
+fn holds_values(key: &str) -> bool {
+    const KEYS: [&str; 12] = [
+        "Filter",
+        "Output",
+        "Order By",
+        "Run Condition",
+        "Function Call",
+        "Table Function Call",
+        "Sampling",
+        "Repeatable Seed",
+        "Window",
+        "Remote SQL",
+        "Remote query",
+        "Columnar Chunk Group Filters",
+    ];
+    let key = key.trim_start();
+    let is_step = key.starts_with("->");
+    !is_step && (KEYS.contains(&key) || [" Cond", " Filter", " Key"].iter().any(|end| key.ends_with(end)))
 }
 
 fn ends_open(text: &str, quotes: Quotes, mut is_open: bool) -> bool {
@@ -89,6 +111,19 @@ mod tests {
         assert_eq!(lines("Filter: (a = 'it\\'s\n-> b')\n-> c", Quotes::Escaped).len(), 2);
         assert_eq!(lines("CTE it's\n->  a\n->  b", Quotes::Doubled), ["CTE it's", "->  a", "->  b"]);
         assert_eq!(lines("Filter: (a = 'x\n->  b\n->  c", Quotes::Doubled).len(), 1);
+    }
+
+    #[test]
+    fn names_and_paths_open_no_value() {
+        for line in ["Foreign File: /data/it's.csv", "Foreign Program: cat 'a", "Seq Scan on \"it's: 'x\" t"]
+        {
+            assert_eq!(whole(&format!("{line}\n->  b"), Quotes::Doubled).count(), 2, "{line}");
+        }
+        for key in
+            ["  Filter", "Rows Removed by Filter", "One-Time Filter", "Index Cond", "Sort Key", "Output"]
+        {
+            assert_eq!(whole(&format!("{key}: ('a\n->  b\n')"), Quotes::Doubled).count(), 1, "{key}");
+        }
     }
 
     #[test]

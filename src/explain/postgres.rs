@@ -183,6 +183,14 @@ mod tests {
     }
 
     #[test]
+    fn a_path_hides_no_step() {
+        let text = "Query Text: select 1\nAppend  (cost=1.00..2.00 rows=5 width=4)\n  \
+            ->  Foreign Scan on f  (cost=1.00..2.00 rows=5 width=4)\n        Foreign File: /data/it's.csv\n  \
+            ->  Seq Scan on lost  (cost=1.00..2.00 rows=5 width=4)";
+        assert_eq!(shape(text), "Append\n  Foreign Scan on f\n  Seq Scan on lost\n");
+    }
+
+    #[test]
     fn what_is_no_node_has_no_name() {
         let text = "Query Text: select 1\ngeheim  (cost=1.00..2.00 rows=5 width=4)";
         assert_eq!(shape(text), "other\n");

@@ -9,10 +9,9 @@ const NAMES: [&str; 4] = ["QUERY PLAN | ", "QUERY PLAN| ", "EXPLAIN: ", "ANALYZE
 
 /// The plan alone. Lines keep how far to the right they stand beside each other.
 pub fn bare(text: &str) -> String {
-    let text = text.trim_start_matches('\u{feff}');
+    let text = in_ascii(text.trim_start_matches('\u{feff}'));
     let lines: Vec<&str> = text.lines().map(|line| line.trim_end_matches('\r')).collect();
-    let begins = lines.iter().position(|line| is_heading(line) || named(line).is_some());
-    let lines = lines.get(begins.unwrap_or_default()..).unwrap_or_default();
+    let lines = lines.get(begins(&lines).unwrap_or_default()..).unwrap_or_default();
     let is_expanded = lines.first().is_some_and(|line| line.starts_with("QUERY PLAN"));
     let has_border = lines.iter().take(3).any(|line| is_border(line) && line.trim().starts_with('+'))
         || lines.first().is_some_and(|line| line.trim().starts_with('|'));
@@ -35,6 +34,37 @@ pub fn bare(text: &str) -> String {
         });
     }
     unquoted(body.join("\n"))
+}
+
+/// Where the plan begins: a statement before it may have a line that looks like a heading.
+fn begins(lines: &[&str]) -> Option<usize> {
+    let position = |is: fn(&str) -> bool| lines.iter().position(|line| is(line));
+    lines
+        .windows(2)
+        .position(|two| matches!(two, [line, next] if is_heading(line) && is_border(next)))
+        .or_else(|| {
+            position(|line| line.contains("QUERY PLAN") && (is_heading(line) || named(line).is_some()))
+        })
+        .or_else(|| position(|line| named(line).is_some()))
+        .or_else(|| position(is_heading))
+}
+
+/// psql's `\pset linestyle unicode`, in the letters of `ascii`.
+fn in_ascii(text: &str) -> Cow<'_, str> {
+    let is_drawn = |line: &str| {
+        line.contains(['─', '═']) && line.trim().chars().all(|letter| ('─'..='╿').contains(&letter))
+    };
+    let is_record = |line: &str| line.contains("─[ RECORD ");
+    if !text.lines().any(|line| is_drawn(line) || is_record(line)) {
+        return Cow::Borrowed(text);
+    }
+    let letters = text.chars().map(|letter| match letter {
+        '─' | '═' => '-',
+        '│' | '║' => '|',
+        '─'..='╿' | '↵' => '+',
+        other => other,
+    });
+    Cow::Owned(letters.collect())
 }
 
 /// Each line in quotes, as pgAdmin copies it.
@@ -66,6 +96,8 @@ fn is_border(line: &str) -> bool {
 
 /// `(12 rows)`, `1 row in set (0.00 sec)`, `Time: 1.234 ms`, `*** 2. row ***`.
 fn is_end(line: &str) -> bool {
+    // YAML tells the time of a trigger further to the right, and without its unit.
+    let is_time = line.starts_with("Time: ") && line.contains(" ms");
     let line = line.trim();
     let counted = line.strip_prefix('(').and_then(|line| line.strip_suffix(')')).unwrap_or(line);
     let counts = |words: [&str; 2]| {
@@ -77,7 +109,7 @@ fn is_end(line: &str) -> bool {
             })
         })
     };
-    counts([" rows", " row"]) || line.starts_with("Time: ") || line.starts_with("*******")
+    counts([" rows", " row"]) || is_time || line.starts_with("*******")
 }
 
 /// Only the first line of a value has the border on its left, and only the last one on its right.
@@ -142,6 +174,8 @@ fn is_of_rows(cells: &[&str]) -> bool {
 fn cells(line: &str) -> Vec<&str> {
     let bordered = line.trim().strip_prefix('|').and_then(|line| line.strip_suffix('|'));
     match bordered {
+        // A cell of MariaDB may hold a bar itself: `ref|filter`.
+        Some(line) if line.contains(" | ") => line.split(" | ").map(str::trim).collect(),
         Some(line) => line.split('|').map(str::trim).collect(),
         None => line.split('\t').collect(),
     }
@@ -201,6 +235,43 @@ mod tests {
     }
 
     #[test]
+    fn the_time_of_a_trigger_ends_no_plan() {
+        let yaml = "- Plan: \n    Node Type: \"Limit\"\n  Triggers: \n    - Trigger Name: \"a\"\n      Time: 1250.500\n      Calls: 3";
+        assert_eq!(bare(yaml), yaml);
+        assert_eq!(bare(&format!("{yaml}\nTime: 2000.000 ms (00:02.000)\n")), yaml);
+    }
+
+    #[test]
+    fn lines_drawn_in_unicode() {
+        let plain = "Limit  (cost=1..2 rows=5 width=4)\n   ->  Seq Scan on t";
+        let (first, second) = plain.split_once('\n').unwrap();
+        for text in [
+            format!("          QUERY PLAN\n──────────────\n{plain}\n(2 rows)\n"),
+            format!(
+                "┌─────────┐\n│  QUERY PLAN  │\n├───────┤\n│ {first} │\n│ {second} │\n└─────┘\n(2 rows)\n"
+            ),
+            format!("─[ RECORD 1 ]──\nQUERY PLAN │ {first}\n─[ RECORD 2 ]──\nQUERY PLAN │ {second}\n"),
+        ] {
+            assert_eq!(bare(&text).trim_end(), plain, "{text}");
+        }
+        let json = " QUERY PLAN \n────────────\n [         ↵\n   {       ↵\n   }       ↵\n ]\n(1 row)\n";
+        assert_eq!(bare(json), " [\n   {\n   }\n ]");
+    }
+
+    #[test]
+    fn a_statement_has_no_heading() {
+        let tree = "-> Limit: 5 row(s)  (cost=1 rows=5)";
+        for text in [
+            format!("EXPLAIN\nANALYZE\nselect 1;\n   QUERY PLAN\n-------\n{tree}\n(1 row)\n"),
+            format!("EXPLAIN\nselect 1;\n-[ RECORD 1 ]---\nQUERY PLAN | {tree}\n"),
+            format!("EXPLAIN\nselect 1;\n+---+\n| EXPLAIN |\n+---+\n| {tree} |\n+---+\n1 row in set\n"),
+            format!("EXPLAIN\nselect 1\\G\n**** 1. row ****\nEXPLAIN: {tree}\n1 row in set\n"),
+        ] {
+            assert_eq!(bare(&text).trim(), tree, "{text}");
+        }
+    }
+
+    #[test]
     fn a_table_is_rows_of_cells() {
         let rows = |text| rows(text).unwrap();
         let wanted = "id\tselect_type\ttable\n1\tSIMPLE\tt";
@@ -215,6 +286,8 @@ mod tests {
         let record =
             "****** 1. row ******\n           id: 1\n  select_type: SIMPLE\n        table: t\n1 row in set\n";
         assert_eq!(rows(record), wanted);
+        let filtered = "| id | select_type | type | key |\n|    1 | SIMPLE | ref|filter |   |\n";
+        assert_eq!(rows(filtered), "id\tselect_type\ttype\tkey\n1\tSIMPLE\tref|filter\t");
         assert_eq!(super::rows("id\tname\n1\tx"), None);
     }
 }

@@ -14,6 +14,8 @@ pub fn plain(text: &str, telling: Telling) -> Option<PlanNode> {
     let mut place = None;
     let mut triggers = Vec::new();
     let (mut margin, mut is_over) = (0, false);
+    // Where a worker stands; what it tells of its share stands further to the right.
+    let mut worker: Option<usize> = None;
     for line in lines::whole(text, Quotes::Doubled) {
         let body = line.trim_start();
         let depth = line.len() - body.len();
@@ -22,6 +24,7 @@ pub fn plain(text: &str, telling: Telling) -> Option<PlanNode> {
             None => (body, false),
         };
         is_over |= nodes.len() >= MAX_NODES;
+        worker = worker.filter(|column| depth > *column);
         let found = step(head.trim_end(), arrow, nodes.is_empty());
         if let Some((head, costs)) = found.filter(|_| !is_over) {
             let mut raw = plain_node(head, costs, telling);
@@ -36,7 +39,11 @@ pub fn plain(text: &str, telling: Telling) -> Option<PlanNode> {
         } else if let Some(of) = subquery(body).filter(|_| !is_over) {
             place = Some(of);
         } else if let Some((_, raw)) = nodes.last_mut().filter(|_| !is_over) {
-            detail(body.trim_end(), raw);
+            // All but sorts is in the numbers of the step already.
+            if worker.is_none() || body.starts_with("Sort Method: ") {
+                detail(body.trim_end(), raw);
+            }
+            worker = worker.or_else(|| body.starts_with("Worker ").then_some(depth));
         }
     }
     tree(nodes).map(|mut root| {
@@ -58,9 +65,13 @@ fn step(head: &str, arrow: bool, is_first: bool) -> Option<(&str, &str)> {
     }
 }
 
-/// `Trigger for constraint notes_order_fkey on orders: time=1.250 calls=300`, `Trigger keep_sums: time=…`
+/// `Trigger for constraint notes_order_fkey on orders: time=1.250 calls=300`, `Trigger keep_sums: time=…`, and with
+/// `TIMING OFF` the calls alone.
 fn trigger(line: &str) -> Option<Trigger> {
-    let (named, told) = line.strip_prefix("Trigger ")?.rsplit_once(": time=")?;
+    let (named, told) = line.strip_prefix("Trigger ")?.rsplit_once(": ")?;
+    if !["time=", "calls="].iter().any(|first| told.starts_with(first)) {
+        return None;
+    }
     let (named, relation) = match named.rsplit_once(" on ") {
         Some((named, relation)) => (named, Some(relation)),
         None => (named, None),
@@ -75,7 +86,7 @@ fn trigger(line: &str) -> Option<Trigger> {
         constraint: constraint.and_then(text),
         relation: relation.and_then(text),
         calls: behind(told, "calls=")?,
-        seconds: leading(told)? / 1e3,
+        seconds: behind(told, "time=").unwrap_or_default() / 1e3,
     })
 }
 
@@ -102,11 +113,11 @@ fn take_places(node: &mut PlanNode) {
 /// `Index Scan using orders_pkey on orders o`, `0.00..1.00 rows=1 width=4) (actual time=1.0..2.0 rows=5 loops=1)`.
 fn plain_node(head: &str, costs: &str, telling: Telling) -> Raw {
     let mut raw = Raw::of(telling);
-    let (head, on) = match head.split_once(" on ") {
+    let (head, on) = match split_unquoted(head, " on ") {
         Some((head, on)) => (head, Some(on)),
         None => (head, None),
     };
-    let (mut kind, index) = match head.split_once(" using ") {
+    let (mut kind, index) = match split_unquoted(head, " using ") {
         Some((kind, index)) => (kind, Some(index)),
         None => (head, None),
     };
@@ -117,6 +128,7 @@ fn plain_node(head: &str, costs: &str, telling: Telling) -> Raw {
             kind = rest;
         }
     }
+    kind = without_extras(kind);
     for method in ["Nested Loop", "Hash", "Merge"] {
         let join = kind.strip_prefix(method).and_then(|rest| rest.strip_suffix(" Join")).map(str::trim);
         if let Some(join) = join.filter(|join| JOINS.contains(join)) {
@@ -130,22 +142,16 @@ fn plain_node(head: &str, costs: &str, telling: Telling) -> Raw {
         }
     }
     raw.set("Node Type", kind);
-    raw.node.index = index.map(str::to_owned);
-    if let Some(name) = on.map(first_name) {
-        match name.split_once('.') {
-            _ if kind == "Bitmap Index Scan" => raw.node.index = Some(name.to_owned()),
-            Some((schema, name)) if !name.starts_with('"') => {
-                raw.node.schema = Some(schema.to_owned());
-                raw.node.relation = Some(name.to_owned());
-            }
-            _ => raw.node.relation = Some(name.trim_matches('"').to_owned()),
-        }
+    raw.node.index = index.map(|index| name(index).0);
+    let (names, alias) = on.map(target).unwrap_or_default();
+    if kind == "Bitmap Index Scan" {
+        raw.node.index = names.last().cloned();
+    } else {
+        let mut names = names.into_iter().rev();
+        (raw.node.relation, raw.node.schema) = (names.next(), names.next());
     }
-    if let (Some(terms), Some(on)) = (&mut raw.node.terms, on) {
-        let (_, alias) = on.split_at(on.find(first_name(on)).unwrap_or_default() + first_name(on).len());
-        let alias = alias.trim_start_matches('"').trim();
-        let named = raw.node.relation.clone().filter(|_| alias.is_empty());
-        terms.alias = named.or_else(|| Some(alias.trim_matches('"').to_owned()).filter(|a| !a.is_empty()));
+    if let Some(terms) = &mut raw.node.terms {
+        terms.alias = alias.or_else(|| raw.node.relation.clone());
     }
     let (planned, actual) = costs.split_once(" (actual ").unwrap_or((costs, ""));
     raw.node.cost = planned.split_once("..").and_then(|(_, rest)| leading(rest));
@@ -160,13 +166,58 @@ fn plain_node(head: &str, costs: &str, telling: Telling) -> Raw {
     raw
 }
 
-/// The table in `orders o`, `"my table" o`.
-fn first_name(text: &str) -> &str {
-    let quoted = text.strip_prefix('"').and_then(|rest| rest.split_once('"'));
-    match quoted {
-        Some((name, _)) => name,
-        None => text.split(' ').next().unwrap_or(text),
+/// `HashSetOp Except All`, `Custom Scan (ColumnarScan)`: the other spellings tell the rest apart from the kind.
+fn without_extras(kind: &str) -> &str {
+    const COMMANDS: [&str; 4] = [" Intersect", " Intersect All", " Except", " Except All"];
+    let combining = ["HashSetOp", "SetOp"]
+        .into_iter()
+        .find(|of| kind.strip_prefix(of).is_some_and(|c| COMMANDS.contains(&c)));
+    let provided = kind.starts_with("Custom Scan (").then_some("Custom Scan");
+    combining.or(provided).unwrap_or(kind)
+}
+
+/// The schema, if it is told, the table, and its alias in `public."Order Line" l`.
+fn target(text: &str) -> (Vec<String>, Option<String>) {
+    let (first, mut rest) = name(text);
+    let mut names = vec![first];
+    while let Some(more) = rest.strip_prefix('.') {
+        let (next, behind) = name(more);
+        names.push(next);
+        rest = behind;
     }
+    names.retain(|name| !name.is_empty());
+    let (alias, _) = name(rest.trim_start());
+    (names, Some(alias).filter(|alias| !alias.is_empty()))
+}
+
+/// A name as the other spellings have it, and what stands behind it. Within quotes may stand anything, and quotes doubled.
+fn name(text: &str) -> (String, &str) {
+    let Some(mut rest) = text.strip_prefix('"') else {
+        let (name, rest) = text.split_at(text.find(['.', ' ']).unwrap_or(text.len()));
+        return (name.to_owned(), rest);
+    };
+    let mut name = String::new();
+    while let Some((piece, behind)) = rest.split_once('"') {
+        name.push_str(piece);
+        let Some(more) = behind.strip_prefix('"') else { return (name, behind) };
+        name.push('"');
+        rest = more;
+    }
+    name.push_str(rest);
+    (name, "")
+}
+
+/// Splits at the first phrase that stands within no quoted name.
+fn split_unquoted<'a>(text: &'a str, phrase: &str) -> Option<(&'a str, &'a str)> {
+    let mut begins = 0;
+    for (nth, piece) in text.split('"').enumerate() {
+        if let Some(found) = piece.find(phrase).filter(|_| nth % 2 == 0) {
+            let at = begins + found;
+            return Some((text.get(..at)?, text.get(at + phrase.len()..)?));
+        }
+        begins += piece.len() + 1;
+    }
+    None
 }
 
 fn leading(text: &str) -> Option<f64> {
@@ -207,5 +258,89 @@ fn detail(line: &str, raw: &mut Raw) {
             raw.work.lossy_pages = behind(value, "lossy=");
         }
         _ => raw.work(key, value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(head: &str) -> PlanNode {
+        plain(&format!("{head}  (cost=1.00..2.00 rows=5 width=4)"), Telling::Terms).unwrap()
+    }
+
+    #[test]
+    fn kinds_are_those_of_the_other_spellings() {
+        for (head, shape) in [
+            ("HashSetOp Except", "HashSetOp\n"),
+            ("SetOp Intersect All", "SetOp\n"),
+            ("SetOp kanari", "other\n"),
+            ("Custom Scan (ColumnarScan) on events", "Custom Scan on events\n"),
+            ("Parallel Custom Scan (ChunkAppend) on events e", "Parallel Custom Scan on events\n"),
+            ("Custom Scan (Citus Adaptive)", "Custom Scan\n"),
+        ] {
+            assert_eq!(one(head).shape(), shape, "{head}");
+        }
+    }
+
+    #[test]
+    fn names_are_those_of_the_other_spellings() {
+        for (head, index, schema, relation, alias) in [
+            ("Seq Scan on orders o", None, None, Some("orders"), Some("o")),
+            ("Seq Scan on public.orders", None, Some("public"), Some("orders"), Some("orders")),
+            (r#"Seq Scan on "Sales"."Order" o"#, None, Some("Sales"), Some("Order"), Some("o")),
+            (
+                r#"Seq Scan on public."Order Line" "L x""#,
+                None,
+                Some("public"),
+                Some("Order Line"),
+                Some("L x"),
+            ),
+            (r#"Seq Scan on "a.b" x"#, None, None, Some("a.b"), Some("x")),
+            (r#"Seq Scan on "a""b on c" x"#, None, None, Some("a\"b on c"), Some("x")),
+            (r#"Values Scan on "*VALUES*""#, None, None, Some("*VALUES*"), Some("*VALUES*")),
+            (
+                r#"Index Scan using "PK on using Order" on public."Order" o"#,
+                Some("PK on using Order"),
+                Some("public"),
+                Some("Order"),
+                Some("o"),
+            ),
+            (r#"Bitmap Index Scan on "I.x""#, Some("I.x"), None, None, None),
+            (r#"Seq Scan on "cut o"#, None, None, Some("cut o"), Some("cut o")),
+            ("Limit", None, None, None, None),
+        ] {
+            let node = one(head);
+            let named = (node.index.as_deref(), node.schema.as_deref(), node.relation.as_deref());
+            assert_eq!(named, (index, schema, relation), "{head}");
+            assert_eq!(node.terms.unwrap().alias.as_deref(), alias, "{head}");
+        }
+    }
+
+    #[test]
+    fn a_trigger_may_have_no_time() {
+        let calls = trigger("Trigger for constraint b_fk: calls=1000").unwrap();
+        assert_eq!((calls.constraint.as_deref(), calls.calls, calls.seconds), (Some("b_fk"), 1000.0, 0.0));
+        let timed = trigger("Trigger keep on t: time=1250.500 calls=30").unwrap();
+        assert_eq!((timed.relation.as_deref(), timed.calls, timed.seconds), (Some("t"), 30.0, 1.2505));
+        assert!(trigger("Trigger keep: name=1").is_none());
+    }
+
+    #[test]
+    fn numbers_of_workers_are_not_those_of_the_step() {
+        let text = "Gather  (cost=1.00..2.00 rows=5 width=4)\n  ->  Sort  (cost=1.00..2.00 rows=5 width=4)\n        \
+            Sort Method: external merge  Disk: 8kB\n        Buffers: shared hit=90 read=70\n        \
+            Worker 0:  actual time=1.0..2.0 rows=5 loops=1\n          Sort Method: external merge  Disk: 4kB\n          \
+            Buffers: shared hit=7 read=5\n          Batches: 3  Memory Usage: 9kB\n        \
+            ->  Parallel Bitmap Heap Scan on t  (cost=1.00..2.00 rows=5 width=4)\n              \
+            Heap Blocks: exact=50\n              Worker 0:  actual time=1.0..2.0 rows=5 loops=1\n                \
+            Heap Blocks: exact=2\n              Buffers: shared hit=80\n";
+        let plan = plain(text, Telling::Steps).unwrap();
+        let sort = &plan.children[0];
+        assert_eq!((sort.buffers_hit, sort.buffers_read), (Some(90.0), Some(70.0)));
+        assert_eq!(sort.worked(|work| work.batches), None);
+        assert_eq!(sort.worked(|work| work.sorted_on_disk), Some(12.0 * KIB));
+        let scan = &sort.children[0];
+        assert_eq!((scan.worked(|work| work.exact_pages), scan.buffers_hit), (Some(50.0), Some(80.0)));
     }
 }
