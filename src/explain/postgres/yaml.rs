@@ -18,7 +18,7 @@ pub fn plan(text: &str, telling: Telling) -> Option<PlanNode> {
     // Where the keys of the first step stand, and those of this one; those of its workers stand further to the right.
     let (mut first, mut column) = (0, 0);
     let mut triggers: Option<Triggers> = None;
-    let mut is_over = false;
+    let (mut of_keys, mut is_over) = (false, false);
     for line in text.lines() {
         let body = line.trim_start();
         let depth = line.len() - body.len();
@@ -29,6 +29,16 @@ pub fn plan(text: &str, telling: Telling) -> Option<PlanNode> {
         }
         // How it was planned has lines like those of a step, behind the last one.
         is_over |= (!nodes.is_empty() && place < first) || nodes.len() > MAX_NODES;
+        // A list of texts stands below its name.
+        if of_keys
+            && !is_over
+            && body.starts_with("- \"")
+            && let Some((_, raw)) = nodes.last_mut()
+        {
+            raw.sort_key(&unquoted(item.trim_end()));
+            continue;
+        }
+        of_keys = item.trim_end() == "Sort Key:" && place == column;
         let Some((key, value)) = item.split_once(": ") else { continue };
         let value = unquoted(value.trim());
         if key == "Node Type" && !is_over {
@@ -55,4 +65,18 @@ fn unquoted(value: &str) -> Cow<'_, str> {
         return Cow::Owned(text);
     }
     Cow::Borrowed(value.trim_matches('"'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_a_sort_are_read() {
+        let text = "- Plan: \n    Node Type: \"Sort\"\n    Sort Key: \n      - \"o.total DESC\"\n      - \"o.id\"\n    \
+            Group Key: \n      - \"o.other\"\n    Plan Rows: 7\n";
+        let plan = plan(text, Telling::Terms).unwrap();
+        assert_eq!(plan.terms.unwrap().sort, ["o.total desc", "o.id"]);
+        assert_eq!(plan.rows_expected, Some(7.0));
+    }
 }
