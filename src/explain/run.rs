@@ -13,6 +13,8 @@ pub struct Step<'a> {
     /// Seconds that it took without the steps below, by the clock: of what several processes did beside each other a
     /// part.
     pub own: Option<f64>,
+    /// Seconds of what is done once and shown below it, that some other step took.
+    elsewhere: f64,
     /// How many times as many rows came as were expected; below one, how many times fewer.
     pub factor: Option<f64>,
     /// Whoever took its rows may have had enough before it was done.
@@ -38,13 +40,8 @@ struct Place {
 fn walk<'a>(node: &'a PlanNode, parent: Option<&PlanNode>, place: Place, steps: &mut Vec<Step<'a>>) {
     let Place { depth, processes, may_stop } = place;
     let below = processes * node.processes_below();
-    steps.push(Step {
-        node,
-        depth,
-        own: own(node, processes, below),
-        factor: factor(node, parent),
-        may_stop,
-    });
+    let (own, elsewhere) = own(node, processes, below);
+    steps.push(Step { node, depth, own, elsewhere, factor: factor(node, parent), may_stop });
     let is_end = ["Limit", "Limit/Offset", "Merge Join"].contains(&node.kind.as_str());
     // These take all rows, whoever wants only some of theirs.
     let takes_all =
@@ -67,35 +64,30 @@ fn is_done_once(node: &PlanNode) -> bool {
     node.place.as_deref() == Some("InitPlan")
 }
 
-fn own(node: &PlanNode, processes: f64, below: f64) -> Option<f64> {
-    // Most of what it took is that of the query which it reads, and that is told there.
-    if node.kind == "CTE Scan" {
-        return None;
-    }
-    let all = node.seconds.filter(|_| node.loops != Some(0.0))? / processes;
+/// What a step took by itself, and what was done once and shown below it, but must be part of what another one took.
+fn own(node: &PlanNode, processes: f64, below: f64) -> (Option<f64>, f64) {
     let (once, each): (Vec<&PlanNode>, Vec<&PlanNode>) =
         node.children.iter().partition(|child| is_done_once(child));
     let took = |steps: &[&PlanNode]| steps.iter().filter_map(|step| seconds(step)).sum::<f64>();
-    let own = (all - took(&each) / below).max(0.0);
-    // It is shown here, but done where it is first read, which may be anywhere below.
     let once = took(&once) / processes;
-    Some(if own >= once { own - once } else { own })
+    // Most of what a scan of a CTE took is that of the query which it reads, and that is told there.
+    let told = node.seconds.filter(|_| node.loops != Some(0.0) && node.kind != "CTE Scan");
+    let own = told.map(|all| (all / processes - took(&each) / below).max(0.0));
+    // It is shown here, but done where it is first read, which may be anywhere below.
+    match own {
+        Some(own) if own >= once => (Some(own - once), 0.0),
+        own => (own, once),
+    }
 }
 
 /// What was done once is part of the time of the step that was the first to want it, where that can be told.
 fn take_from_readers(steps: &mut [Step<'_>]) {
     for nth in 0..steps.len() {
-        let Some(holder) = steps.get(nth).copied() else { return };
-        let once: f64 =
-            holder.node.children.iter().filter(|child| is_done_once(child)).filter_map(seconds).sum();
-        let has_it = |step: &Step<'_>| step.own.is_some_and(|own| own >= once);
-        let mine = holder.node.seconds.unwrap_or_default();
-        let below: f64 =
-            holder.node.children.iter().filter(|child| !is_done_once(child)).filter_map(seconds).sum();
-        if once == 0.0 || mine - below >= once {
+        let Some(Step { elsewhere: once, depth, .. }) = steps.get(nth).copied() else { return };
+        if once == 0.0 {
             continue;
         }
-        let end = steps.iter().skip(nth + 1).take_while(|step| step.depth > holder.depth).count();
+        let end = steps.iter().skip(nth + 1).take_while(|step| step.depth > depth).count();
         let mut within: Option<usize> = None;
         let mut candidates = steps.iter_mut().skip(nth + 1).take(end);
         let reader = candidates.find(|step| {
@@ -103,7 +95,7 @@ fn take_from_readers(steps: &mut [Step<'_>]) {
                 return false;
             }
             within = is_done_once(step.node).then_some(step.depth);
-            within.is_none() && reads_once(step.node) && has_it(step)
+            within.is_none() && reads_once(step.node) && step.own.is_some_and(|own| own >= once)
         });
         if let Some(reader) = reader {
             reader.own = reader.own.map(|own| own - once);

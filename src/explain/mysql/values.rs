@@ -73,11 +73,8 @@ fn is_of_a_word(letter: char) -> bool {
 }
 
 fn may_begin(before: &str) -> bool {
-    let begin = before
-        .rfind(|letter| !is_of_a_word(letter))
-        .map_or(0, |at| at + before.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8));
-    let word = before.get(begin..).unwrap_or_default();
-    word.is_empty() || word.starts_with('_') || BEFORE.iter().any(|known| known.eq_ignore_ascii_case(word))
+    let word = before.get(before.trim_end_matches(is_of_a_word).len()..).unwrap_or_default();
+    word.is_empty() || word.starts_with('_') || is_one_of(&BEFORE, word)
 }
 
 fn may_end(behind: &str) -> bool {
@@ -85,9 +82,12 @@ fn may_end(behind: &str) -> bool {
         return false;
     }
     let next = behind.trim_start();
-    let word =
-        next.get(..next.find(|letter| !is_of_a_word(letter)).unwrap_or(next.len())).unwrap_or_default();
-    word.is_empty() || BEHIND.iter().any(|known| known.eq_ignore_ascii_case(word))
+    let word = next.get(..next.len() - next.trim_start_matches(is_of_a_word).len()).unwrap_or_default();
+    word.is_empty() || is_one_of(&BEHIND, word)
+}
+
+fn is_one_of(known: &[&str], word: &str) -> bool {
+    known.iter().any(|known| known.eq_ignore_ascii_case(word))
 }
 
 #[cfg(test)]
