@@ -73,6 +73,18 @@ pub fn printed(text: &str) -> Option<PlanNode> {
     }
 }
 
+/// A name whose first quote was passed, and what stands behind its last one.
+fn quoted_name(quoted: &str) -> Option<(String, &str)> {
+    let mut quotes = quoted.match_indices('"').map(|(at, _)| at);
+    let mut end = quotes.next()?;
+    // Two of them are one that belongs to the name.
+    while quoted.get(end + 1..)?.starts_with('"') {
+        quotes.next()?;
+        end = quotes.next()?;
+    }
+    Some((quoted.get(..end)?.replace("\"\"", "\""), quoted.get(end + 1..)?))
+}
+
 /// From PostgreSQL 16 on they are told in a line of their own.
 fn without_parameters(query: &[u8]) -> &[u8] {
     let end = memchr::memmem::rfind(query, b"\nQuery Parameters: ");

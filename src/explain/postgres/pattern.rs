@@ -26,16 +26,7 @@ fn column(condition: &str) -> Option<(String, &str)> {
         return Some((column, rest.strip_prefix(")::text")?));
     }
     let (name, rest) = match condition.strip_prefix('"') {
-        Some(quoted) => {
-            let mut quotes = quoted.match_indices('"').map(|(at, _)| at);
-            let mut end = quotes.next()?;
-            // Two of them are one that belongs to the name.
-            while quoted.get(end + 1..)?.starts_with('"') {
-                quotes.next()?;
-                end = quotes.next()?;
-            }
-            (quoted.get(..end)?.replace("\"\"", "\""), quoted.get(end + 1..)?)
-        }
+        Some(quoted) => super::quoted_name(quoted)?,
         None => {
             let is_name = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '$');
             let end = condition.find(|letter| !is_name(letter))?;

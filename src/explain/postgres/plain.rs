@@ -192,19 +192,12 @@ fn target(text: &str) -> (Vec<String>, Option<String>) {
 
 /// A name as the other spellings have it, and what stands behind it. Within quotes may stand anything, and quotes doubled.
 fn name(text: &str) -> (String, &str) {
-    let Some(mut rest) = text.strip_prefix('"') else {
+    let Some(quoted) = text.strip_prefix('"') else {
         let (name, rest) = text.split_at(text.find(['.', ' ']).unwrap_or(text.len()));
         return (name.to_owned(), rest);
     };
-    let mut name = String::new();
-    while let Some((piece, behind)) = rest.split_once('"') {
-        name.push_str(piece);
-        let Some(more) = behind.strip_prefix('"') else { return (name, behind) };
-        name.push('"');
-        rest = more;
-    }
-    name.push_str(rest);
-    (name, "")
+    // One that never ends was cut.
+    super::quoted_name(quoted).unwrap_or_else(|| (quoted.replace("\"\"", "\""), ""))
 }
 
 /// Splits at the first phrase that stands within no quoted name.
