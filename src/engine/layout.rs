@@ -166,7 +166,6 @@ impl<N: InTopic> Decode for Decoder<N> {
 
     fn finish(mut self: Box<Self>) -> Read {
         self.rows.sort_unstable_by_key(N::key);
-        self.rows.shrink_to_fit();
         Read { rows: N::into_rows(self.rows), misfits: self.misfits }
     }
 }

@@ -197,6 +197,8 @@ pub trait InTopic: Noun {
     const IN: Topic;
     /// The rows, or none where `rows` are of another topic.
     fn of(rows: &Rows) -> &[Self];
+    /// Takes no more room than they need: a list that grew as it was filled has room for half as many again, and rows are
+    /// kept for long.
     fn into_rows(rows: Vec<Self>) -> Rows;
 }
 

@@ -49,7 +49,10 @@ macro_rules! topics {
             fn of(rows: &Rows) -> &[Self] {
                 if let Rows::$topic(rows) = rows { rows } else { &[] }
             }
-            fn into_rows(rows: Vec<Self>) -> Rows { Rows::$topic(rows) }
+            fn into_rows(mut rows: Vec<Self>) -> Rows {
+                rows.shrink_to_fit();
+                Rows::$topic(rows)
+            }
         })+
     };
 }

@@ -182,13 +182,15 @@ impl TopicVisitor for Pairing<'_> {
     type Out = Paired;
 
     fn visit<N: InTopic>(self) -> Paired {
-        let (mut rows, mut fresh, mut unpaired, mut backward) = (Vec::new(), Vec::new(), 0, 0);
+        let now = N::of(&self.now.rows);
+        let (mut rows, mut fresh) = (Vec::with_capacity(now.len()), Vec::with_capacity(now.len()));
+        let (mut unpaired, mut backward) = (0, 0);
         let mut keep = |row, new| {
             rows.push(row);
             fresh.push(new);
         };
         let mut lineages = Lineages { rows: N::of(&self.then.rows), by_name: None };
-        for (itself, row) in side_by_side(N::of(&self.then.rows), N::of(&self.now.rows)) {
+        for (itself, row) in side_by_side(N::of(&self.then.rows), now) {
             let itself = itself.map(|(_, before)| before);
             let before = lineages.predecessor(row, itself).or(itself);
             // The server's own word on when this row began beats every inference from its numbers.
@@ -242,8 +244,10 @@ impl TopicVisitor for Adding<'_> {
     type Out = Paired;
 
     fn visit<N: InTopic>(self) -> Paired {
-        let (mut rows, mut fresh, mut unpaired) = (Vec::new(), Vec::new(), 0);
-        let pairs = side_by_side(N::of(&self.first.rows), N::of(&self.second.rows));
+        let second = N::of(&self.second.rows);
+        let (mut rows, mut fresh) = (Vec::with_capacity(second.len()), Vec::with_capacity(second.len()));
+        let mut unpaired = 0;
+        let pairs = side_by_side(N::of(&self.first.rows), second);
         for ((first, second), new) in pairs.zip(self.second.fresh.iter().copied()) {
             match first {
                 _ if new => (rows.push(second.clone()), fresh.push(true)),
