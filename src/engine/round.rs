@@ -5,7 +5,7 @@ use super::collector::{Collector, Reach};
 use super::reading::{Identity, Source, collect, gap, took};
 use super::{Due, EngineError, Pace, Visit};
 use crate::config::Databases;
-use crate::model::{Name, Scope, Topic};
+use crate::model::{Name, Place, Scope, Topic};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -14,12 +14,17 @@ use tokio::time::Instant;
 const REFUSED_AGAIN: Duration = Duration::from_secs(300);
 /// A reading may take one thousandth of the time until its next: what is large is read less often.
 const LEISURE: u32 = 1_000;
+/// Bytes of rows held of all databases together: who may create tables must not fill our memory with them. That has room
+/// for 10,000 tables with 30,000 indexes and 80,000 columns.
+const MOST_HELD: usize = 72 << 20;
 
 #[derive(Debug)]
 pub struct Round {
     collectors: &'static [Collector],
     /// When each collector last ran in each scope, and how long that took.
-    done: HashMap<(Topic, Scope), (Instant, Duration)>,
+    done: HashMap<Place, (Instant, Duration)>,
+    /// What the rows of each reading weigh that are held.
+    held: HashMap<Place, usize>,
     /// Databases that did not let us in, until when they are left alone, and why.
     refused: BTreeMap<Name, (Instant, String)>,
     /// The last stop was a second one at the same place, for what was asked about it.
@@ -28,7 +33,13 @@ pub struct Round {
 
 impl Round {
     pub fn new(collectors: &'static [Collector]) -> Self {
-        Self { collectors, done: HashMap::new(), refused: BTreeMap::new(), stayed: false }
+        Self {
+            collectors,
+            done: HashMap::new(),
+            held: HashMap::new(),
+            refused: BTreeMap::new(),
+            stayed: false,
+        }
     }
 
     /// Of those that may be entered the ones that the operator wants watched; `first` before all others.
@@ -54,6 +65,7 @@ impl Round {
         gone.sort_unstable();
         gone.dedup();
         self.done.retain(|(_, scope), _| !gone.contains(scope));
+        self.held.retain(|(_, scope), _| !is_gone(scope));
         visit.sample.gone = gone;
     }
 
@@ -110,10 +122,27 @@ impl Round {
                 let (asked, queued) = (Instant::now(), source.queued());
                 collect(source, collector, identity, &scope, visit).await?;
                 let took = took(source, asked.into_std(), queued);
+                self.hold((collector.topic, scope.clone()), visit);
                 self.done.insert((collector.topic, scope), (asked, took));
             }
         }
         Ok(())
+    }
+
+    /// Lets go of what was just read of a place where it finds no room beside all others.
+    fn hold(&mut self, place: Place, visit: &mut Visit) {
+        self.held.remove(&place);
+        let read = visit.sample.parts.pop_if(|(topic, scope, _)| (*topic, &*scope) == (place.0, &place.1));
+        let Some((topic, scope, part)) = read else { return };
+        let weight = part.rows.weight();
+        if self.held.values().sum::<usize>() + weight > MOST_HELD {
+            let most = MOST_HELD >> 20;
+            let why = format!("{} rows find no room in the {most} MiB held of all databases", part.rows.len());
+            gap(visit, topic, &scope, why);
+            return;
+        }
+        self.held.insert(place, weight);
+        visit.sample.parts.push((topic, scope, part));
     }
 
     /// How often each topic is read now.
@@ -174,6 +203,8 @@ mod tests {
     use super::super::collector::Began;
     use super::*;
     use crate::model::question::Question;
+    use crate::model::{InTopic, Setting};
+    use crate::stores::columns::tests::part;
 
     const fn collector(topic: Topic, reach: Reach) -> Collector {
         Collector { topic, pace: Pace::Slow, reach, began: Began::Process, file: "", sql: &[] }
@@ -227,5 +258,34 @@ mod tests {
             tokio::time::advance(due.every).await;
         }
         assert_eq!(walked, ["a", "a", "b", "b", "c", "c"]);
+    }
+
+    #[test]
+    fn what_finds_no_room_is_a_gap_until_others_leave() {
+        let mut round = Round::new(&COLLECTORS);
+        let [shop, other] = ["shop", "other"].map(|name| Scope::Database(name.into()));
+        let rows = |count: usize| {
+            let mut part = part(Topic::Settings, &[1], 0.0);
+            let one = Setting::of(&part.rows).to_vec();
+            part.rows = std::sync::Arc::new(Setting::into_rows(vec![one[0].clone(); count]));
+            part
+        };
+        let each = rows(1).rows.weight();
+        let two_thirds = MOST_HELD / each * 2 / 3;
+        let read = |round: &mut Round, scope: &Scope, count: Option<usize>| {
+            let mut visit = Visit::default();
+            let brought = count.map(|count| (Topic::Settings, scope.clone(), rows(count)));
+            visit.sample.parts.extend(brought);
+            round.hold((Topic::Settings, scope.clone()), &mut visit);
+            (visit.sample.parts.len(), visit.sample.gaps.len())
+        };
+        assert_eq!(read(&mut round, &shop, Some(two_thirds)), (1, 0));
+        assert_eq!(read(&mut round, &other, Some(two_thirds)), (0, 1), "both are too much");
+        assert_eq!(read(&mut round, &other, Some(10)), (1, 0), "what is small finds room");
+        assert_eq!(read(&mut round, &shop, Some(two_thirds)), (1, 0), "who is read again takes his own place");
+        assert_eq!(read(&mut round, &shop, None), (0, 0), "what could not be read is not held");
+        assert_eq!(read(&mut round, &other, Some(two_thirds)), (1, 0));
+        round.forget_gone(&[], &mut Visit::default());
+        assert!(round.held.is_empty());
     }
 }

@@ -202,6 +202,9 @@ pub trait InTopic: Noun {
     fn into_rows(rows: Vec<Self>) -> Rows;
 }
 
+/// What a name takes beside its letters.
+const NAME: usize = 32;
+
 /// Work to do for one topic with its noun known; see [`Topic::visit`].
 pub trait TopicVisitor {
     type Out;
@@ -229,5 +232,25 @@ impl Rows {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Bytes that these rows take while they are known, about: of its names each may have one that no other has. What is
+    /// measured is held three times: as it is, as it changed lately, and as it changed since we watch.
+    pub fn weight(&self) -> usize {
+        struct OfOne;
+        impl TopicVisitor for OfOne {
+            type Out = usize;
+            fn visit<N: InTopic>(self) -> usize {
+                size_of::<N>() * if N::METRICS.is_empty() { 1 } else { 3 }
+            }
+        }
+        let of_one = self.topic().visit(OfOne) + NAME;
+        let mut all = 0;
+        self.each(&mut |row| {
+            let mut longest = 0;
+            row.labels(&mut |_, text| longest = longest.max(text.len()));
+            all += of_one + longest;
+        });
+        all
     }
 }
