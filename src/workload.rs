@@ -22,6 +22,10 @@ pub struct Key {
     pub database: Name,
 }
 
+pub fn ran(row: &Statement) -> bool {
+    row.calls != Total(Count::new(0))
+}
+
 /// What each statement of a known name did within a stretch, whoever sent it.
 pub fn by_statement(stretch: &Stretch) -> BTreeMap<Key, Cost> {
     let mut sum = Sum::default();
@@ -119,7 +123,7 @@ impl Sum {
     fn add(&mut self, stretch: &Stretch, lives: &[Statement]) {
         self.seconds += stretch.seconds;
         let mut lives = lives.iter().peekable();
-        for row in Statement::of(&stretch.rows).iter().filter(|row| row.calls != Total(Count::new(0))) {
+        for row in Statement::of(&stretch.rows).iter().filter(|row| ran(row)) {
             let mut cost = Cost::of(row);
             // Both are sorted by key, as engines deliver them.
             while lives.next_if(|life| life.key() < row.key()).is_some() {}
@@ -265,6 +269,17 @@ mod tests {
         assert_eq!((lately.statements.len(), &*key.database, key.digest), (1, "shop", Digest(0xaa)));
         assert_eq!((cost.calls, cost.rows, cost.spilled_bytes, cost.mean_seconds()), (6.0, 12.0, 48.0, 1.0));
         assert_eq!((lately.whole.calls, lately.seconds), (9.0, 15.0), "the unnamed is in the whole");
+    }
+
+    #[test]
+    fn a_stretch_of_what_ran_tells_the_same() {
+        let (before, after) = (read(0.0, 10), read(15.0, 13));
+        let window = Window::between(&before, &after);
+        let whole = window.stretch(Topic::Statements, &Scope::Server).unwrap();
+        let kept = whole.keeping(ran);
+        assert_eq!((whole.rows.len(), kept.rows.len(), kept.fresh.len()), (4, 3, 3));
+        assert_eq!(by_statement(&kept), by_statement(whole));
+        assert_eq!((kept.seconds, kept.unpaired), (whole.seconds, whole.unpaired));
     }
 
     /// A hundred runs of 10 ms, then in the stretch ninety of 10 ms and ten of a second.

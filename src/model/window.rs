@@ -138,6 +138,13 @@ impl Stretch {
         Stretch { from, to: part.taken, seconds, rows: part.rows.clone(), fresh, unpaired: 0 }
     }
 
+    /// The same with some of its rows: for readers who ask for no others.
+    pub fn keeping<N: InTopic>(&self, wanted: impl Fn(&N) -> bool) -> Stretch {
+        let rows = N::of(&self.rows).iter().zip(self.fresh.iter()).filter(|(row, _)| wanted(row));
+        let (rows, fresh): (Vec<N>, Vec<bool>) = rows.map(|(row, fresh)| (row.clone(), *fresh)).unzip();
+        Stretch { rows: Arc::new(N::into_rows(rows)), fresh: fresh.into(), ..self.clone() }
+    }
+
     /// Two adjacent stretches of one place as one.
     pub fn then(&self, later: &Stretch) -> Stretch {
         let sum = later.rows.topic().visit(Adding { first: self, second: later });

@@ -271,7 +271,7 @@ impl Serialize for Cost {
     }
 }
 
-/// Every statement of the newest window, or of the shortest that is as long as `span`, the heaviest first.
+/// Every statement that ran in the newest window, or of the shortest that is as long as `span`, the heaviest first.
 pub fn costs(report: &Report, now: &When, span: Option<Duration>) -> Vec<Cost> {
     let Some(window) = window(report, span) else { return Vec::new() };
     let merges: Vec<Merge> = Statement::METRICS.iter().map(Merge::of).collect();
