@@ -137,7 +137,8 @@ impl Round {
         let weight = part.rows.weight();
         if self.held.values().sum::<usize>() + weight > MOST_HELD {
             let most = MOST_HELD >> 20;
-            let why = format!("{} rows find no room in the {most} MiB held of all databases", part.rows.len());
+            let why =
+                format!("{} rows find no room in the {most} MiB held of all databases", part.rows.len());
             gap(visit, topic, &scope, why);
             return;
         }
@@ -282,7 +283,11 @@ mod tests {
         assert_eq!(read(&mut round, &shop, Some(two_thirds)), (1, 0));
         assert_eq!(read(&mut round, &other, Some(two_thirds)), (0, 1), "both are too much");
         assert_eq!(read(&mut round, &other, Some(10)), (1, 0), "what is small finds room");
-        assert_eq!(read(&mut round, &shop, Some(two_thirds)), (1, 0), "who is read again takes his own place");
+        assert_eq!(
+            read(&mut round, &shop, Some(two_thirds)),
+            (1, 0),
+            "who is read again takes his own place"
+        );
         assert_eq!(read(&mut round, &shop, None), (0, 0), "what could not be read is not held");
         assert_eq!(read(&mut round, &other, Some(two_thirds)), (1, 0));
         round.forget_gone(&[], &mut Visit::default());
