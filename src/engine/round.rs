@@ -23,7 +23,7 @@ pub struct Round {
     collectors: &'static [Collector],
     /// When each collector last ran in each scope, and how long that took.
     done: HashMap<Place, (Instant, Duration)>,
-    /// What the rows of each reading weigh that are held.
+    /// Bytes of the rows that are held of each reading.
     held: HashMap<Place, usize>,
     /// Databases that did not let us in, until when they are left alone, and why.
     refused: BTreeMap<Name, (Instant, String)>,
@@ -64,7 +64,7 @@ impl Round {
         let mut gone: Vec<Scope> = self.done.keys().map(|(_, scope)| scope.clone()).filter(is_gone).collect();
         gone.sort_unstable();
         gone.dedup();
-        self.done.retain(|(_, scope), _| !gone.contains(scope));
+        self.done.retain(|(_, scope), _| !is_gone(scope));
         self.held.retain(|(_, scope), _| !is_gone(scope));
         visit.sample.gone = gone;
     }
@@ -132,18 +132,18 @@ impl Round {
     /// Lets go of what was just read of a place where it finds no room beside all others.
     fn hold(&mut self, place: Place, visit: &mut Visit) {
         self.held.remove(&place);
-        let read = visit.sample.parts.pop_if(|(topic, scope, _)| (*topic, &*scope) == (place.0, &place.1));
-        let Some((topic, scope, part)) = read else { return };
-        let weight = part.rows.weight();
-        if self.held.values().sum::<usize>() + weight > MOST_HELD {
-            let most = MOST_HELD >> 20;
-            let why =
-                format!("{} rows find no room in the {most} MiB held of all databases", part.rows.len());
-            gap(visit, topic, &scope, why);
+        let read =
+            visit.sample.parts.last().filter(|(topic, scope, _)| (*topic, scope) == (place.0, &place.1));
+        let Some((.., part)) = read else { return };
+        let (rows, bytes) = (part.rows.len(), part.rows.bytes());
+        if self.held.values().sum::<usize>() + bytes <= MOST_HELD {
+            self.held.insert(place, bytes);
             return;
         }
-        self.held.insert(place, weight);
-        visit.sample.parts.push((topic, scope, part));
+        visit.sample.parts.pop();
+        let most = MOST_HELD >> 20;
+        let why = format!("{rows} rows find no room in the {most} MiB held of all databases");
+        gap(visit, place.0, &place.1, why);
     }
 
     /// How often each topic is read now.
@@ -271,7 +271,7 @@ mod tests {
             part.rows = std::sync::Arc::new(Setting::into_rows(vec![one[0].clone(); count]));
             part
         };
-        let each = rows(1).rows.weight();
+        let each = rows(1).rows.bytes();
         let two_thirds = MOST_HELD / each * 2 / 3;
         let read = |round: &mut Round, scope: &Scope, count: Option<usize>| {
             let mut visit = Visit::default();

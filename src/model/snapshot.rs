@@ -202,9 +202,6 @@ pub trait InTopic: Noun {
     fn into_rows(rows: Vec<Self>) -> Rows;
 }
 
-/// What a name takes beside its letters.
-const NAME: usize = 32;
-
 /// Work to do for one topic with its noun known; see [`Topic::visit`].
 pub trait TopicVisitor {
     type Out;
@@ -236,7 +233,8 @@ impl Rows {
 
     /// Bytes that these rows take while they are known, about: of its names each may have one that no other has. What is
     /// measured is held three times: as it is, as it changed lately, and as it changed since we watch.
-    pub fn weight(&self) -> usize {
+    pub fn bytes(&self) -> usize {
+        const BESIDE_ITS_LETTERS: usize = 32;
         struct OfOne;
         impl TopicVisitor for OfOne {
             type Out = usize;
@@ -244,7 +242,7 @@ impl Rows {
                 size_of::<N>() * if N::METRICS.is_empty() { 1 } else { 3 }
             }
         }
-        let of_one = self.topic().visit(OfOne) + NAME;
+        let of_one = self.topic().visit(OfOne) + BESIDE_ITS_LETTERS;
         let mut all = 0;
         self.each(&mut |row| {
             let mut longest = 0;
