@@ -1,7 +1,7 @@
 //! The long forms of the faults: minutes of freezing, networks that swallow, hundreds of resets, evictions, crashes and
-//! failovers, on PostgreSQL, MySQL and MariaDB beside each other.
+//! failovers, on PostgreSQL, MySQL and MariaDB beside each other; and users who hoard columns and indexes.
 //!
-//! `cargo bench --bench endurance -- [freeze | swallow | upheaval] [--rounds N]`
+//! `cargo bench --bench endurance -- [freeze | swallow | upheaval | hoard] [--rounds N]`
 
 // A measurement that cannot go on has nothing better to do than to panic.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -41,6 +41,13 @@ async fn main() {
     }
     if wants("upheaval") {
         upheaval(rounds).await;
+    }
+    if wants("hoard") {
+        for name in NAMES {
+            for table in [of_columns, of_indexes] {
+                hoard(name, table).await;
+            }
+        }
     }
 }
 
@@ -312,4 +319,58 @@ async fn upheaval(rounds: u64) {
         assert!(calls > 0.0, "who tells nothing is never wrong");
     }
     assert_eq!(wrong, 0);
+}
+
+/// A name as long as they get, 63 letters, that nobody else has.
+fn long_name(table: u64, nth: u64) -> String {
+    format!("a{table:06}_{nth:05}_{}", "x".repeat(49))
+}
+
+/// A thousand columns.
+fn of_columns(table: u64) -> String {
+    let columns: Vec<String> = (0..1_000).map(|nth| format!("{} int", long_name(table, nth))).collect();
+    format!("create table {} ({})", long_name(table, 0), columns.join(", "))
+}
+
+/// Sixty indexes of eight columns each.
+fn of_indexes(table: u64) -> String {
+    let columns: Vec<String> = (0..60).map(|nth| format!("{} int", long_name(table, nth))).collect();
+    let mut script = format!("create table {} ({})", long_name(table, 0), columns.join(", "));
+    for nth in 0..60 {
+        let parts: Vec<String> = (0..8).map(|part| long_name(table, (nth + part * 7) % 60)).collect();
+        let (name, table) = (long_name(table, 1_000 + nth), long_name(table, 0));
+        script += &format!("; create index {name} on {table} ({})", parts.join(", "));
+    }
+    script
+}
+
+/// Who may create tables makes as many as he likes: five databases of 240 tables.
+async fn hoard(name: &str, table: fn(u64) -> String) {
+    const TABLES: u64 = 240;
+    let server = Any::start(name).await;
+    let databases = ["one", "two", "three", "four", "five"];
+    for (nth, database) in databases.into_iter().enumerate() {
+        server.sql(&format!("create database {database}")).await;
+        for number in 0..TABLES {
+            let script = table(nth as u64 * TABLES + number);
+            match &server {
+                Any::Postgres(server) => drop(server.sql(database, &script).await),
+                Any::Mysql(server) => drop(server.sql(database, &script).await),
+            }
+        }
+    }
+    let (scheme, user, first) = scheme(name);
+    let url = format!("{scheme}://{user}@127.0.0.1:{}/{first}", server.port());
+    let daemon = Daemon::start(&format!("{PACES}[[target]]\nname = \"{name}\"\nurl = \"{url}\"\n")).await;
+    is_up(&daemon, name, 1).await;
+    tokio::time::sleep(Duration::from_secs(180)).await;
+    is_up(&daemon, name, 1).await;
+    let gaps = daemon.get("/api/v1/gaps").await.text();
+    println!(
+        "{name}, {} a table: {} MB resident, {} MB at most; {} readings find no room",
+        table(0).split(',').count(),
+        status_kb(daemon.pid, "VmRSS:").unwrap() >> 10,
+        daemon.peak_memory() >> 20,
+        gaps.matches("budget.memory_mib").count(),
+    );
 }

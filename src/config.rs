@@ -176,6 +176,9 @@ pub struct Budget {
     /// Connections to one server, at most 3. With 2 nobody walks the databases: tables and indexes are not read.
     /// With 1 only the counters of statements and of the server are.
     pub connections: usize,
+    /// MiB that tables, indexes, columns and what else is read of all databases of one server may fill; what finds no
+    /// room is told as missing. 64 have room for 10,000 tables of MySQL with 30,000 indexes and 50,000 columns.
+    pub memory_mib: usize,
     /// Questions (plans, definitions) that one server may be asked in a minute; 0 asks none.
     pub explain: usize,
     /// Keep our own cost in each server under 1 % of one core by reading less often. Off only to measure that cost.
@@ -184,7 +187,14 @@ pub struct Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { series: 5000, connections: 3, explain: 20, throttle: true }
+        Self { series: 5000, connections: 3, memory_mib: 64, explain: 20, throttle: true }
+    }
+}
+
+impl Budget {
+    /// Bytes that what is read of the databases of one server may fill.
+    pub fn room(&self) -> usize {
+        self.memory_mib.saturating_mul(1 << 20)
     }
 }
 
@@ -276,6 +286,10 @@ impl Config {
         if !(1..=3).contains(&self.budget.connections) {
             let said = "connections is 1, 2 or 3\nmore would weigh on the server";
             return Err(complain(&[Key("budget"), Key("connections")], said));
+        }
+        if self.budget.memory_mib == 0 {
+            let said = "memory_mib is at least 1\nwrite memory_mib = 64, or leave it out";
+            return Err(complain(&[Key("budget"), Key("memory_mib")], said));
         }
         if self.budget.series == 0 {
             let said = "series is at least 1\nwrite series = 5000, or leave it out";

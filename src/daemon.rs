@@ -326,6 +326,7 @@ impl Daemon {
             rare: key.pace.rare.get(),
             series_budget: key.budget.series,
             connections: key.budget.connections,
+            room: key.budget.room(),
             questions: key.budget.explain,
             throttle: key.budget.throttle,
             rules: rules.clone(),

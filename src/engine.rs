@@ -2,7 +2,7 @@
 //!
 //! What every engine does the same way is here: SQL that fits the server (`template`, `collector`), results that
 //! become nouns (`layout`, `reading`), what the pulse makes of sessions (`crowd`), the round of the roaming lane
-//! (`round`), what a lane fetches between its visits (`errand`), what the lanes of one server share (`shared`), whom
+//! (`round`) and what may be held of it (`room`), what a lane fetches between its visits (`errand`), what the lanes of one server share (`shared`), whom
 //! TLS trusts (`trust`, `verify`), when to knock (`door`), when to come back (`bell`), who may begin a statement
 //! (`turnstile`).
 
@@ -16,6 +16,7 @@ pub mod layout;
 pub mod load;
 pub mod presence;
 pub mod reading;
+pub mod room;
 pub mod round;
 pub mod shared;
 pub mod template;
@@ -117,6 +118,8 @@ pub struct Due {
     /// How often the roaming lane reads what is slow, and what is rare; it counts for itself.
     pub slow: Duration,
     pub rare: Duration,
+    /// Bytes that what the roaming lane reads may fill.
+    pub room: usize,
     pub questions: Vec<Question>,
 }
 

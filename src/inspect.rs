@@ -2,7 +2,7 @@
 
 use crate::board::Report;
 use crate::clock::Clock;
-use crate::config::{Paces, Target};
+use crate::config::{Budget, Paces, Target};
 use crate::engine::{Due, EngineError, Lane, ServerFacts};
 use crate::engines;
 use crate::ledger::Entry;
@@ -53,6 +53,7 @@ pub fn bare_plan(target: Name, handbook: &Handbook) -> Plan {
         rare: paces.rare.get(),
         series_budget: 5_000,
         connections: 3,
+        room: Budget::default().room(),
         questions: 60,
         throttle: true,
         rules: Rules { handbook: Arc::new(handbook.clone()), silences: Arc::default() },

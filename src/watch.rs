@@ -395,6 +395,7 @@ impl Watch {
                 every: ROAM_EVERY,
                 slow,
                 rare: self.stretched(Pace::Rare).unwrap_or(never),
+                room: self.plan.room,
                 questions,
             }),
         }

@@ -4,9 +4,10 @@
 //! converts, because on the server it would cost CPU for every row.
 
 use super::EngineError;
+use super::reading::{Failure, no_room};
 use crate::model::name::Names;
 use crate::model::noun::{Cell, Misfit, Noun};
-use crate::model::{InTopic, Rows, Topic, TopicVisitor};
+use crate::model::{InTopic, Rows, Scales, Topic, TopicVisitor};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -134,38 +135,64 @@ impl TopicVisitor for Laying<'_> {
 /// Rows become nouns as they arrive: a driver's form of 20,000 of them would weigh more than ours.
 pub trait Decode: Send {
     fn row(&mut self, row: &dyn Record, layout: &Layout, database: &str, names: &mut Names);
-    fn finish(self: Box<Self>) -> Read;
+    /// There was more than there is room for: all is let go, and nothing more is taken.
+    fn is_full(&self) -> bool;
+    fn finish(self: Box<Self>) -> Result<Read, Failure>;
 }
 
-pub fn decoder(topic: Topic) -> Box<dyn Decode> {
-    topic.visit(Decoding)
+/// `room` is in bytes.
+pub fn decoder(topic: Topic, room: usize) -> Box<dyn Decode> {
+    topic.visit(Decoding(room))
 }
 
-struct Decoding;
+struct Decoding(usize);
 
 impl TopicVisitor for Decoding {
     type Out = Box<dyn Decode>;
 
     fn visit<N: InTopic>(self) -> Self::Out {
-        Box::new(Decoder::<N> { rows: Vec::new(), misfits: 0 })
+        let (rows, misfits, scales, no_room_after) = Default::default();
+        Box::new(Decoder::<N> { rows, misfits, room: self.0, scales, no_room_after })
     }
 }
 
 struct Decoder<N> {
     rows: Vec<N>,
     misfits: usize,
+    room: usize,
+    scales: Scales,
+    /// So many rows had come when the room was full.
+    no_room_after: Option<usize>,
 }
 
 impl<N: InTopic> Decode for Decoder<N> {
     fn row(&mut self, row: &dyn Record, layout: &Layout, database: &str, names: &mut Names) {
+        if self.is_full() {
+            return;
+        }
         match layout.read::<N>(row, database, names) {
-            Ok(row) => self.rows.push(row),
+            Ok(row) => {
+                self.scales.put(&row);
+                self.rows.push(row);
+            }
             Err(_) => self.misfits += 1,
+        }
+        if self.scales.bytes() > self.room {
+            self.no_room_after = Some(self.rows.len());
+            self.rows = Vec::new();
+            names.forget_dropped();
         }
     }
 
-    fn finish(mut self: Box<Self>) -> Read {
+    fn is_full(&self) -> bool {
+        self.no_room_after.is_some()
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<Read, Failure> {
+        if let Some(rows) = self.no_room_after {
+            return Err(Failure::refused(no_room(rows)));
+        }
         self.rows.sort_unstable_by_key(N::key);
-        Read { rows: N::into_rows(self.rows), misfits: self.misfits }
+        Ok(Read { rows: N::into_rows(self.rows), misfits: self.misfits })
     }
 }

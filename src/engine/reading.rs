@@ -5,7 +5,7 @@ use super::layout::Read;
 use super::template::is_absent;
 use super::{EngineError, Pace, Reading, Visit};
 use crate::clock::Clock;
-use crate::model::{Epoch, Gap, Name, Part, Rows, Scope, Timestamp, Topic};
+use crate::model::{Epoch, Gap, Name, Part, Place, Rows, Scope, Timestamp, Topic};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -112,6 +112,14 @@ pub trait Source: Send {
     /// Puts names to the server's ids. Returns how many rows the login may not identify.
     fn understand(&self, rows: &mut Rows, visit: &mut Visit) -> usize;
     fn clock(&self) -> Clock;
+    /// How many bytes of rows its readings may bring from now on: what is more is let go as it comes, and refused.
+    fn give_room(&mut self, bytes: usize);
+    /// Bytes of what it keeps of a place beside the rows.
+    fn keeps(&self, _: &Place) -> usize {
+        0
+    }
+    /// Forgets what it keeps of a place.
+    fn let_go(&mut self, _: &Place) {}
     /// How long its statements have waited for other lanes so far, which is no answer that the server was slow with.
     fn queued(&self) -> Duration {
         Duration::ZERO
@@ -178,6 +186,11 @@ pub async fn collect(
             Ok(())
         }
     }
+}
+
+/// Why what was read is not held.
+pub fn no_room(rows: usize) -> String {
+    format!("its rows ({rows} and more) find no room in what budget.memory_mib leaves for them")
 }
 
 pub fn gap(visit: &mut Visit, topic: Topic, scope: &Scope, reason: String) {

@@ -2,7 +2,8 @@
 //! never its haste.
 
 use super::collector::{Collector, Reach};
-use super::reading::{Identity, Source, collect, gap, took};
+use super::reading::{Identity, Source, collect, gap, no_room, took};
+use super::room::Room;
 use super::{Due, EngineError, Pace, Visit};
 use crate::config::Databases;
 use crate::model::{Name, Place, Scope, Topic};
@@ -14,17 +15,13 @@ use tokio::time::Instant;
 const REFUSED_AGAIN: Duration = Duration::from_secs(300);
 /// A reading may take one thousandth of the time until its next: what is large is read less often.
 const LEISURE: u32 = 1_000;
-/// Bytes of rows held of all databases together: who may create tables must not fill our memory with them. That has room
-/// for 10,000 tables with 30,000 indexes and 80,000 columns.
-const MOST_HELD: usize = 72 << 20;
 
 #[derive(Debug)]
 pub struct Round {
     collectors: &'static [Collector],
     /// When each collector last ran in each scope, and how long that took.
     done: HashMap<Place, (Instant, Duration)>,
-    /// Bytes of the rows that are held of each reading.
-    held: HashMap<Place, usize>,
+    room: Room,
     /// Databases that did not let us in, until when they are left alone, and why.
     refused: BTreeMap<Name, (Instant, String)>,
     /// The last stop was a second one at the same place, for what was asked about it.
@@ -36,7 +33,7 @@ impl Round {
         Self {
             collectors,
             done: HashMap::new(),
-            held: HashMap::new(),
+            room: Room::default(),
             refused: BTreeMap::new(),
             stayed: false,
         }
@@ -65,7 +62,7 @@ impl Round {
         gone.sort_unstable();
         gone.dedup();
         self.done.retain(|(_, scope), _| !is_gone(scope));
-        self.held.retain(|(_, scope), _| !is_gone(scope));
+        self.room.retain(|scope| !is_gone(scope));
         visit.sample.gone = gone;
     }
 
@@ -120,30 +117,31 @@ impl Round {
             };
             if self.is_due(collector, &scope, due) {
                 let (asked, queued) = (Instant::now(), source.queued());
-                collect(source, collector, identity, &scope, visit).await?;
+                let place = (collector.topic, scope);
+                source.give_room(self.room.left(&place, due.room));
+                collect(source, collector, identity, &place.1, visit).await?;
                 let took = took(source, asked.into_std(), queued);
-                self.hold((collector.topic, scope.clone()), visit);
-                self.done.insert((collector.topic, scope), (asked, took));
+                self.hold(source, &place, due, visit);
+                self.done.insert(place, (asked, took));
             }
         }
         Ok(())
     }
 
-    /// Lets go of what was just read of a place where it finds no room beside all others.
-    fn hold(&mut self, place: Place, visit: &mut Visit) {
-        self.held.remove(&place);
+    /// Takes note of what was just read of a place, and lets go of it where it finds no room beside all others after all.
+    fn hold(&mut self, source: &mut impl Source, place: &Place, due: &Due, visit: &mut Visit) {
+        self.room.let_go(place);
         let read =
-            visit.sample.parts.last().filter(|(topic, scope, _)| (*topic, scope) == (place.0, &place.1));
+            visit.sample.parts.last().filter(|(topic, scope, _)| (topic, scope) == (&place.0, &place.1));
         let Some((.., part)) = read else { return };
-        let (rows, bytes) = (part.rows.len(), part.rows.bytes());
-        if self.held.values().sum::<usize>() + bytes <= MOST_HELD {
-            self.held.insert(place, bytes);
+        let (rows, bytes) = (part.rows.len(), part.rows.bytes() + source.keeps(place));
+        if bytes <= self.room.left(place, due.room) {
+            self.room.hold(place.clone(), bytes);
             return;
         }
         visit.sample.parts.pop();
-        let most = MOST_HELD >> 20;
-        let why = format!("{rows} rows find no room in the {most} MiB held of all databases");
-        gap(visit, place.0, &place.1, why);
+        source.let_go(place);
+        gap(visit, place.0, &place.1, no_room(rows));
     }
 
     /// How often each topic is read now.
@@ -202,10 +200,12 @@ fn pace(collector: &Collector, due: &Due) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::super::collector::Began;
+    use super::super::layout::{Layout, Read, Record, decoder};
+    use super::super::reading::Failure;
     use super::*;
+    use crate::clock::Clock;
     use crate::model::question::Question;
-    use crate::model::{InTopic, Setting};
-    use crate::stores::columns::tests::part;
+    use crate::model::{Cell, Names, Noun, Plugin, Rows};
 
     const fn collector(topic: Topic, reach: Reach) -> Collector {
         Collector { topic, pace: Pace::Slow, reach, began: Began::Process, file: "", sql: &[] }
@@ -223,6 +223,7 @@ mod tests {
             every: Duration::from_secs(10),
             slow: Duration::from_secs(15),
             rare: Duration::from_secs(60),
+            room: usize::MAX,
             questions: Vec::new(),
         };
         let (mut round, mut here, mut walked) = (Round::new(&COLLECTORS), None, Vec::new());
@@ -261,36 +262,85 @@ mod tests {
         assert_eq!(walked, ["a", "a", "b", "b", "c", "c"]);
     }
 
-    #[test]
-    fn what_finds_no_room_is_a_gap_until_others_leave() {
-        let mut round = Round::new(&COLLECTORS);
-        let [shop, other] = ["shop", "other"].map(|name| Scope::Database(name.into()));
-        let rows = |count: usize| {
-            let mut part = part(Topic::Settings, &[1], 0.0);
-            let one = Setting::of(&part.rows).to_vec();
-            part.rows = std::sync::Arc::new(Setting::into_rows(vec![one[0].clone(); count]));
-            part
+    fn identity() -> Identity {
+        let (started, statistics, database, statements) = Default::default();
+        Identity { server: "one".into(), started, statistics, database, statements }
+    }
+
+    /// Brings as many plugins as it is told to, in the room that it is given.
+    struct Shelf {
+        rows: usize,
+        room: usize,
+        kept: usize,
+    }
+
+    struct AllTheSame;
+
+    impl Record for AllTheSame {
+        fn cell(&self, _: usize) -> Cell<'_> {
+            Cell::Text("same".into())
+        }
+    }
+
+    impl Source for Shelf {
+        async fn read(&mut self, topic: Topic, _: &'static str, _: &Scope) -> Result<Read, Failure> {
+            let layout = Layout::of(topic, Plugin::COLUMNS.iter().copied(), 1.0).unwrap();
+            let (mut decoder, mut names) = (decoder(topic, self.room), Names::default());
+            (0..self.rows).for_each(|_| decoder.row(&AllTheSame, &layout, "", &mut names));
+            decoder.finish()
+        }
+        fn understand(&self, _: &mut Rows, _: &mut Visit) -> usize {
+            0
+        }
+        fn clock(&self) -> Clock {
+            Clock::start()
+        }
+        fn give_room(&mut self, bytes: usize) {
+            self.room = bytes;
+        }
+        fn keeps(&self, _: &Place) -> usize {
+            self.kept
+        }
+        fn let_go(&mut self, _: &Place) {
+            self.kept = 0;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_finds_no_room_is_a_gap_until_others_leave() {
+        static SHELVES: [Collector; 1] = [collector(Topic::Plugins, Reach::Database)];
+        let (mut round, mut shelf) = (Round::new(&SHELVES), Shelf { rows: 0, room: 0, kept: 0 });
+        let each = {
+            let mut all = Shelf { rows: 30, room: usize::MAX, kept: 0 };
+            all.read(Topic::Plugins, "", &Scope::Server).await.unwrap().rows.bytes() / 30
         };
-        let each = rows(1).rows.bytes();
-        let two_thirds = MOST_HELD / each * 2 / 3;
-        let read = |round: &mut Round, scope: &Scope, count: Option<usize>| {
+        // Of 400 rows' room, a quarter is for reading the same once more.
+        let due = Due { room: each * 400, ..Due::default() };
+        let mut read = async |name: &str, rows: usize, kept: usize| {
+            (shelf.rows, shelf.kept) = (rows, kept * each);
+            round.done.clear();
             let mut visit = Visit::default();
-            let brought = count.map(|count| (Topic::Settings, scope.clone(), rows(count)));
-            visit.sample.parts.extend(brought);
-            round.hold((Topic::Settings, scope.clone()), &mut visit);
-            (visit.sample.parts.len(), visit.sample.gaps.len())
+            let at = Name::new(name);
+            round.stop(&mut shelf, Some(&at), &identity(), &due, &mut visit).await.unwrap();
+            if name == "gone" {
+                round.forget_gone(&["other".into()], &mut Visit::default());
+            }
+            let rows: Vec<usize> = visit.sample.parts.iter().map(|(.., part)| part.rows.len()).collect();
+            (rows, visit.sample.gaps.iter().map(|gap| gap.reason.clone()).collect::<Vec<_>>(), shelf.kept)
         };
-        assert_eq!(read(&mut round, &shop, Some(two_thirds)), (1, 0));
-        assert_eq!(read(&mut round, &other, Some(two_thirds)), (0, 1), "both are too much");
-        assert_eq!(read(&mut round, &other, Some(10)), (1, 0), "what is small finds room");
-        assert_eq!(
-            read(&mut round, &shop, Some(two_thirds)),
-            (1, 0),
-            "who is read again takes his own place"
+        let no_room = |rows: usize| (vec![], vec![no_room(rows)], 0);
+        assert_eq!(read("shop", 290, 0).await, (vec![290], vec![], 0));
+        assert_eq!(read("other", 290, 0).await.1.len(), 1, "both are too much");
+        let (rows, gaps, _) = read("other", 1_000, 0).await;
+        assert!(
+            rows.is_empty() && gaps.len() == 1 && !gaps[0].contains("1000"),
+            "it is not read to its end: {gaps:?}"
         );
-        assert_eq!(read(&mut round, &shop, None), (0, 0), "what could not be read is not held");
-        assert_eq!(read(&mut round, &other, Some(two_thirds)), (1, 0));
-        round.forget_gone(&[], &mut Visit::default());
-        assert!(round.held.is_empty());
+        assert_eq!(read("other", 5, 0).await.0, [5], "what is small finds room");
+        assert_eq!(read("shop", 285, 0).await.0, [285], "who is read again takes his own place");
+        assert_eq!(read("other", 5, 100).await, no_room(5), "what is kept beside the rows takes room");
+        assert_eq!(read("other", 5, 0).await.0, [5]);
+        assert_eq!(read("gone", 0, 0).await.0, [0]);
+        assert_eq!(read("other", 290, 0).await.0, [290], "the others are gone");
     }
 }

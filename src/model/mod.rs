@@ -2,6 +2,7 @@
 //! Read `unit`, `fact`, `noun`, then `snapshot` and `window`.
 
 pub mod fact;
+pub mod field;
 pub mod finding;
 pub mod name;
 pub mod noun;
@@ -21,6 +22,7 @@ mod io;
 mod load;
 mod log;
 mod replication;
+mod scales;
 mod schema;
 mod server;
 mod session;
@@ -45,6 +47,7 @@ pub use replication::{
     Galera, GroupMember, ReplicationReceiver, ReplicationSender, ReplicationSlot, ReplicationWorker,
     SemiSync, Subscription,
 };
+pub use scales::Scales;
 pub use schema::{
     Column, ColumnStatistics, Constraint, ExtendedStatistics, Function, Partitioning, Policy, Remark,
     ScheduledEvent, Sequence,

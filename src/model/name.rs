@@ -8,6 +8,8 @@ use std::fmt;
 
 /// A label, cut to what scrapers accept: Prometheus fails the whole scrape over one long label.
 const MAX_BYTES: usize = 256;
+/// Bytes of a name beside its letters, and of its place among all names.
+const BESIDE_ITS_LETTERS: usize = 32;
 /// Bytes of one letter; what is cut ends up to one short of it.
 const LONGEST_LETTER: usize = 4;
 
@@ -22,6 +24,14 @@ impl Name {
     }
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+    /// Bytes that it takes, however many have it.
+    pub fn bytes(&self) -> usize {
+        BESIDE_ITS_LETTERS + self.0.len()
+    }
+    /// Where it lies: names of one `Names` lie in one place if they are equal.
+    pub fn place(&self) -> usize {
+        self.0.as_ptr().addr()
     }
     /// So long that its end may be lost: it is equal to others by its beginning only.
     pub fn may_be_cut(&self) -> bool {
@@ -79,6 +89,7 @@ impl fmt::Debug for Name {
 pub struct Names {
     known: HashSet<Name>,
     prune_at: usize,
+    bytes: usize,
 }
 
 impl Names {
@@ -88,12 +99,24 @@ impl Names {
             return name.clone();
         }
         if self.known.len() >= self.prune_at {
-            // Only ours: dropped by everybody else. Doubling keeps the walk rare.
-            self.known.retain(|name| ArcStr::strong_count(&name.0).is_some_and(|held| held > 1));
-            self.prune_at = (self.known.len() * 2).max(4096);
+            self.forget_dropped();
         }
         let name = Name::new(text);
+        self.bytes += name.bytes();
         self.known.insert(name.clone());
         name
+    }
+
+    /// Bytes that all of them take.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Forgets the names that only we have: everybody else has dropped them.
+    pub fn forget_dropped(&mut self) {
+        self.known.retain(|name| ArcStr::strong_count(&name.0).is_some_and(|held| held > 1));
+        self.bytes = self.known.iter().map(Name::bytes).sum();
+        // Half as many again keep the walk rare.
+        self.prune_at = (self.known.len() + self.known.len() / 2).max(4096);
     }
 }

@@ -4,47 +4,15 @@
 //! engine's SQL must produce, the subtraction of two samples, the metric names with their help, the labels,
 //! and the form on disk. Adding a counter is a line here and a line in the SQL.
 
-use super::fact::{Level, Metric, Total};
+use super::fact::Metric;
 use super::name::{Name, Names};
-use super::unit::{Timestamp, Unit};
-use crate::sql::Digest;
-use serde::Serialize;
+use super::unit::Timestamp;
 use serde::de::DeserializeOwned;
-use std::borrow::Cow;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt::Debug;
 use std::hash::Hash;
 
-/// One cell of a result, free of any driver.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Cell<'a> {
-    Null,
-    Bool(bool),
-    Int(i64),
-    Float(f64),
-    Text(Cow<'a, str>),
-}
-
-/// A column that came back as something its field cannot hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("column {column:?} does not fit its field")]
-pub struct Misfit {
-    pub column: &'static str,
-}
-
-/// What may stand as a field of a noun.
-pub trait Field: Sized {
-    fn read(cell: Cell<'_>, names: &mut Names) -> Option<Self>;
-    /// What stands for a value that was never written, if there is such a thing: never zero.
-    fn unknown() -> Option<Self> {
-        None
-    }
-}
-
-/// What may stand as a label.
-pub trait Label {
-    /// `None` leaves the label out.
-    fn text(&self) -> Option<Cow<'_, str>>;
-}
+pub use super::field::{Cell, Field, Label, Misfit, read_column, write_column};
 
 /// What every row can tell about itself, whatever its noun; views need no more.
 pub trait Row {
@@ -72,6 +40,10 @@ pub trait Noun:
     const COLUMNS: &'static [&'static str];
 
     fn key(&self) -> Self::Key;
+    /// Bytes that it takes without its names.
+    fn bytes(&self) -> usize;
+    /// Its names, always in the same order.
+    fn names<'a>(&'a self, each: &mut dyn FnMut(&'a Name));
     /// Reads one row; `cell(n)` is the cell of `COLUMNS[n]`, `Null` where the engine has no such column.
     fn read<'a>(cell: &mut dyn FnMut(usize) -> Cell<'a>, names: &mut Names) -> Result<Self, Misfit>;
     /// When the server began to count this very row, where it tells.
@@ -89,130 +61,47 @@ pub trait Noun:
     fn from_columns(count: usize, column: &mut dyn FnMut(&str) -> Option<Vec<u8>>) -> Option<Vec<Self>>;
 }
 
-impl<T: Field> Field for Option<T> {
-    fn read(cell: Cell<'_>, names: &mut Names) -> Option<Self> {
-        match cell {
-            Cell::Null => Some(None),
-            // A value its unit cannot hold (-1 for "unknown", NaN) is unknown.
-            cell => Some(T::read(cell, names)),
-        }
-    }
-    fn unknown() -> Option<Self> {
-        Some(None)
-    }
+/// Facts that few servers tell, each of which may be unknown.
+pub trait Seldom: PartialEq + 'static {
+    const UNKNOWN: &'static Self;
 }
 
-impl Field for bool {
-    fn read(cell: Cell<'_>, _: &mut Names) -> Option<Self> {
-        if let Cell::Bool(value) = cell { Some(value) } else { None }
-    }
-}
+/// Facts in a box of their own, which a row is without where none of them is known. Half of what is told of a statement, and
+/// more of a table, only one family of servers tells.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Apart<T>(Option<Box<T>>);
 
-impl Field for i64 {
-    fn read(cell: Cell<'_>, _: &mut Names) -> Option<Self> {
-        match cell {
-            Cell::Int(value) => Some(value),
-            Cell::Float(value) if value.fract() == 0.0 => Some(value as i64),
-            _ => None,
-        }
+impl<T: Seldom> Apart<T> {
+    pub fn of(facts: T) -> Self {
+        Self((facts != *T::UNKNOWN).then(|| Box::new(facts)))
+    }
+
+    pub fn get(&self) -> &T {
+        self.told().unwrap_or(T::UNKNOWN)
+    }
+
+    /// None where all is unknown.
+    pub fn told(&self) -> Option<&T> {
+        self.0.as_deref()
     }
 }
 
-impl Field for f64 {
-    fn read(cell: Cell<'_>, _: &mut Names) -> Option<Self> {
-        match cell {
-            Cell::Int(value) => Some(value as f64),
-            Cell::Float(value) => Some(value),
-            _ => None,
-        }
+impl<T: Seldom + Serialize> Serialize for Apart<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.get().serialize(serializer)
     }
 }
 
-impl Field for Name {
-    fn read(cell: Cell<'_>, names: &mut Names) -> Option<Self> {
-        match cell {
-            Cell::Text(text) => Some(names.intern(&text)),
-            // What has no name has the empty one, which readers of labels take as absent.
-            Cell::Null => Some(names.intern("")),
-            _ => None,
-        }
+impl<'de, T: Seldom + Deserialize<'de>> Deserialize<'de> for Apart<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(deserializer).map(Self::of)
     }
-}
-
-impl Field for Digest {
-    fn read(cell: Cell<'_>, _: &mut Names) -> Option<Self> {
-        if let Cell::Text(text) = cell { text.parse().ok() } else { None }
-    }
-}
-
-impl Field for Timestamp {
-    fn read(cell: Cell<'_>, names: &mut Names) -> Option<Self> {
-        f64::read(cell, names).filter(|t| t.is_finite()).map(Timestamp::new)
-    }
-}
-
-fn unit<U: Unit>(cell: Cell<'_>) -> Option<U> {
-    match cell {
-        Cell::Int(value) => U::from_int(value),
-        Cell::Float(value) => U::from_float(value),
-        _ => None,
-    }
-}
-
-impl<U: Unit> Field for Total<U> {
-    fn read(cell: Cell<'_>, _: &mut Names) -> Option<Self> {
-        unit(cell).map(Total)
-    }
-}
-
-impl<U: Unit> Field for Level<U> {
-    fn read(cell: Cell<'_>, _: &mut Names) -> Option<Self> {
-        unit(cell).map(Level::new)
-    }
-}
-
-impl Label for Name {
-    fn text(&self) -> Option<Cow<'_, str>> {
-        Some(self.as_str().into())
-    }
-}
-
-impl Label for bool {
-    fn text(&self) -> Option<Cow<'_, str>> {
-        Some(if *self { "true" } else { "false" }.into())
-    }
-}
-
-impl Label for Digest {
-    fn text(&self) -> Option<Cow<'_, str>> {
-        Some(self.to_string().into())
-    }
-}
-
-impl<T: Label> Label for Option<T> {
-    fn text(&self) -> Option<Cow<'_, str>> {
-        self.as_ref().and_then(Label::text)
-    }
-}
-
-/// Columns of one field, as `to_columns` writes them.
-pub fn write_column<T: Serialize>(values: &[T]) -> Vec<u8> {
-    // Serialising numbers, names and tuples of them into memory has no way to fail.
-    postcard::to_stdvec(values).unwrap_or_default()
-}
-
-pub fn read_column<T: Field + DeserializeOwned>(count: usize, bytes: Option<Vec<u8>>) -> Option<Vec<T>> {
-    let values: Vec<T> = match bytes {
-        Some(bytes) => postcard::from_bytes(&bytes).ok()?,
-        // The field did not exist when this was written.
-        None => (0..count).map(|_| T::unknown()).collect::<Option<_>>()?,
-    };
-    (values.len() == count).then_some(values)
 }
 
 /// Declares one noun. Sections: `id` pairs samples and is not exported (without it the labels pair), `label`
-/// is exported (a bare name exports a field of `id`), `about` describes, `facts` measure. `heir by` names what stays when
-/// the server puts another row in the place of one, and hands it the counters.
+/// is exported (a bare name exports a field of `id`), `about` describes, `facts` measure, and so do those `apart`, which
+/// few servers tell: where none of them is known they take no room. `heir by` names what stays when the server puts another
+/// row in the place of one, and hands it the counters.
 #[macro_export]
 macro_rules! noun {
     (
@@ -223,6 +112,7 @@ macro_rules! noun {
             $(label { $($(#[doc = $label_doc:literal])* $label:ident $(: $label_ty:ty)?),* $(,)? })?
             $(about { $($(#[doc = $about_doc:literal])* $about:ident: $about_ty:ty),* $(,)? })?
             $(facts { $($(#[doc = $help:literal])+ $fact:ident: $fact_ty:ty),* $(,)? })?
+            $(apart $apart:ident { $($(#[doc = $far_help:literal])+ $far:ident: $far_ty:ty),* $(,)? })?
         }
     ) => {
         $(#[doc = $doc])+
@@ -232,7 +122,27 @@ macro_rules! noun {
             $($($(#[doc = $label_doc])* $(pub $label: $label_ty,)?)*)?
             $($($(#[doc = $about_doc])* pub $about: $about_ty,)*)?
             $($($(#[doc = $help])+ pub $fact: $fact_ty,)*)?
+            $(
+                #[serde(flatten)]
+                pub apart: $crate::model::noun::Apart<$apart>,
+            )?
         }
+
+        $(
+            #[doc = concat!("What few servers tell of [`", stringify!($name), "`].")]
+            #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+            pub struct $apart { $($(#[doc = $far_help])+ pub $far: $far_ty,)* }
+
+            impl $crate::model::noun::Seldom for $apart {
+                const UNKNOWN: &'static Self = &Self { $($far: None,)* };
+            }
+
+            /// The facts apart are read like all others.
+            impl std::ops::Deref for $name {
+                type Target = $apart;
+                fn deref(&self) -> &$apart { self.apart.get() }
+            }
+        )?
 
         impl $crate::model::noun::Row for $name {
             #[allow(unused_variables)]
@@ -247,6 +157,10 @@ macro_rules! noun {
                 let mut at = 0;
                 $($(
                     if at == nth { return $crate::model::fact::Fact::float(self.$fact); }
+                    at += 1;
+                )*)?
+                $($(
+                    if at == nth { return $crate::model::fact::Fact::float(self.$far); }
                     at += 1;
                 )*)?
                 None
@@ -272,6 +186,13 @@ macro_rules! noun {
                 unit: <$fact_ty as $crate::model::fact::Fact>::UNIT,
                 kind: <$fact_ty as $crate::model::fact::Fact>::KIND,
                 help: concat!($($help),+).trim_ascii(),
+            },)*)?
+            $($($crate::model::fact::Metric {
+                noun: $noun,
+                field: stringify!($far),
+                unit: <$far_ty as $crate::model::fact::Fact>::UNIT,
+                kind: <$far_ty as $crate::model::fact::Fact>::KIND,
+                help: concat!($($far_help),+).trim_ascii(),
             },)*)?];
             const LABELS: &'static [&'static str] = &[$($(stringify!($label),)*)?];
             const COLUMNS: &'static [&'static str] = &[
@@ -279,10 +200,22 @@ macro_rules! noun {
                 $($($($crate::noun!(@name $label $label_ty),)?)*)?
                 $($(stringify!($about),)*)?
                 $($(stringify!($fact),)*)?
+                $($(stringify!($far),)*)?
             ];
 
             fn key(&self) -> Self::Key {
                 $crate::noun!(@key self [$($($id,)*)?] [$($($label: $($label_ty)?,)*)?])
+            }
+
+            fn bytes(&self) -> usize {
+                size_of::<Self>() $(+ self.apart.told().map_or(0, size_of_val::<$apart>))?
+            }
+
+            #[allow(unused_variables)]
+            fn names<'a>(&'a self, each: &mut dyn FnMut(&'a $crate::model::name::Name)) {
+                $($($crate::noun!(@tell self $id $id_ty, each);)*)?
+                $($($($crate::noun!(@tell self $label $label_ty, each);)?)*)?
+                $($($crate::noun!(@tell self $about $about_ty, each);)*)?
             }
 
             #[allow(unused_variables, unused_mut, unused_assignments)]
@@ -297,6 +230,9 @@ macro_rules! noun {
                     $($($($label: $crate::noun!(@read $label $label_ty, next, names),)?)*)?
                     $($($about: $crate::noun!(@read $about $about_ty, next, names),)*)?
                     $($($fact: $crate::noun!(@read $fact $fact_ty, next, names),)*)?
+                    $(apart: $crate::model::noun::Apart::of($apart {
+                        $($far: $crate::noun!(@read $far $far_ty, next, names),)*
+                    }),)?
                 })
             }
 
@@ -311,24 +247,40 @@ macro_rules! noun {
             #[allow(unused_variables)]
             fn follows(&self, earlier: &Self) -> bool {
                 true $($(&& $crate::model::fact::Fact::follows(self.$fact, earlier.$fact))*)?
+                    $($(&& $crate::model::fact::Fact::follows(self.$far, earlier.$far))*)?
             }
 
             #[allow(unused_variables, clippy::needless_update)]
             fn since(&self, earlier: &Self) -> Self {
-                Self { $($($fact: $crate::model::fact::Fact::since(self.$fact, earlier.$fact),)*)? ..self.clone() }
+                Self {
+                    $($($fact: $crate::model::fact::Fact::since(self.$fact, earlier.$fact),)*)?
+                    $(apart: $crate::model::noun::Apart::of($apart {
+                        $($far: $crate::model::fact::Fact::since(self.$far, earlier.$far),)*
+                    }),)?
+                    ..self.clone()
+                }
             }
 
             #[allow(unused_variables, clippy::needless_update)]
             fn anew(&self, earlier: Option<&Self>) -> Self {
                 Self {
                     $($($fact: $crate::model::fact::Fact::anew(self.$fact, earlier.map(|before| before.$fact)).unwrap_or(self.$fact),)*)?
+                    $(apart: $crate::model::noun::Apart::of($apart {
+                        $($far: $crate::model::fact::Fact::anew(self.$far, earlier.map(|before| before.$far)).unwrap_or(self.$far),)*
+                    }),)?
                     ..self.clone()
                 }
             }
 
             #[allow(unused_variables, clippy::needless_update)]
             fn then(&self, later: &Self) -> Self {
-                Self { $($($fact: $crate::model::fact::Fact::then(self.$fact, later.$fact),)*)? ..later.clone() }
+                Self {
+                    $($($fact: $crate::model::fact::Fact::then(self.$fact, later.$fact),)*)?
+                    $(apart: $crate::model::noun::Apart::of($apart {
+                        $($far: $crate::model::fact::Fact::then(self.$far, later.$far),)*
+                    }),)?
+                    ..later.clone()
+                }
             }
 
             fn to_columns(rows: &[Self], visit: &mut dyn FnMut(&'static str, Vec<u8>)) {
@@ -336,6 +288,7 @@ macro_rules! noun {
                 $($($($crate::noun!(@write rows $label $label_ty, visit);)?)*)?
                 $($($crate::noun!(@write rows $about $about_ty, visit);)*)?
                 $($($crate::noun!(@write rows $fact $fact_ty, visit);)*)?
+                $($($crate::noun!(@write rows $far $far_ty, visit);)*)?
             }
 
             fn from_columns(
@@ -346,11 +299,13 @@ macro_rules! noun {
                 $($($($crate::noun!(@column $label $label_ty, count, column);)?)*)?
                 $($($crate::noun!(@column $about $about_ty, count, column);)*)?
                 $($($crate::noun!(@column $fact $fact_ty, count, column);)*)?
+                $($($crate::noun!(@column $far $far_ty, count, column);)*)?
                 (0..count).map(|_| Some(Self {
                     $($($id: $id.next()?,)*)?
                     $($($($label: $crate::noun!(@next $label $label_ty),)?)*)?
                     $($($about: $about.next()?,)*)?
                     $($($fact: $fact.next()?,)*)?
+                    $(apart: $crate::model::noun::Apart::of($apart { $($far: $far.next()?,)* }),)?
                 })).collect()
             }
         }
@@ -364,6 +319,9 @@ macro_rules! noun {
         <$ty as $crate::model::noun::Field>::read($next(), $names)
             .ok_or($crate::model::noun::Misfit { column: stringify!($field) })?
     };
+    (@tell $row:ident $field:ident $ty:ty, $each:ident) => {
+        <$ty as $crate::model::noun::Field>::name(&$row.$field).into_iter().for_each(&mut *$each)
+    };
     (@write $rows:ident $field:ident $ty:ty, $visit:ident) => {
         $visit(
             stringify!($field),
@@ -375,4 +333,43 @@ macro_rules! noun {
             $crate::model::noun::read_column::<$ty>($count, $column(stringify!($field)))?.into_iter();
     };
     (@next $field:ident $ty:ty) => { $field.next()? };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Statement, Table};
+    use crate::rules::tests::made_up::row;
+    use serde_json::json;
+
+    #[test]
+    fn what_few_servers_tell_is_a_fact_like_others_and_takes_no_room_elsewhere() {
+        let statement = |plans: Option<u64>| -> Statement {
+            row(json!({"dbid": 1, "userid": 1, "calls": 1, "rows": 1, "exec_seconds": 1.0, "plans": plans}))
+        };
+        let (before, after, elsewhere) = (statement(Some(3)), statement(Some(5)), statement(None));
+        let nth = Statement::METRICS.iter().position(|metric| metric.field == "plans").unwrap();
+        assert_eq!((after.fact(nth), elsewhere.fact(nth)), (Some(5.0), None));
+        assert_eq!(after.since(&before).fact(nth), Some(2.0));
+        assert_eq!(after.then(&before).fact(nth), Some(8.0));
+        assert_eq!(after.anew(None).fact(nth), Some(5.0));
+        assert!(after.follows(&before) && !before.follows(&after));
+        assert!(after.bytes() > elsewhere.bytes() && elsewhere.apart.told().is_none());
+        assert!(after.since(&elsewhere).apart.told().is_none(), "known at one end only");
+        let json = |row: &Statement| serde_json::to_value(row).unwrap();
+        let again: [Statement; 2] =
+            [&after, &elsewhere].map(|row| serde_json::from_value(json(row)).unwrap());
+        assert_eq!(again, [after, elsewhere]);
+        assert!(size_of::<Statement>() <= 336 && size_of::<Table>() <= 312, "there are thousands");
+    }
+
+    #[test]
+    fn names_are_told_in_their_order() {
+        let table: Table =
+            row(json!({"oid": 1, "schema": "s", "table": "t", "kind": "r", "persistence": "p",
+            "is_partition": false, "engine": "e"}));
+        let mut names = Vec::new();
+        table.names(&mut |name| names.push(name.to_string()));
+        assert_eq!(names, ["s", "t", "r", "p", "e"]);
+    }
 }

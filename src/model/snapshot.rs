@@ -230,25 +230,4 @@ impl Rows {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-
-    /// Bytes that these rows take while they are known, about: of its names each may have one that no other has. What is
-    /// measured is held three times: as it is, as it changed lately, and as it changed since we watch.
-    pub fn bytes(&self) -> usize {
-        const BESIDE_ITS_LETTERS: usize = 32;
-        struct OfOne;
-        impl TopicVisitor for OfOne {
-            type Out = usize;
-            fn visit<N: InTopic>(self) -> usize {
-                size_of::<N>() * if N::METRICS.is_empty() { 1 } else { 3 }
-            }
-        }
-        let of_one = self.topic().visit(OfOne) + BESIDE_ITS_LETTERS;
-        let mut all = 0;
-        self.each(&mut |row| {
-            let mut longest = 0;
-            row.labels(&mut |_, text| longest = longest.max(text.len()));
-            all += of_one + longest;
-        });
-        all
-    }
 }

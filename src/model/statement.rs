@@ -71,6 +71,9 @@ noun! {
             no_good_index_used: Option<Total<Count>>,
             /// The most memory that one execution took. MySQL 8.0.31 and later.
             max_memory_bytes: Option<Level<Bytes>>,
+        }
+        // What only PostgreSQL tells.
+        apart StatementOfPostgres {
             /// Times it was planned. PostgreSQL 13 and later, with pg_stat_statements.track_planning.
             plans: Option<Total<Count>>,
             /// Time spent planning it. PostgreSQL 13 and later, with pg_stat_statements.track_planning.

@@ -49,6 +49,23 @@ noun! {
             size_bytes: Option<Level<Bytes>>,
             /// Rows when it was last vacuumed or analysed; absent if it never was.
             rows: Option<Level<Count>>,
+            /// Rows read by those scans.
+            sequential_rows: Option<Total<Count>>,
+            /// Rows read, whatever way they were found. MySQL and MariaDB with performance_schema.
+            returned_rows: Option<Total<Count>>,
+            /// Time spent reading its rows. MySQL and MariaDB with performance_schema.
+            row_read_seconds: Option<Total<Seconds>>,
+            /// Time spent writing its rows. MySQL and MariaDB with performance_schema.
+            row_write_seconds: Option<Total<Seconds>>,
+            /// Rows inserted.
+            inserted_rows: Option<Total<Count>>,
+            /// Rows updated.
+            updated_rows: Option<Total<Count>>,
+            /// Rows deleted.
+            deleted_rows: Option<Total<Count>>,
+        }
+        // What only PostgreSQL tells.
+        apart TableOfPostgres {
             /// The part of it whose rows every transaction sees.
             all_visible_bytes: Option<Level<Bytes>>,
             /// The part of it that no vacuum against wraparound needs to read. PostgreSQL 18 and later.
@@ -73,22 +90,8 @@ noun! {
             toast_read_bytes: Option<Total<Bytes>>,
             /// Times it was read from end to end.
             sequential_scans: Option<Total<Count>>,
-            /// Rows read by those scans.
-            sequential_rows: Option<Total<Count>>,
             /// Rows fetched by bitmap scans.
             fetched_rows: Option<Total<Count>>,
-            /// Rows read, whatever way they were found. MySQL and MariaDB with performance_schema.
-            returned_rows: Option<Total<Count>>,
-            /// Time spent reading its rows. MySQL and MariaDB with performance_schema.
-            row_read_seconds: Option<Total<Seconds>>,
-            /// Time spent writing its rows. MySQL and MariaDB with performance_schema.
-            row_write_seconds: Option<Total<Seconds>>,
-            /// Rows inserted.
-            inserted_rows: Option<Total<Count>>,
-            /// Rows updated.
-            updated_rows: Option<Total<Count>>,
-            /// Rows deleted.
-            deleted_rows: Option<Total<Count>>,
             /// Rows updated without new index entries.
             hot_updated_rows: Option<Total<Count>>,
             /// Rows whose new version went to another page. PostgreSQL 16 and later.

@@ -55,6 +55,7 @@ pub fn plan(rules: &Rules) -> Plan {
         slow: Duration::from_secs(60),
         rare: Duration::from_secs(3_600),
         series_budget: 1_000,
+        room: 64 << 20,
         connections: 3,
         questions: 60,
         throttle: true,

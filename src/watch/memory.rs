@@ -185,11 +185,11 @@ mod tests {
         }
     }
 
-    /// Three tables that have been scanned so many times.
-    fn reading(scans: u64, wall: f64) -> Part {
+    /// Three tables of which so many rows have been read.
+    fn reading(returned: u64, wall: f64) -> Part {
         let mut part = part(Topic::Tables, &[1, 2, 3], wall);
         let mut tables = Table::of(&part.rows).to_vec();
-        tables.iter_mut().for_each(|table| table.sequential_scans = Some(Total(Count::new(scans))));
+        tables.iter_mut().for_each(|table| table.returned_rows = Some(Total(Count::new(returned))));
         part.rows = Arc::new(Table::into_rows(tables));
         part.taken.monotonic = wall;
         part
@@ -204,10 +204,10 @@ mod tests {
         let whole = Stretch::between(&reading(1, 60.0), &reading(4, 240.0)).unwrap();
         let long = watched.longest().unwrap();
         assert_eq!((long.seconds, long.unpaired), (whole.seconds, whole.unpaired));
-        let scans = |stretch: &Stretch| -> Vec<_> {
-            Table::of(&stretch.rows).iter().map(|table| table.sequential_scans).collect()
+        let returned = |stretch: &Stretch| -> Vec<_> {
+            Table::of(&stretch.rows).iter().map(|table| table.returned_rows).collect()
         };
-        assert_eq!(scans(long), scans(&whole));
+        assert_eq!(returned(long), returned(&whole));
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub struct Plan {
     pub series_budget: usize,
     /// Lanes that may have a connection: the beat comes first, the roaming lane last.
     pub connections: usize,
+    /// Bytes that what is read of its databases may fill.
+    pub room: usize,
     /// Questions asked in a minute.
     pub questions: usize,
     pub throttle: bool,

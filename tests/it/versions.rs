@@ -24,7 +24,7 @@ pub fn engine(url: &str) -> Arc<dyn Engine> {
 /// One visit of each lane, on one connection each. What a busy machine was too slow for is tried again.
 pub async fn visits(engine: &Arc<dyn Engine>) -> Vec<Visit> {
     let second = Duration::from_secs(1);
-    let due = Due { every: second, slow: second, rare: second, questions: Vec::new() };
+    let due = Due { every: second, slow: second, rare: second, room: usize::MAX, questions: Vec::new() };
     let mut visits = Vec::new();
     for lane in [Lane::Beat, Lane::Pulse, Lane::Roam] {
         let mut tries = 0..3;

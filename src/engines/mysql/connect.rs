@@ -53,6 +53,10 @@ pub trait Sink: Send {
         Ok(())
     }
     fn row(&mut self, row: &TextRow<'_>);
+    /// It has no room for more, has let go of all, and will say so.
+    fn is_full(&self) -> bool {
+        false
+    }
     /// Lets go of all rows: the answer is too large to hold.
     fn let_go(&mut self);
 }
@@ -257,6 +261,7 @@ impl Connection {
                     return Err(lost(absurd("an answer without end")));
                 }
                 // What is too much to hold is read on to its end, so that the connection goes on to serve.
+                _ if sink.is_full() => {}
                 _ if self.weighed > self.most => {
                     if is_whole {
                         sink.let_go();

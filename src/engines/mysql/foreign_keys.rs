@@ -1,12 +1,16 @@
 //! Foreign keys as InnoDB keeps them: without opening a table, and whoever may read it. Where the server has no
 //! dictionary their tables bear the names of their files.
 
-use super::answer::Named;
+use super::answer::{Named, TextRow};
+use super::connect::Sink;
 use super::link::Link;
 use crate::engine::layout::{Read, hash};
 use crate::engine::reading::Failure;
-use crate::model::{Constraint, InTopic, Name, Noun};
+use crate::model::{Constraint, InTopic, Name, Noun, Scope};
 use std::collections::HashMap;
+
+/// Bytes of all keys of a server.
+const MOST: usize = 8 << 20;
 
 #[derive(Debug)]
 pub struct ForeignKey {
@@ -35,6 +39,10 @@ impl Place {
         let (schema, table) = (plain(schema), plain(table));
         let is_coded = schema.contains('@') || table.contains('@');
         Some(Place { schema, table, is_coded })
+    }
+
+    fn len(&self) -> usize {
+        self.schema.len() + self.table.len()
     }
 
     /// May it be this table?
@@ -70,28 +78,22 @@ fn plain(stored: &str) -> String {
     name + rest
 }
 
-/// All of the server; None where we may not know.
-pub async fn foreign_keys(link: &mut Link) -> Result<Option<Vec<ForeignKey>>, Failure> {
-    let (keys, columns) =
-        match (asked(link, "foreign_keys").await?, asked(link, "foreign_key_columns").await?) {
-            (Some(keys), Some(columns)) => (keys, columns),
-            _ => return Ok(None),
-        };
-    let mut of: HashMap<&str, Vec<(i64, String, String)>> = HashMap::new();
-    for row in &columns {
-        if let (Some(id), Some(child), Some(parent)) = (row.text("id"), row.text("child"), row.text("parent"))
-        {
-            let position = row.whole("position").unwrap_or_default();
-            of.entry(id).or_default().push((position, child.to_owned(), parent.to_owned()));
-        }
-    }
-    let key = |row: &Named| {
-        let (schema, name) = row.text("id")?.split_once('/')?;
-        let mut columns = of.get(row.text("id")?)?.clone();
-        columns.sort();
-        let (child_columns, parent_columns) =
-            columns.into_iter().map(|(_, child, parent)| (child, parent)).unzip();
-        Some(ForeignKey {
+/// Reads both answers as they come: as lists of cells they would weigh several times as much as the keys.
+#[derive(Default)]
+struct Keys {
+    known: HashMap<String, (ForeignKey, Vec<Pair>)>,
+    bytes: usize,
+}
+
+/// Where it stands in its key, a column of the child and one of the parent.
+type Pair = (i64, String, String);
+
+impl Keys {
+    fn key(row: &Named) -> Option<(String, ForeignKey)> {
+        let id = row.text("id")?;
+        let (schema, name) = id.split_once('/')?;
+        let (child_columns, parent_columns) = Default::default();
+        let key = ForeignKey {
             schema: plain(schema),
             name: name.to_owned(),
             child: Place::of(row.text("child")?)?,
@@ -99,28 +101,78 @@ pub async fn foreign_keys(link: &mut Link) -> Result<Option<Vec<ForeignKey>>, Fa
             child_columns,
             parent_columns,
             deeds: row.whole("deeds").unwrap_or_default(),
-        })
-    };
-    Ok(Some(keys.iter().filter_map(key).collect()))
+        };
+        Some((id.to_owned(), key))
+    }
+
+    fn pair(row: &Named) -> Option<(&str, Pair)> {
+        let names = (row.text("child")?.to_owned(), row.text("parent")?.to_owned());
+        Some((row.text("id")?, (row.whole("position")?, names.0, names.1)))
+    }
+
+    fn finish(self) -> Vec<ForeignKey> {
+        let whole = |(mut key, mut pairs): (ForeignKey, Vec<Pair>)| {
+            pairs.sort();
+            (key.child_columns, key.parent_columns) =
+                pairs.into_iter().map(|(_, child, parent)| (child, parent)).unzip();
+            key
+        };
+        self.known.into_values().filter(|(_, pairs)| !pairs.is_empty()).map(whole).collect()
+    }
+}
+
+impl Sink for Keys {
+    fn row(&mut self, row: &TextRow<'_>) {
+        if self.is_full() {
+            return;
+        }
+        let row = Named::of(row);
+        // A key first, then its columns.
+        if let Some((id, pair)) = Self::pair(&row) {
+            if let Some((_, pairs)) = self.known.get_mut(id) {
+                self.bytes += size_of::<Pair>() + pair.1.len() + pair.2.len();
+                pairs.push(pair);
+            }
+        } else if let Some((id, key)) = Self::key(&row) {
+            self.bytes += size_of::<(String, ForeignKey, Vec<Pair>)>()
+                + 2 * id.len()
+                + key.child.len()
+                + key.parent.len();
+            self.known.insert(id, (key, Vec::new()));
+        }
+        if self.is_full() {
+            self.known = HashMap::new();
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes > MOST
+    }
+
+    fn let_go(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// All of the server.
+pub async fn foreign_keys(link: &mut Link) -> Result<Vec<ForeignKey>, Failure> {
+    let mut keys = Keys::default();
+    for file in ["foreign_keys", "foreign_key_columns"] {
+        link.run_in(&mut keys, file, &Scope::Server).await?;
+    }
+    if keys.is_full() {
+        return Err(Failure::refused(format!("more foreign keys than have room in {} MiB", MOST >> 20)));
+    }
+    Ok(keys.finish())
 }
 
 /// Those of one schema, as constraints.
 pub async fn read(link: &mut Link, schema: &Name) -> Result<Read, Failure> {
-    let Some(keys) = foreign_keys(link).await? else {
-        return Err(Failure::refused("no right to read InnoDB's foreign keys: GRANT PROCESS ON *.*"));
-    };
+    let keys = foreign_keys(link).await?;
     let here = keys.iter().filter(|key| key.schema == **schema);
     let mut rows: Vec<Constraint> = here.map(ForeignKey::constraint).collect();
     rows.sort_unstable_by_key(Noun::key);
     Ok(Read { rows: Constraint::into_rows(rows), misfits: 0 })
-}
-
-async fn asked(link: &mut Link, file: &'static str) -> Result<Option<Vec<Named>>, Failure> {
-    match link.ask(file).await {
-        Ok(rows) => Ok(Some(rows)),
-        Err(Failure::Refused { .. }) => Ok(None),
-        Err(lost) => Err(lost),
-    }
 }
 
 impl ForeignKey {

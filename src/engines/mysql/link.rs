@@ -24,7 +24,9 @@ use crate::engine::layout::{Decode, Layout, Read, decoder};
 use crate::engine::reading::{Failure, Source};
 use crate::engine::shared::{Shared, locked};
 use crate::engine::{EngineError, Lane, Visit};
-use crate::model::{BinaryLog, Bytes, Count, InTopic, Level, Name, Names, Rows, Scope, Session, Topic};
+use crate::model::{
+    BinaryLog, Bytes, Count, InTopic, Level, Name, Names, Place, Rows, Scope, Session, Topic,
+};
 use crate::script::mysql::identifier;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -76,6 +78,8 @@ pub struct Link {
     pub pivot: Option<Pivot>,
     /// What the server copies, as it was read to know its role: the same visit tells of it.
     pub sources: Option<Vec<Named>>,
+    /// Bytes of rows that a reading may bring.
+    pub room: usize,
     lane: Lane,
     open: Option<Open>,
 }
@@ -106,6 +110,7 @@ impl Link {
             clock,
             pivot,
             sources,
+            room: usize::MAX,
             lane,
             open,
         }
@@ -359,15 +364,23 @@ impl Link {
             self.pivot = Some(pivot);
             return read;
         }
-        let layout = open.layouts.remove(file);
+        let (layout, room) = (open.layouts.remove(file), self.room);
         let server = self.server.clone();
         let names = &server.shared.names;
         // Only where it serves: to ask how long they take.
         let names_them = open.known.repertoire.sql("latencies").is_ok();
         let digests = (topic == Topic::Statements)
             .then(|| Digests::new(names_them.then(|| std::mem::take(&mut self.server_digests))));
-        let mut reader =
-            Reader { topic, block_size, database, layout, decoder: decoder(topic), names, digests };
+        let mut reader = Reader {
+            topic,
+            block_size,
+            database,
+            layout,
+            decoder: decoder(topic, room),
+            room,
+            names,
+            digests,
+        };
         match (scope, tables) {
             (Scope::Database(schema), Some(tables)) => {
                 self.run_of_tables(&mut reader, file, schema, tables).await?;
@@ -381,7 +394,7 @@ impl Link {
         if let (Some(open), Some(layout)) = (&mut self.open, layout) {
             open.layouts.insert(file, layout);
         }
-        Ok(decoder.finish())
+        decoder.finish()
     }
 }
 
@@ -413,6 +426,7 @@ struct Reader<'a> {
     database: &'a str,
     layout: Option<Layout>,
     decoder: Box<dyn Decode>,
+    room: usize,
     names: &'a Mutex<Names>,
     digests: Option<Digests>,
 }
@@ -438,8 +452,12 @@ impl Sink for Reader<'_> {
         }
     }
 
+    fn is_full(&self) -> bool {
+        self.decoder.is_full()
+    }
+
     fn let_go(&mut self) {
-        self.decoder = decoder(self.topic);
+        self.decoder = decoder(self.topic, self.room);
         self.digests.iter_mut().for_each(Digests::let_go);
     }
 }
@@ -477,5 +495,22 @@ impl Source for Link {
 
     fn clock(&self) -> Clock {
         self.server.shared.clock
+    }
+
+    fn give_room(&mut self, bytes: usize) {
+        self.room = bytes;
+    }
+
+    fn keeps(&self, (topic, scope): &Place) -> usize {
+        match (topic, scope) {
+            (Topic::Tables, Scope::Database(schema)) => self.survey.keeps(schema),
+            _ => 0,
+        }
+    }
+
+    fn let_go(&mut self, (topic, scope): &Place) {
+        if let (Topic::Tables, Scope::Database(schema)) = (topic, scope) {
+            self.survey.let_go(schema);
+        }
     }
 }

@@ -104,6 +104,9 @@ impl Link {
         let mut all = 0;
         for condition in conditions {
             self.send(sink, &sql.replace("{of_table}", condition)).await?;
+            if sink.is_full() {
+                return Ok(());
+            }
             let (weighed, most) = self.weighed();
             all += weighed;
             if all > TIMES * most {

@@ -42,13 +42,13 @@ impl Pivot {
             Some((alias, self.values.get(&name.to_lowercase())?.as_deref()?))
         };
         let (aliases, values): (Vec<&str>, Vec<&str>) = self.fields.iter().filter_map(field).unzip();
-        let mut decoder = decoder(topic);
+        let mut decoder = decoder(topic, usize::MAX);
         // Else nothing that it would tell of is there.
         if !aliases.is_empty() {
             let layout = Layout::of(topic, aliases.into_iter(), block_size).map_err(Failure::Lost)?;
             decoder.row(&Values(values), &layout, "", names);
         }
-        Ok(decoder.finish())
+        decoder.finish()
     }
 }
 

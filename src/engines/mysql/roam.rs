@@ -133,7 +133,7 @@ impl Roam {
             if unknown > 0 && read.contains(&topic) {
                 let all = tables.len();
                 let why = "a table that is not open is not opened for us; of those that are, a few are asked at a time, \
-                           as far as the login has a right to them";
+                           as far as the login has a right to them and there is room for what they tell";
                 gap(visit, topic, &scope, format!("{what} of {unknown} of {all} tables not known: {why}"));
             }
         }

@@ -6,7 +6,7 @@ use super::connect::Sink;
 use crate::engine::layout::hash;
 use crate::model::{Index, Name, Names};
 use crate::script::mysql::{identifier, qualified};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A name may not be longer, so a part that is told is not cut either.
 const EXPRESSION: &str = "(expression)";
@@ -141,27 +141,67 @@ impl Shape {
 pub type OfTable = HashMap<String, Shape>;
 
 /// Reads an answer, a row for each part of an index, in their order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Reader {
     pub tables: HashMap<String, OfTable>,
     /// Ten thousand indexes are made of few words.
     names: Names,
+    /// Without names.
+    bytes: usize,
+    room: usize,
+}
+
+impl Reader {
+    pub fn new(room: usize) -> Self {
+        let (tables, names, bytes) = Default::default();
+        Self { tables, names, bytes, room }
+    }
+}
+
+/// Bytes that are held of an index and its parts, without the names of these.
+fn bytes(index: &str, parts: usize) -> usize {
+    const IN_A_MAP: usize = 2 * size_of::<String>();
+    size_of::<Shape>() + IN_A_MAP + index.len() + parts * size_of::<Part>()
+}
+
+/// Bytes that are held of all these tables.
+pub fn bytes_of<'a>(tables: impl Iterator<Item = &'a OfTable>) -> usize {
+    let mut seen = HashSet::new();
+    let names = |part: &'a Part| part.column.iter().chain(&part.expression);
+    tables
+        .flatten()
+        .map(|(index, shape)| {
+            let news = shape.parts.iter().flat_map(names).filter(|name| seen.insert(name.place()));
+            bytes(index, shape.parts.len()) + news.map(Name::bytes).sum::<usize>()
+        })
+        .sum()
 }
 
 impl Sink for Reader {
     fn row(&mut self, row: &TextRow<'_>) {
         let row = Named::of(row);
         let (Some(table), Some(index)) = (row.text("table"), row.text("index")) else { return };
+        if self.is_full() {
+            return;
+        }
         let shape = self.tables.entry(table.to_owned()).or_default().entry(index.to_owned()).or_default();
         shape.is_unique = row.whole("is_unique") == Some(1);
         shape.is_visible = row.whole("is_visible").map(|visible| visible == 1);
         shape.hidden = row.text("hidden").map(|hidden| self.names.intern(hidden));
         shape.method = row.text("method").map(|method| self.names.intern(method));
+        self.bytes += bytes(index, 1) - if shape.parts.is_empty() { 0 } else { bytes(index, 0) };
         shape.parts.push(Part::of(&row, &mut self.names));
+        if self.is_full() {
+            (self.tables, self.names) = Default::default();
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes + self.names.bytes() > self.room
     }
 
     fn let_go(&mut self) {
-        *self = Self::default();
+        *self = Self::new(self.room);
     }
 }
 

@@ -6,7 +6,7 @@ use super::answer::{TextRow, number};
 use super::connect::Sink;
 use super::foreign_keys::{ForeignKey, foreign_keys};
 use super::link::Link;
-use super::shapes::{OfTable, Reader};
+use super::shapes::{OfTable, Reader, bytes_of};
 use crate::engine::layout::Record;
 use crate::engine::reading::Failure;
 use crate::engine::template::is_absent;
@@ -81,7 +81,7 @@ impl Survey {
             Some(inserted).filter(|_| !io.0.is_empty());
         link.survey.io = io.0;
         link.survey.io_of = Some((schema.clone(), Instant::now()));
-        link.survey.keys = foreign_keys(link).await?;
+        link.survey.keys = Failure::forgive(foreign_keys(link).await).map_err(Failure::Lost)?;
         shapes_of(link, schema).await
     }
 
@@ -162,6 +162,19 @@ impl Survey {
         (count > 0).then(|| format!("what {count} of {} indexes are made of is not known", indexes.len()))
     }
 
+    /// Bytes that are held of what the indexes of a schema are made of.
+    pub fn keeps(&self, schema: &Name) -> usize {
+        let tables = self.schemas.get(schema).into_iter().flat_map(|known| known.tables.values());
+        bytes_of(tables.map(|(indexes, _)| indexes))
+    }
+
+    /// Forgets what the indexes of a schema are made of.
+    pub fn let_go(&mut self, schema: &Name) {
+        if let Some(known) = self.schemas.get_mut(schema) {
+            known.tables = HashMap::new();
+        }
+    }
+
     /// Numbers are of one stop only.
     pub fn forget_numbers(&mut self) {
         (self.io, self.io_of) = (HashMap::new(), None);
@@ -228,7 +241,7 @@ async fn shapes_of(link: &mut Link, schema: &Name) -> Result<(), Failure> {
     let scope = Scope::Database(schema.clone());
     let has_dictionary = link.has_dictionary();
     let known = link.survey.schemas.entry(schema.clone()).or_default();
-    let mut shapes = Reader::default();
+    let mut shapes = Reader::new(link.room);
     if has_dictionary {
         if !known.is_due() {
             return Ok(());
@@ -254,6 +267,10 @@ async fn shapes_of(link: &mut Link, schema: &Name) -> Result<(), Failure> {
             return Ok(());
         }
         link.run_of_tables(&mut shapes, "index_columns", schema, &due).await?;
+    }
+    if shapes.is_full() {
+        link.survey.lack =
+            Some("what indexes are made of finds no room in what budget.memory_mib leaves for it".into());
     }
     let known = link.survey.schemas.entry(schema.clone()).or_default();
     known.asked = Some(now);

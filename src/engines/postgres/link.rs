@@ -54,6 +54,8 @@ pub struct Link {
     pub server: Arc<Server>,
     places: Arc<Places>,
     lane: Lane,
+    /// Bytes of rows that a reading may bring.
+    pub room: usize,
     open: Option<Open>,
 }
 
@@ -77,7 +79,7 @@ struct Prepared {
 
 impl Link {
     pub fn new(server: Arc<Server>, places: Arc<Places>, lane: Lane) -> Self {
-        Self { server, places, lane, open: None }
+        Self { server, places, lane, room: usize::MAX, open: None }
     }
 
     /// How long the statements of this connection have waited for their turn.
@@ -164,7 +166,7 @@ impl Link {
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Read, Failure> {
         let Some(open) = &mut self.open else { return Err(Failure::closed()) };
-        let read = open.read(&self.server, topic, file, parameters).await;
+        let read = open.read(&self.server, topic, file, parameters, self.room).await;
         self.keep_if_alive(read)
     }
 
@@ -223,6 +225,7 @@ impl Open {
         topic: Topic,
         file: &'static str,
         parameters: &[&(dyn ToSql + Sync)],
+        room: usize,
     ) -> Result<Read, Failure> {
         let block_size = self.known.block_size;
         let prepared = self.prepare(file).await?;
@@ -234,7 +237,7 @@ impl Open {
                 Layout::of(topic, aliases, block_size).map_err(Failure::Lost)?
             }
         };
-        let mut decoder = decoder(topic);
+        let mut decoder = decoder(topic, room);
         let database = self.database.clone();
         let streamed = async {
             let parameters = parameters.iter().copied();
@@ -242,6 +245,10 @@ impl Open {
             let mut stream = pin!(stream);
             while let Some(row) = stream.try_next().await? {
                 decoder.row(&row, &layout, &database, &mut locked(&server.names));
+                // The driver passes by the rest.
+                if decoder.is_full() {
+                    break;
+                }
             }
             Ok(())
         };
@@ -249,6 +256,6 @@ impl Open {
         if let Some(prepared) = self.prepared.get_mut(file) {
             prepared.layout = Some(layout);
         }
-        outcome.map(|()| decoder.finish())
+        outcome.and_then(|()| decoder.finish())
     }
 }

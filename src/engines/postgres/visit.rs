@@ -51,6 +51,10 @@ impl Source for Link {
         self.server.clock
     }
 
+    fn give_room(&mut self, bytes: usize) {
+        self.room = bytes;
+    }
+
     fn queued(&self) -> Duration {
         self.has_queued()
     }

@@ -18,7 +18,8 @@ fn about(query: &str) -> Question {
 
 async fn ask(engine: &Arc<dyn Engine>, queries: &[&str]) -> Vec<Answer> {
     let second = Duration::from_secs(1);
-    let nothing_due = Due { every: second, slow: second, rare: second, questions: Vec::new() };
+    let nothing_due =
+        Due { every: second, slow: second, rare: second, room: usize::MAX, questions: Vec::new() };
     engine.open(Lane::Beat).visit(&nothing_due).await.unwrap();
     let due = Due { questions: queries.iter().map(|query| about(query)).collect(), ..nothing_due };
     let mut answers = engine.open(Lane::Roam).visit(&due).await.unwrap().answers;
