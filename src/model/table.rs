@@ -49,7 +49,7 @@ noun! {
             size_bytes: Option<Level<Bytes>>,
             /// Rows when it was last vacuumed or analysed; absent if it never was.
             rows: Option<Level<Count>>,
-            /// Rows read by those scans.
+            /// Rows read by scans from end to end.
             sequential_rows: Option<Total<Count>>,
             /// Rows read, whatever way they were found. MySQL and MariaDB with performance_schema.
             returned_rows: Option<Total<Count>>,

@@ -1,32 +1,26 @@
 //! A lane's connection, kept, and what all lanes of a server share.
 
 use super::answer::{Column, Named, TextRow};
-use super::columns::{self, Columns};
+use super::columns::Columns;
 use super::connect::{Connection, Sink};
 use super::digests::Digests;
 use super::door::Door;
-use super::elsewhere::{self, Elsewhere};
-use super::foreign_keys;
+use super::elsewhere::Elsewhere;
 use super::known::{Known, tagged};
-use super::latencies::{self, Latencies, Packed, Wanted};
+use super::latencies::{Latencies, Packed, Wanted};
 use super::life::Life;
-use super::meaning::understand;
-use super::numbering::{self, Numbering};
+use super::numbering::Numbering;
 use super::pieces::Pieces;
 use super::pivot::Pivot;
 use super::receiver;
-use super::reread::{self, Reread};
-use super::rights;
+use super::reread::Reread;
 use super::scene::Scene;
 use super::survey::Survey;
-use crate::clock::Clock;
 use crate::engine::layout::{Decode, Layout, Read, decoder};
-use crate::engine::reading::{Failure, Source};
+use crate::engine::reading::Failure;
 use crate::engine::shared::{Shared, locked};
-use crate::engine::{EngineError, Lane, Visit};
-use crate::model::{
-    BinaryLog, Bytes, Count, InTopic, Level, Name, Names, Place, Rows, Scope, Session, Topic,
-};
+use crate::engine::{EngineError, Lane};
+use crate::model::{BinaryLog, Bytes, Count, InTopic, Level, Name, Names, Scope, Topic};
 use crate::script::mysql::identifier;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -459,58 +453,5 @@ impl Sink for Reader<'_> {
     fn let_go(&mut self) {
         self.decoder = decoder(self.topic, self.room);
         self.digests.iter_mut().for_each(Digests::let_go);
-    }
-}
-
-impl Source for Link {
-    async fn read(&mut self, topic: Topic, file: &'static str, scope: &Scope) -> Result<Read, Failure> {
-        match (topic, scope) {
-            (Topic::Tables, Scope::Database(schema)) => {
-                Survey::look(self, schema).await?;
-                return elsewhere::read(self, file, scope, schema).await;
-            }
-            (Topic::Indexes, Scope::Database(schema)) => Survey::look(self, schema).await?,
-            (Topic::Roles, _) => return rights::read(self, file).await,
-            (Topic::Sessions, _) => {
-                let read = self.read_in(topic, file, scope).await?;
-                self.scene = Scene::look(self, Session::of(&read.rows)).await.map_err(Failure::Lost)?;
-                return Ok(read);
-            }
-            (Topic::Statements, _) => return reread::read(self, file).await,
-            (Topic::Latencies, _) => return latencies::read(self).await,
-            (Topic::Constraints, Scope::Database(schema)) => return foreign_keys::read(self, schema).await,
-            (Topic::Sequences, Scope::Database(schema)) => return numbering::read(self, schema).await,
-            (Topic::Columns, Scope::Database(schema)) if !self.has_dictionary() => {
-                return columns::read(self, file, schema).await;
-            }
-            _ => {}
-        }
-        self.read_in(topic, file, scope).await
-    }
-
-    fn understand(&self, rows: &mut Rows, visit: &mut Visit) -> usize {
-        understand(rows, self, visit);
-        0
-    }
-
-    fn clock(&self) -> Clock {
-        self.server.shared.clock
-    }
-
-    fn give_room(&mut self, bytes: usize) {
-        self.room = bytes;
-    }
-
-    fn keeps(&self, (topic, scope): &Place) -> usize {
-        match (topic, scope) {
-            (Topic::Tables, Scope::Database(schema)) => self.survey.keeps(schema),
-            _ => 0,
-        }
-    }
-
-    fn let_go(&mut self, (topic, scope): &Place) {
-        if let (Topic::Tables, Scope::Database(schema)) = (topic, scope) {
-            self.survey.let_go(schema);
-        }
     }
 }

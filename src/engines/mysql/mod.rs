@@ -1,8 +1,8 @@
 //! MySQL 5.7 to 9, MariaDB 10.5 to 11.8, Percona Server. To follow one sample: `door`, `handshake`, `connect`
-//! (limits), `pooler` (who stands in between) → `known`, `lacks` (probing) → `collectors` (the table) → `link` (a lane's connection) → `beat`,
-//! `pulse`, `roam` (the lanes) → `answer`, `pivot`, `receiver`, `gtid`, `reread`, `digests` (cells become nouns), `scene`, `blocking`,
-//! `latencies`, `survey`, `shapes`, `elsewhere`, `foreign_keys`, `numbering`, `columns`, `pieces`, `kept`, `rights`, `events`,
-//! `meaning` (what they say).
+//! (limits), `pooler` (who stands in between) → `known`, `lacks` (probing) → `collectors` (the table) → `link` (a lane's
+//! connection) → `beat`, `pulse`, `roam` (the lanes) → `source` (of what a topic is read) → `answer`, `pivot`, `receiver`,
+//! `gtid`, `reread`, `digests` (cells become nouns), `scene`, `blocking`, `latencies`, `survey`, `shapes`, `elsewhere`,
+//! `foreign_keys`, `numbering`, `columns`, `pieces`, `kept`, `rights`, `events`, `meaning` (what they say).
 
 mod answer;
 mod beat;
@@ -37,6 +37,7 @@ mod roam;
 mod scene;
 mod scramble;
 mod shapes;
+mod source;
 mod survey;
 mod wire;
 

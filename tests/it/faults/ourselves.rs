@@ -93,3 +93,65 @@ async fn a_cap_on_memory_is_lived_with_or_said() {
     }
     assert!(lived > 0, "not even a gigabyte is enough");
 }
+
+/// Who may create tables does not fill our memory: what finds no room is told, and the rest is read as before.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_users_hoard_is_read_no_further_than_there_is_room() {
+    let [mysql, mariadb] = mysql::flavours().map(|version| mysql::Server::start(version, &[]));
+    let (server, mysql, mariadb) = tokio::join!(Server::start(any(), &[]), mysql, mariadb);
+    let name = |table: usize, nth: usize| format!("a{table:02}_{nth:03}_{}", "x".repeat(50));
+    let tables: Vec<String> = (0..40)
+        .map(|table| {
+            let columns: Vec<String> = (0..500).map(|nth| format!("{} int", name(table, nth))).collect();
+            format!("create table {} ({})", name(table, 0), columns.join(", "))
+        })
+        .collect();
+    server
+        .sql(
+            "postgres",
+            &format!("create table small as select 1 as id; analyze small; {}", tables.join("; ")),
+        )
+        .await;
+    for server in [&mysql, &mariadb] {
+        server
+            .sql(
+                "",
+                &format!(
+                    "create database shop; use shop; create table small (id int); {}",
+                    tables.join("; ")
+                ),
+            )
+            .await;
+        // MariaDB tells the columns of tables that are open.
+        server
+            .sql(
+                "shop",
+                &(0..40)
+                    .map(|table| format!("select count(*) from {}; ", name(table, 0)))
+                    .collect::<String>(),
+            )
+            .await;
+    }
+    let mut settings = format!("{PACES}[budget]\nmemory_mib = 3\n");
+    for (name, url) in [("pg", server.url("postgres")), ("my", mysql.url("")), ("ma", mariadb.url(""))] {
+        settings += &format!("[[target]]\nname = \"{name}\"\nurl = \"{url}\"\n");
+    }
+    let daemon = Daemon::start(&settings).await;
+    let told = |gaps: &serde_json::Value, target: &str, words: &[&str]| {
+        let all = gaps.as_array().into_iter().flatten();
+        let mut of_columns = all.filter(|gap| gap["target"] == target && gap["topic"] == "columns");
+        of_columns
+            .any(|gap| words.iter().all(|word| gap["reason"].as_str().is_some_and(|why| why.contains(word))))
+    };
+    let all_told = |gaps: &serde_json::Value| {
+        told(gaps, "pg", &["no room", "budget.memory_mib"])
+            && told(gaps, "my", &["no room", "budget.memory_mib"])
+            && told(gaps, "ma", &["41 tables not known", "room for what they tell"])
+    };
+    daemon.wait_for("/api/v1/gaps", |answer| all_told(&answer.json()), SOON * 3).await;
+    let all_sized = |metrics: &str| {
+        let size = |target| value(metrics, "dbsonde_table_size_bytes", &[target, "table=\"small\""]);
+        ["target=\"pg\"", "target=\"my\"", "target=\"ma\""].into_iter().all(|target| size(target).is_some())
+    };
+    daemon.wait_for("/metrics", |answer| all_sized(&answer.text()), SOON).await;
+}
