@@ -110,6 +110,28 @@ impl Keys {
         Some((row.text("id")?, (row.whole("position")?, names.0, names.1)))
     }
 
+    fn learn(&mut self, row: &Named) {
+        if self.is_full() {
+            return;
+        }
+        // A key first, then its columns.
+        if let Some((id, pair)) = Self::pair(row) {
+            if let Some((_, pairs)) = self.known.get_mut(id) {
+                self.bytes += size_of::<Pair>() + pair.1.len() + pair.2.len();
+                pairs.push(pair);
+            }
+        } else if let Some((id, key)) = Self::key(row) {
+            self.bytes += size_of::<(String, ForeignKey, Vec<Pair>)>()
+                + 2 * id.len()
+                + key.child.len()
+                + key.parent.len();
+            self.known.insert(id, (key, Vec::new()));
+        }
+        if self.is_full() {
+            self.known = HashMap::new();
+        }
+    }
+
     fn finish(self) -> Vec<ForeignKey> {
         let whole = |(mut key, mut pairs): (ForeignKey, Vec<Pair>)| {
             pairs.sort();
@@ -123,26 +145,7 @@ impl Keys {
 
 impl Sink for Keys {
     fn row(&mut self, row: &TextRow<'_>) {
-        if self.is_full() {
-            return;
-        }
-        let row = Named::of(row);
-        // A key first, then its columns.
-        if let Some((id, pair)) = Self::pair(&row) {
-            if let Some((_, pairs)) = self.known.get_mut(id) {
-                self.bytes += size_of::<Pair>() + pair.1.len() + pair.2.len();
-                pairs.push(pair);
-            }
-        } else if let Some((id, key)) = Self::key(&row) {
-            self.bytes += size_of::<(String, ForeignKey, Vec<Pair>)>()
-                + 2 * id.len()
-                + key.child.len()
-                + key.parent.len();
-            self.known.insert(id, (key, Vec::new()));
-        }
-        if self.is_full() {
-            self.known = HashMap::new();
-        }
+        self.learn(&Named::of(row));
     }
 
     fn is_full(&self) -> bool {
@@ -214,4 +217,27 @@ fn tables_are_known_by_the_names_of_their_files() {
     assert!(place.may_be("odd", "pä r"), "who knows");
     assert!(!place.may_be("odd", "par"));
     assert!(Place::of("odd/ch@0024i").unwrap().may_be("odd", "ch$i"));
+}
+
+#[test]
+fn more_foreign_keys_than_have_room_are_none() {
+    let mut keys = Keys::default();
+    let mut learn = |id: &str, columns: &[(&str, &str)]| {
+        let row = |cells: &[(&str, &str)]| Named::recorded(&[&[("id", id)], cells].concat());
+        keys.learn(&row(&[("child", "shop/orders"), ("parent", "shop/people"), ("deeds", "1")]));
+        for (nth, (child, parent)) in columns.iter().enumerate() {
+            keys.learn(&row(&[("child", child), ("parent", parent), ("position", &nth.to_string())]));
+        }
+        (keys.known.len(), keys.is_full())
+    };
+    assert_eq!(learn("shop/person", &[("person", "id"), ("country", "country")]), (1, false));
+    assert_eq!(learn("shop/nothing", &[]), (2, false));
+    let whole = std::mem::take(&mut keys).finish();
+    assert_eq!(whole.len(), 1, "without columns it is none");
+    assert_eq!(whole[0].child_columns, ["person", "country"]);
+    let mut learn = |nth: usize| {
+        keys.learn(&Named::recorded(&[("id", &format!("shop/{nth}")), ("child", "a/b"), ("parent", "a/c")]))
+    };
+    (0..MOST / 100).for_each(&mut learn);
+    assert!(keys.is_full() && keys.known.is_empty());
 }
