@@ -2,6 +2,8 @@
 //! texts, `[a, b]` and `{a: b}` on one line, and `|` blocks. What else YAML knows (anchors, tags, merges, several
 //! documents) is refused by its line, so that no file means something else to us than to whoever wrote it.
 
+use std::collections::HashSet;
+
 /// Where something is said; lines and columns count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
@@ -68,6 +70,27 @@ impl Line<'_> {
     fn at(&self, offset: usize) -> Place {
         let before = self.text.get(..offset).unwrap_or(self.text);
         Place { line: self.number, column: self.indent + before.chars().count() + 1 }
+    }
+}
+
+/// Walks along a line: what is long has many entries, and each has its column.
+struct Walk<'a> {
+    line: Line<'a>,
+    offset: usize,
+    place: Place,
+}
+
+impl<'a> Walk<'a> {
+    fn along(line: Line<'a>) -> Self {
+        Self { line, offset: 0, place: line.at(0) }
+    }
+
+    /// The place of what begins `offset` bytes into the text, which is not before what was asked for last.
+    fn at(&mut self, offset: usize) -> Place {
+        let passed = self.line.text.get(self.offset..offset).unwrap_or_default();
+        self.place.column += passed.chars().count();
+        self.offset = self.offset.max(offset);
+        self.place
     }
 }
 
@@ -142,10 +165,10 @@ impl<'a> Reader<'a> {
     }
 
     fn map(&mut self, indent: usize, depth: usize) -> Read<Value> {
-        let mut entries: Vec<(String, Place, Node)> = Vec::new();
+        let (mut entries, mut known) = (Vec::new(), HashSet::new());
         while let Some(line) = self.peek().filter(|line| line.indent == indent && !is_item(line.text)) {
             let (key, start) = key(line)?;
-            if entries.iter().any(|(known, ..)| *known == key) {
+            if !known.insert(key.clone()) {
                 return Err((line.at(0), format!("`{key}` is said twice")));
             }
             self.next += 1;
@@ -295,10 +318,10 @@ fn quoted(text: &str, quote: char) -> Option<(String, usize)> {
 
 /// `[a, b]`
 fn flow_list(line: Line<'_>, start: usize) -> Read<Value> {
-    let mut items = Vec::new();
+    let (mut items, mut walk) = (Vec::new(), Walk::along(line));
     flow(line, start, ']', |at| {
         let (value, end) = scalar(line, at, ",]")?;
-        items.push(Node { place: line.at(at), value });
+        items.push(Node { place: walk.at(at), value });
         Ok(end)
     })?;
     Ok(Value::List(items))
@@ -306,19 +329,19 @@ fn flow_list(line: Line<'_>, start: usize) -> Read<Value> {
 
 /// `{a: b, c: d}`
 fn flow_map(line: Line<'_>, start: usize) -> Read<Value> {
-    let mut entries: Vec<(String, Place, Node)> = Vec::new();
+    let (mut entries, mut known, mut walk) = (Vec::new(), HashSet::new(), Walk::along(line));
     flow(line, start, '}', |at| {
         let (key, end) = scalar(line, at, ":,}")?;
         let rest = line.text.get(end..).unwrap_or_default();
         let (Value::Text(key), Some(after)) = (key, rest.strip_prefix(": ")) else {
             return Err((line.at(at), "this is not `key: value`".to_owned()));
         };
-        if entries.iter().any(|(known, ..)| *known == key) {
+        if !known.insert(key.clone()) {
             return Err((line.at(at), format!("`{key}` is said twice")));
         }
         let behind = line.text.len() - after.trim_start().len();
         let (value, end) = scalar(line, behind, ",}")?;
-        entries.push((key, line.at(at), Node { place: line.at(behind), value }));
+        entries.push((key, walk.at(at), Node { place: walk.at(behind), value }));
         Ok(end)
     })?;
     Ok(Value::Map(entries))
@@ -445,6 +468,27 @@ mod tests {
                 Ok(node) => panic!("{text:?} is {node:?}"),
             }
         }
+    }
+
+    #[test]
+    fn what_is_long_takes_time_in_proportion() {
+        let keys: Vec<String> = (0..60_000).map(|nth| format!("k{nth}")).collect();
+        let list = format!("- [{}]", keys.join(", "));
+        let map =
+            format!("- {{{}}}", keys.iter().map(|key| format!("{key}: ä")).collect::<Vec<_>>().join(", "));
+        let lines = keys.iter().map(|key| format!("{key}: ä\n")).collect::<String>();
+        for text in [&list, &map, &lines] {
+            let began = std::time::Instant::now();
+            assert!(read(text).is_ok());
+            let took = began.elapsed();
+            // A tenth of a second. In proportion to the square it would be many times the limit.
+            assert!(took < std::time::Duration::from_secs(10), "{took:?}");
+        }
+        let Value::List(items) = read(&map).unwrap().value else { panic!() };
+        let Value::Map(entries) = &items[0].value else { panic!() };
+        let (last, place, node) = entries.last().unwrap();
+        let chars = map.chars().count();
+        assert_eq!((last.as_str(), place.column, node.place.column), ("k59999", chars - 9, chars - 1));
     }
 
     #[test]
