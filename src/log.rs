@@ -166,6 +166,9 @@ impl Slow<'_> {
     /// By default Percona writes what takes ten seconds whatever the rate (`slow_query_log_always_write_time`).
     const ALWAYS_WRITTEN: u64 = 10_000_000;
 
+    /// More cannot be set: who writes more is not believed.
+    pub const MAX_RATE: u64 = 1_000;
+
     /// How many executions the entry stands for.
     pub fn times(&self) -> u64 {
         if self.query_time >= Self::ALWAYS_WRITTEN { 1 } else { self.rate.max(1) }

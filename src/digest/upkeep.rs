@@ -156,9 +156,9 @@ impl Checkpoints {
     fn add(&mut self, more: &Self) {
         self.completed += more.completed;
         self.buffers_written = self.buffers_written.saturating_add(more.buffers_written);
-        self.wal_added += more.wal_added;
-        self.wal_removed += more.wal_removed;
-        self.wal_recycled += more.wal_recycled;
+        self.wal_added = self.wal_added.saturating_add(more.wal_added);
+        self.wal_removed = self.wal_removed.saturating_add(more.wal_removed);
+        self.wal_recycled = self.wal_recycled.saturating_add(more.wal_recycled);
         self.write_seconds = self.write_seconds.plus(more.write_seconds);
         self.sync_seconds = self.sync_seconds.plus(more.sync_seconds);
         self.total_seconds = self.total_seconds.plus(more.total_seconds);

@@ -222,7 +222,9 @@ impl<'a> Head<'a> {
             b"Schema" => self.schema = Some(value),
             b"Thread_id" | b"Id" => self.session = value,
             b"Errno" | b"Last_errno" => self.slow.errno = u32::try_from(number(value)).unwrap_or(u32::MAX),
-            b"Log_slow_rate_limit" => self.slow.rate = number(value),
+            b"Log_slow_rate_limit" => {
+                self.slow.rate = Some(number(value)).filter(|rate| *rate <= Slow::MAX_RATE).unwrap_or(1);
+            }
             b"Log_slow_rate_type" | b"InnoDB_trx_id" | b"Start" | b"End" | b"Trace_Id" => {}
             b"Query_tables" | b"Query_digest" | b"Stored" => {}
             _ if value == b"Yes" => self.slow.others.push((key, 1.0)),

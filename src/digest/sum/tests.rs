@@ -103,4 +103,15 @@ fn times_that_cannot_be_are_not_added_up() {
     let long = entry("0.0").replace("18446744073708", "9000000000000");
     let sum = of(Format::MysqlSlow, None, &[long.clone(), long.clone(), long].concat());
     assert_eq!(sum.statements.rows().iter().map(|row| row.calls).sum::<u64>(), 3);
+    // Nor does an entry stand for more executions than a server can be told to leave out.
+    let rate = |rate: &str| {
+        entry("0.0")
+            .replace("Query_time: 18446744073708", &format!("Log_slow_rate_limit: {rate}  Query_time: 0"))
+    };
+    let sum = of(
+        Format::MysqlSlow,
+        None,
+        &[rate("18446744073709551615"), rate("9223372036854775807"), rate("1000")].concat(),
+    );
+    assert_eq!(sum.statements.rows().iter().map(|row| row.calls).sum::<u64>(), 1_002);
 }
