@@ -111,7 +111,7 @@ impl Lane {
 }
 
 /// What a visit is for.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Due {
     /// How often this lane is visited now.
     pub every: Duration,
@@ -121,6 +121,13 @@ pub struct Due {
     /// Bytes that what the roaming lane reads may fill.
     pub room: usize,
     pub questions: Vec<Question>,
+}
+
+impl Default for Due {
+    fn default() -> Self {
+        let (every, slow, rare, questions) = Default::default();
+        Self { every, slow, rare, room: usize::MAX, questions }
+    }
 }
 
 impl Due {

@@ -179,11 +179,17 @@ macro_rules! rules {
                 reading
             }
 
-            /// The pages that look further back than the newest window: how far, and at which topics.
-            pub fn looks_back(&self) -> Vec<(std::time::Duration, &'static [$crate::model::Topic])> {
+            /// The pages about servers of a flavour, where that is known, that look further back than the newest window:
+            /// how far, and at which topics.
+            pub fn looks_back(
+                &self,
+                flavour: Option<$crate::model::Flavour>,
+            ) -> Vec<(std::time::Duration, &'static [$crate::model::Topic])> {
                 use $crate::rule::Rule;
-                let all = [$((self.$file.span(), $rule::LOOKS_BACK_AT),)+];
-                all.into_iter().filter(|(span, _)| !span.is_zero()).collect()
+                let all = [$((self.$file.span(), $rule::LOOKS_BACK_AT, $rule::OF),)+];
+                let speaks = |of: &[$crate::model::Flavour]| flavour.is_none_or(|flavour| of.contains(&flavour));
+                let wanted = all.into_iter().filter(|(span, _, of)| !span.is_zero() && speaks(of));
+                wanted.map(|(span, topics, _)| (span, topics)).collect()
             }
         }
     };

@@ -123,7 +123,7 @@ impl Watch {
         let past = past.ladder.into_iter().map(|(_, snapshot)| snapshot).inspect(|snapshot| {
             snapshot.parts.get(&statements).into_iter().for_each(|part| self.workload.remember(part.clone()));
         });
-        self.memory.remember(&self.plan.rules.handbook.looks_back(), past);
+        self.memory.remember(&self.plan.rules.handbook.looks_back(None), past);
     }
 
     pub fn rules(&self) -> Rules {
@@ -213,7 +213,9 @@ impl Watch {
         deeds::notice(&mut self.trials, &self.snapshot, &visit.sample);
         self.compare(&visit.sample);
         self.snapshot.merge(&visit.sample);
-        let looks_back = self.plan.rules.handbook.looks_back();
+        let is_known = !self.server.engine.is_empty();
+        let flavour = is_known.then(|| Flavour::of(self.server.engine, &self.server.version));
+        let looks_back = self.plan.rules.handbook.looks_back(flavour);
         self.add_up(&visit.sample, &looks_back);
         self.memory.look_back(&looks_back, &visit.sample, &self.window, &self.snapshot);
     }

@@ -4,7 +4,7 @@
 //! converts, because on the server it would cost CPU for every row.
 
 use super::EngineError;
-use super::reading::{Failure, no_room};
+use super::reading::Failure;
 use crate::model::name::Names;
 use crate::model::noun::{Cell, Misfit, Noun};
 use crate::model::{InTopic, Rows, Scales, Topic, TopicVisitor};
@@ -172,7 +172,8 @@ impl<N: InTopic> Decode for Decoder<N> {
         }
         match layout.read::<N>(row, database, names) {
             Ok(row) => {
-                self.scales.put(&row);
+                // Once: what is read may be many parts of few rows yet.
+                self.scales.put(&row, 1);
                 self.rows.push(row);
             }
             Err(_) => self.misfits += 1,
@@ -190,7 +191,7 @@ impl<N: InTopic> Decode for Decoder<N> {
 
     fn finish(mut self: Box<Self>) -> Result<Read, Failure> {
         if let Some(rows) = self.no_room_after {
-            return Err(Failure::refused(no_room(rows)));
+            return Err(Failure::no_room(rows));
         }
         self.rows.sort_unstable_by_key(N::key);
         Ok(Read { rows: N::into_rows(self.rows), misfits: self.misfits })

@@ -20,12 +20,19 @@ pub enum Failure {
         message: String,
         /// The world is not as probing found it: an object, a column or a right came or went.
         changed: bool,
+        /// It was answered, and there is no room for it.
+        no_room: bool,
     },
 }
 
 impl Failure {
     pub fn refused(message: impl Into<String>) -> Failure {
-        Failure::Refused { message: message.into(), changed: false }
+        Failure::Refused { message: message.into(), changed: false, no_room: false }
+    }
+
+    /// So many rows had come when there was no room for more.
+    pub fn no_room(rows: usize) -> Failure {
+        Failure::Refused { message: no_room(rows), changed: false, no_room: true }
     }
 
     pub fn closed() -> Failure {
@@ -177,20 +184,23 @@ pub async fn collect(
             Ok(())
         }
         Err(Failure::Lost(error)) => Err(error),
-        Err(Failure::Refused { message, .. }) => {
+        Err(Failure::Refused { message, no_room, .. }) => {
             // What this version does not have is neither a gap nor a zero.
             if !is_absent(&message) {
                 visit.readings.push(reading(false, 0));
                 gap(visit, collector.topic, scope, message);
+            }
+            if no_room {
+                visit.sample.dropped.push((collector.topic, scope.clone()));
             }
             Ok(())
         }
     }
 }
 
-/// Why what was read is not held.
+/// Why what was read is not held: so many rows were read, if not more.
 pub fn no_room(rows: usize) -> String {
-    format!("its rows ({rows} and more) find no room in what budget.memory_mib leaves for them")
+    format!("its {rows} rows, if not more, find no room in what budget.memory_mib leaves for them")
 }
 
 pub fn gap(visit: &mut Visit, topic: Topic, scope: &Scope, reason: String) {

@@ -18,7 +18,7 @@ impl Room {
         let others = self.held.iter().filter(|(other, _)| *other != place).map(|(_, bytes)| *bytes);
         let (all, largest) = others.fold((0, 0), |(all, largest), bytes| (all + bytes, largest.max(bytes)));
         let left = most.saturating_sub(all);
-        left.saturating_sub(largest / AGAIN).min(left * AGAIN / (AGAIN + 1))
+        left.saturating_sub(largest / AGAIN).min(left - left.div_ceil(AGAIN + 1))
     }
 
     /// Takes note of what is held of a place from now on.
@@ -47,6 +47,7 @@ fn a_reading_finds_room_beside_all_that_is_held_and_so_does_the_next() {
     room.hold(other.clone(), 60);
     assert_eq!(room.left(&shop, 400), 255);
     assert_eq!(room.left(&other, 300), 0, "who wants less held now");
+    assert!(Room::default().left(&other, usize::MAX) > usize::MAX / 2, "as much as you like");
     room.retain(|scope| *scope != shop.1);
     assert_eq!(room.left(&shop, 400), 255);
     room.let_go(&other);

@@ -128,20 +128,32 @@ impl Round {
         Ok(())
     }
 
-    /// Takes note of what was just read of a place, and lets go of it where it finds no room beside all others after all.
+    /// Takes note of what was just read of a place, and lets go of it where it finds no room beside all others. Of what
+    /// could not be read the last rows are kept for later, and so they keep their room.
     fn hold(&mut self, source: &mut impl Source, place: &Place, due: &Due, visit: &mut Visit) {
-        self.room.let_go(place);
         let read =
             visit.sample.parts.last().filter(|(topic, scope, _)| (topic, scope) == (&place.0, &place.1));
-        let Some((.., part)) = read else { return };
-        let (rows, bytes) = (part.rows.len(), part.rows.bytes() + source.keeps(place));
-        if bytes <= self.room.left(place, due.room) {
-            self.room.hold(place.clone(), bytes);
-            return;
+        let rows = read.map(|(.., part)| (part.rows.len(), part.rows.bytes()));
+        let left = self.room.left(place, due.room);
+        match rows {
+            Some((_, bytes)) if bytes <= left => {
+                let mut kept = source.keeps(place);
+                if bytes + kept > left {
+                    source.let_go(place);
+                    kept = 0;
+                }
+                return self.room.hold(place.clone(), bytes + kept);
+            }
+            Some((rows, _)) => {
+                visit.sample.parts.pop();
+                visit.sample.dropped.push(place.clone());
+                gap(visit, place.0, &place.1, no_room(rows));
+            }
+            None if visit.sample.dropped.contains(place) => {}
+            None => return,
         }
-        visit.sample.parts.pop();
+        self.room.let_go(place);
         source.let_go(place);
-        gap(visit, place.0, &place.1, no_room(rows));
     }
 
     /// How often each topic is read now.
@@ -267,9 +279,9 @@ mod tests {
         Identity { server: "one".into(), started, statistics, database, statements }
     }
 
-    /// Brings as many plugins as it is told to, in the room that it is given.
+    /// Brings as many plugins as it is told to, in the room that it is given, or fails.
     struct Shelf {
-        rows: usize,
+        rows: Option<usize>,
         room: usize,
         kept: usize,
     }
@@ -284,9 +296,10 @@ mod tests {
 
     impl Source for Shelf {
         async fn read(&mut self, topic: Topic, _: &'static str, _: &Scope) -> Result<Read, Failure> {
+            let rows = self.rows.ok_or_else(|| Failure::refused("locked"))?;
             let layout = Layout::of(topic, Plugin::COLUMNS.iter().copied(), 1.0).unwrap();
             let (mut decoder, mut names) = (decoder(topic, self.room), Names::default());
-            (0..self.rows).for_each(|_| decoder.row(&AllTheSame, &layout, "", &mut names));
+            (0..rows).for_each(|_| decoder.row(&AllTheSame, &layout, "", &mut names));
             decoder.finish()
         }
         fn understand(&self, _: &mut Rows, _: &mut Visit) -> usize {
@@ -309,14 +322,12 @@ mod tests {
     #[tokio::test]
     async fn what_finds_no_room_is_a_gap_until_others_leave() {
         static SHELVES: [Collector; 1] = [collector(Topic::Plugins, Reach::Database)];
-        let (mut round, mut shelf) = (Round::new(&SHELVES), Shelf { rows: 0, room: 0, kept: 0 });
-        let each = {
-            let mut all = Shelf { rows: 30, room: usize::MAX, kept: 0 };
-            all.read(Topic::Plugins, "", &Scope::Server).await.unwrap().rows.bytes() / 30
-        };
+        let (mut round, mut shelf) =
+            (Round::new(&SHELVES), Shelf { rows: Some(30), room: usize::MAX, kept: 0 });
+        let each = shelf.read(Topic::Plugins, "", &Scope::Server).await.unwrap().rows.bytes() / 30;
         // Of 400 rows' room, a quarter is for reading the same once more.
         let due = Due { room: each * 400, ..Due::default() };
-        let mut read = async |name: &str, rows: usize, kept: usize| {
+        let mut read = async |name: &str, rows: Option<usize>, kept: usize| {
             (shelf.rows, shelf.kept) = (rows, kept * each);
             round.done.clear();
             let mut visit = Visit::default();
@@ -326,21 +337,24 @@ mod tests {
                 round.forget_gone(&["other".into()], &mut Visit::default());
             }
             let rows: Vec<usize> = visit.sample.parts.iter().map(|(.., part)| part.rows.len()).collect();
-            (rows, visit.sample.gaps.iter().map(|gap| gap.reason.clone()).collect::<Vec<_>>(), shelf.kept)
+            (rows, visit.sample.gaps.len(), visit.sample.dropped.len(), shelf.kept / each)
         };
-        let no_room = |rows: usize| (vec![], vec![no_room(rows)], 0);
-        assert_eq!(read("shop", 290, 0).await, (vec![290], vec![], 0));
-        assert_eq!(read("other", 290, 0).await.1.len(), 1, "both are too much");
-        let (rows, gaps, _) = read("other", 1_000, 0).await;
-        assert!(
-            rows.is_empty() && gaps.len() == 1 && !gaps[0].contains("1000"),
-            "it is not read to its end: {gaps:?}"
+        let no_room = (vec![], 1, 1, 0);
+        assert_eq!(read("shop", Some(290), 0).await, (vec![290], 0, 0, 0));
+        assert_eq!(read("other", Some(290), 50).await, no_room, "both are too much");
+        assert_eq!(read("other", Some(5), 0).await.0, [5], "what is small finds room");
+        assert_eq!(read("shop", Some(285), 0).await.0, [285], "who is read again takes his own place");
+        assert_eq!(read("shop", None, 0).await, (vec![], 1, 0, 0), "what cannot be read is kept for later");
+        assert_eq!(read("other", Some(290), 0).await, no_room, "and keeps its room");
+        assert_eq!(read("other", Some(5), 5).await, (vec![5], 0, 0, 5));
+        assert_eq!(
+            read("other", Some(5), 100).await,
+            (vec![5], 0, 0, 0),
+            "what is kept beside the rows goes first"
         );
-        assert_eq!(read("other", 5, 0).await.0, [5], "what is small finds room");
-        assert_eq!(read("shop", 285, 0).await.0, [285], "who is read again takes his own place");
-        assert_eq!(read("other", 5, 100).await, no_room(5), "what is kept beside the rows takes room");
-        assert_eq!(read("other", 5, 0).await.0, [5]);
-        assert_eq!(read("gone", 0, 0).await.0, [0]);
-        assert_eq!(read("other", 290, 0).await.0, [290], "the others are gone");
+        assert_eq!(read("gone", Some(0), 0).await.0, [0]);
+        assert_eq!(read("other", Some(290), 0).await.0, [290], "the others are gone");
+        assert_eq!(read("other", Some(320), 0).await, no_room, "it has grown");
+        assert_eq!(read("shop", Some(290), 0).await.0, [290], "and its place is free");
     }
 }

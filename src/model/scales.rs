@@ -11,7 +11,7 @@ impl Rows {
             type Out = usize;
             fn visit<N: InTopic>(self) -> usize {
                 let mut scales = Scales::default();
-                N::of(self.0).iter().for_each(|row| scales.put(row));
+                N::of(self.0).iter().for_each(|row| scales.put(row, COPIES));
                 scales.bytes()
             }
         }
@@ -19,8 +19,10 @@ impl Rows {
     }
 }
 
-/// Adds up what rows take while they are known. What is measured is held three times: as it is, as it changed lately, and
-/// as it changed since we watch. A name is shared by all that have it: it counts where the row before has another.
+/// What is measured is held several times: as it is, as it changed lately, and as it changed since we watch.
+const COPIES: usize = 3;
+
+/// Adds up what rows take. A name is shared by all that have it: it counts where the row before has another.
 #[derive(Debug, Default)]
 pub struct Scales {
     bytes: usize,
@@ -29,8 +31,9 @@ pub struct Scales {
 }
 
 impl Scales {
-    pub fn put<N: Noun>(&mut self, row: &N) {
-        self.bytes += row.bytes() * if N::METRICS.is_empty() { 1 } else { 3 };
+    /// Puts a row on, so many times if it is one that measures.
+    pub fn put<N: Noun>(&mut self, row: &N, copies: usize) {
+        self.bytes += row.bytes() * if N::METRICS.is_empty() { 1 } else { copies };
         let mut nth = 0;
         row.names(&mut |name| {
             match self.last.get_mut(nth) {

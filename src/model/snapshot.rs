@@ -134,9 +134,17 @@ pub struct Sample {
     pub closed: Vec<Place>,
     /// Scopes that are gone (a dropped database): what was known of them is forgotten.
     pub gone: Vec<Scope>,
+    /// Places that we have no room for: what was known of them is forgotten.
+    #[serde(default)]
+    pub dropped: Vec<Place>,
 }
 
 impl Sample {
+    /// Is nothing to be kept of what was known of a place?
+    pub fn forgets(&self, place: &Place) -> bool {
+        self.gone.contains(&place.1) || self.dropped.contains(place)
+    }
+
     /// Each place with all that is missing from it.
     pub fn gaps_by_place(&self) -> BTreeMap<Place, String> {
         let mut gaps: BTreeMap<Place, String> = BTreeMap::new();
@@ -177,10 +185,8 @@ impl Snapshot {
             }
         }
         self.gaps.extend(sample.gaps_by_place());
-        for scope in &sample.gone {
-            self.parts.retain(|(_, of), _| of != scope);
-            self.gaps.retain(|(_, of), _| of != scope);
-        }
+        self.parts.retain(|place, _| !sample.forgets(place));
+        self.gaps.retain(|(_, of), _| !sample.gone.contains(of));
     }
 
     pub fn parts_of(&self, topic: Topic) -> impl Iterator<Item = (&Scope, &Part)> {

@@ -77,7 +77,8 @@ impl Memory {
         let read = sample.parts.iter().filter(|(topic, ..)| is_wanted(looks_back, *topic));
         let read: Vec<(Place, &Part)> =
             read.map(|(topic, scope, part)| ((*topic, scope.clone()), part)).collect();
-        if read.is_empty() && sample.gone.is_empty() {
+        let forgets = !sample.gone.is_empty() || !sample.dropped.is_empty();
+        if read.is_empty() && !forgets {
             return;
         }
         for (place, part) in read {
@@ -90,11 +91,13 @@ impl Memory {
                 self.set(Beginning::Near(*span), &place, stretch);
             }
         }
-        for scope in &sample.gone {
-            self.last.retain(|(_, of), _| of != scope);
-            self.past.retain(|(_, of), _| of != scope);
-            self.near.retain(|(_, (_, of)), _| of != scope);
-            self.windows.values_mut().for_each(|window| window.stretches.retain(|(_, of), _| of != scope));
+        if forgets {
+            self.last.retain(|place, _| !sample.forgets(place));
+            self.past.retain(|place, _| !sample.forgets(place));
+            self.near.retain(|(_, place), _| !sample.forgets(place));
+            for window in self.windows.values_mut() {
+                window.stretches.retain(|place, _| !sample.forgets(place));
+            }
         }
         self.ladder = Arc::new(self.windows.values().map(|window| known_now(window, now)).collect());
     }
@@ -218,6 +221,22 @@ mod tests {
         watched.read(None);
         watched.read(Some(reading(3, 240.0)));
         assert_eq!(watched.longest().map(|stretch| stretch.seconds), Some(180.0));
+    }
+
+    #[test]
+    fn nothing_is_kept_of_what_there_is_no_room_for() {
+        let mut watched = Watched::default();
+        watched.read(Some(reading(1, 60.0)));
+        watched.read(Some(reading(2, 120.0)));
+        let (topic, scope) = place();
+        let mut sample = Sample { dropped: vec![place()], ..Sample::default() };
+        sample.gaps.push(Gap { topic, scope, reason: "no room".into() });
+        watched.now.merge(&sample);
+        assert!(watched.now.parts.is_empty() && watched.now.gaps.len() == 1, "it is told");
+        watched.memory.look_back(LOOKS_BACK, &sample, &Window::default(), &watched.now);
+        let Memory { last, near, past, windows, .. } = &watched.memory;
+        assert!(last.is_empty() && near.is_empty() && past.is_empty());
+        assert!(windows.values().all(|window| window.stretches.is_empty()));
     }
 
     #[test]

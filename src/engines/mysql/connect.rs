@@ -287,7 +287,7 @@ fn refused(packet: &[u8]) -> Failure {
         }
         // No such database, table, column, function or variable; no right to it.
         1044 | 1049 | 1054 | 1109 | 1142 | 1143 | 1146 | 1193 | 1227 | 1305 => {
-            Failure::Refused { message: error.message, changed: true }
+            Failure::Refused { message: error.message, changed: true, no_room: false }
         }
         _ => Failure::refused(error.message),
     }

@@ -42,6 +42,11 @@ enum Kind {
 }
 
 impl Elsewhere {
+    /// Forgets a schema that is no more.
+    pub fn forget(&mut self, schema: &Name) {
+        self.schemas.remove(schema);
+    }
+
     /// Is it known that this is none, but a view, or nothing that we are shown?
     pub fn is_no_table(&self, schema: &Name, name: &str) -> bool {
         let known = self.schemas.get(schema).and_then(|known| known.tables.get(name));

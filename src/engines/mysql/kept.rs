@@ -31,6 +31,11 @@ impl<T> Kept<T> {
         tables.iter().filter(|table| self.get(schema, table).is_none()).count()
     }
 
+    /// Forgets a schema that is no more.
+    pub fn forget(&mut self, schema: &Name) {
+        self.0.remove(schema);
+    }
+
     /// Forgets the tables that are no more.
     pub fn retain(&mut self, schema: &Name, tables: &HashSet<&str>) {
         if let Some(known) = self.0.get_mut(schema) {

@@ -193,6 +193,15 @@ impl Link {
         Ok(rows)
     }
 
+    /// Forgets what it knew of a schema that is no more.
+    pub fn forget(&mut self, schema: &Name) {
+        self.survey.forget(schema);
+        self.elsewhere.forget(schema);
+        self.numbering.forget(schema);
+        self.columns.forget(schema);
+        self.pieces.forget(schema);
+    }
+
     /// Does the server know its tables without opening them?
     pub fn has_dictionary(&self) -> bool {
         self.open.as_ref().is_some_and(|open| open.known.has_dictionary)

@@ -44,6 +44,11 @@ impl Pieces {
         self.0.get(&(cut.file, schema.clone())).copied().unwrap_or(cut.tables)
     }
 
+    /// Forgets a schema that is no more.
+    pub fn forget(&mut self, schema: &Name) {
+        self.0.retain(|(_, of), _| of != schema);
+    }
+
     /// It was too much: from now on half of it. False if there is nothing to cut.
     fn halve(&mut self, cut: &Cut, schema: &Name, names: usize) -> bool {
         let tables = match self.tables(cut, schema) {

@@ -46,6 +46,7 @@ impl Roam {
         let mut visit = Visit::default();
         let schemas = self.schemas(due).await?;
         self.round.forget_gone(&schemas, &mut visit);
+        self.forget(&visit.sample.gone);
         let next = self.round.next(&schemas, self.here.as_ref(), due);
         if next.is_none() && !self.round.server_is_due(due) {
             return Ok(visit);
@@ -84,28 +85,38 @@ impl Roam {
         let scope = Scope::Database(schema.clone());
         let of =
             |topic: Topic| visit.sample.parts.iter().find(|(read, at, _)| *read == topic && *at == scope);
-        let Some(rows) = of(Topic::Indexes).map(|(.., part)| part.rows.clone()) else { return };
-        let indexes = Index::of(&rows);
+        let (tables, indexes) = (of(Topic::Tables), of(Topic::Indexes));
+        let (tables, indexes) =
+            (tables.map(|(.., part)| &part.rows), indexes.map(|(.., part)| part.rows.clone()));
+        let names = tables.into_iter().flat_map(|rows| Table::of(rows)).map(|table| &*table.table);
         // Not every table has an index that we are told of.
-        let others = of(Topic::Tables).map(|(.., part)| part.rows.clone());
-        let others = others.as_deref().map_or(&[][..], Table::of).iter().map(|table| &*table.table);
-        let tables: HashSet<&str> = indexes.iter().map(|index| &*index.table).chain(others).collect();
-        self.link.numbering.retain(schema, &tables);
-        self.link.columns.retain(schema, &tables);
+        let others = indexes.iter().flat_map(|rows| Index::of(rows)).map(|index| &*index.table);
+        let names: HashSet<&str> = names.chain(others).collect();
+        if names.is_empty() {
+            return;
+        }
+        self.link.numbering.retain(schema, &names);
+        self.link.columns.retain(schema, &names);
         if !self.link.has_dictionary() {
-            self.tables.insert(schema.clone(), tables.iter().map(|table| (*table).into()).collect());
+            self.tables.insert(schema.clone(), names.iter().map(|table| (*table).into()).collect());
         }
         let survey = &mut self.link.survey;
-        let strangers = survey.note_strangers(schema, indexes);
-        let lack = survey.lack.take();
+        let strangers =
+            indexes.as_ref().and_then(|indexes| survey.note_strangers(schema, Index::of(indexes)));
+        let (lack, is_crowded) = (survey.lack.take(), survey.is_crowded(schema));
         survey.forget_numbers();
-        self.indexes.insert(schema.clone(), rows.clone());
+        match indexes {
+            Some(indexes) => self.indexes.insert(schema.clone(), indexes),
+            None => self.indexes.remove(schema),
+        };
         if let Some(why) = strangers {
-            let how = if self.link.has_dictionary() {
-                format!("GRANT SELECT, SHOW VIEW ON {}.*", identifier(schema))
-            } else {
-                "tables that are not open are not opened for us; those that are want a right to read them"
-                    .into()
+            let how = match self.link.has_dictionary() {
+                _ if is_crowded => "it finds no room in what budget.memory_mib leaves for it".into(),
+                true => format!("GRANT SELECT, SHOW VIEW ON {}.*", identifier(schema)),
+                false => {
+                    "tables that are not open are not opened for us; those that are want a right to read them"
+                        .into()
+                }
             };
             gap(visit, Topic::Indexes, &scope, format!("{why}: {how}"));
         }
@@ -113,6 +124,16 @@ impl Roam {
         let lacks: Vec<String> = self.link.elsewhere.lack.take().into_iter().chain(lack).collect();
         if !lacks.is_empty() {
             gap(visit, Topic::Tables, &scope, lacks.join("; "));
+        }
+    }
+
+    /// Forgets what was known of schemas that are no more.
+    fn forget(&mut self, gone: &[Scope]) {
+        for schema in gone {
+            let Scope::Database(schema) = schema else { continue };
+            self.link.forget(schema);
+            self.indexes.remove(schema);
+            self.tables.remove(schema);
         }
     }
 

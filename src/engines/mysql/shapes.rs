@@ -143,20 +143,32 @@ pub type OfTable = HashMap<String, Shape>;
 /// Reads an answer, a row for each part of an index, in their order.
 #[derive(Debug)]
 pub struct Reader {
-    pub tables: HashMap<String, OfTable>,
+    tables: HashMap<String, OfTable>,
     /// Ten thousand indexes are made of few words.
     names: Names,
     /// Without names.
     bytes: usize,
     room: usize,
+    found_no_room: bool,
 }
 
 impl Reader {
     pub fn new(room: usize) -> Self {
-        let (tables, names, bytes) = Default::default();
-        Self { tables, names, bytes, room }
+        let (tables, names, bytes, found_no_room) = Default::default();
+        Self { tables, names, bytes, room, found_no_room }
+    }
+
+    /// What there is of each table; none if it found no room.
+    pub fn finish(mut self) -> Option<HashMap<String, OfTable>> {
+        for shape in self.tables.values_mut().flat_map(HashMap::values_mut) {
+            shape.parts.shrink_to_fit();
+        }
+        (!self.found_no_room).then_some(self.tables)
     }
 }
+
+/// Bytes that are held of a table beside its indexes: the map of these has room for four at least.
+const OF_A_TABLE: usize = 4 * (size_of::<String>() + size_of::<Shape>()) + 2 * size_of::<String>() + 64;
 
 /// Bytes that are held of an index and its parts, without the names of these.
 fn bytes(index: &str, parts: usize) -> usize {
@@ -166,23 +178,40 @@ fn bytes(index: &str, parts: usize) -> usize {
 
 /// Bytes that are held of all these tables.
 pub fn bytes_of<'a>(tables: impl Iterator<Item = &'a OfTable>) -> usize {
-    let mut seen = HashSet::new();
-    let names = |part: &'a Part| part.column.iter().chain(&part.expression);
-    tables
-        .flatten()
-        .map(|(index, shape)| {
-            let news = shape.parts.iter().flat_map(names).filter(|name| seen.insert(name.place()));
-            bytes(index, shape.parts.len()) + news.map(Name::bytes).sum::<usize>()
-        })
-        .sum()
+    let (mut seen, mut all) = (HashSet::new(), 0);
+    for indexes in tables {
+        all += OF_A_TABLE;
+        for (index, shape) in indexes {
+            let names = shape.parts.iter().flat_map(|part| part.column.iter().chain(&part.expression));
+            let news = names.filter(|name| seen.insert(name.place()));
+            all += bytes(index, shape.parts.len()) + news.map(Name::bytes).sum::<usize>();
+        }
+    }
+    all
 }
 
 impl Sink for Reader {
     fn row(&mut self, row: &TextRow<'_>) {
-        let row = Named::of(row);
+        self.learn(&Named::of(row));
+    }
+
+    fn is_full(&self) -> bool {
+        self.found_no_room
+    }
+
+    fn let_go(&mut self) {
+        *self = Self::new(self.room);
+    }
+}
+
+impl Reader {
+    fn learn(&mut self, row: &Named) {
         let (Some(table), Some(index)) = (row.text("table"), row.text("index")) else { return };
-        if self.is_full() {
+        if self.found_no_room {
             return;
+        }
+        if !self.tables.contains_key(table) {
+            self.bytes += OF_A_TABLE;
         }
         let shape = self.tables.entry(table.to_owned()).or_default().entry(index.to_owned()).or_default();
         shape.is_unique = row.whole("is_unique") == Some(1);
@@ -190,18 +219,11 @@ impl Sink for Reader {
         shape.hidden = row.text("hidden").map(|hidden| self.names.intern(hidden));
         shape.method = row.text("method").map(|method| self.names.intern(method));
         self.bytes += bytes(index, 1) - if shape.parts.is_empty() { 0 } else { bytes(index, 0) };
-        shape.parts.push(Part::of(&row, &mut self.names));
-        if self.is_full() {
+        shape.parts.push(Part::of(row, &mut self.names));
+        if self.bytes + self.names.bytes() > self.room {
+            self.found_no_room = true;
             (self.tables, self.names) = Default::default();
         }
-    }
-
-    fn is_full(&self) -> bool {
-        self.bytes + self.names.bytes() > self.room
-    }
-
-    fn let_go(&mut self) {
-        *self = Self::new(self.room);
     }
 }
 
@@ -234,6 +256,26 @@ mod tests {
             ..Shape::default()
         };
         assert_eq!(text.definition("s", "t", "i"), "ALTER TABLE `s`.`t` ADD FULLTEXT INDEX `i` (`a`)");
+    }
+
+    #[test]
+    fn what_finds_no_room_is_not_taken_for_half_of_it() {
+        let row = |nth: usize| {
+            let (table, column) = (format!("t{nth}"), format!("{nth}_{}", "x".repeat(200)));
+            Named::recorded(&[("table", &table), ("index", "i"), ("is_unique", "1"), ("column", &column)])
+        };
+        let read = |rows: usize, room: usize| {
+            let mut reader = Reader::new(room);
+            (0..rows).for_each(|nth| reader.learn(&row(nth)));
+            assert_eq!(reader.is_full(), reader.found_no_room);
+            reader.finish()
+        };
+        let whole = read(10, usize::MAX).unwrap();
+        let bytes = bytes_of(whole.values());
+        assert_eq!(read(10, bytes).map(|tables| tables.len()), Some(10), "weighed as it is read");
+        for room in [0, 1, bytes / 3, bytes / 2, bytes - 1] {
+            assert!(read(10, room).is_none() && read(20, room).is_none(), "{room}");
+        }
     }
 
     #[test]

@@ -53,13 +53,16 @@ impl Source for Link {
     fn keeps(&self, (topic, scope): &Place) -> usize {
         match (topic, scope) {
             (Topic::Tables, Scope::Database(schema)) => self.survey.keeps(schema),
+            (Topic::Columns, Scope::Database(schema)) => columns::keeps(&self.columns, schema),
             _ => 0,
         }
     }
 
     fn let_go(&mut self, (topic, scope): &Place) {
-        if let (Topic::Tables, Scope::Database(schema)) = (topic, scope) {
-            self.survey.let_go(schema);
+        match (topic, scope) {
+            (Topic::Tables, Scope::Database(schema)) => self.survey.let_go(schema),
+            (Topic::Columns, Scope::Database(schema)) => self.columns.forget(schema),
+            _ => {}
         }
     }
 }

@@ -44,13 +44,27 @@ struct Known {
     strange: HashSet<String>,
     /// Those of them that we asked for and were told nothing of, for want of a right.
     in_vain: HashSet<String>,
+    /// When there was no room for what its indexes are made of.
+    crowded: Option<Instant>,
 }
 
 impl Known {
     /// Is it time to ask what all indexes are made of? When it is long ago, and when there is one that is new.
     fn is_due(&self) -> bool {
+        if self.is_crowded() {
+            return false;
+        }
         let is_old = self.asked.is_none_or(|asked| asked.elapsed() >= SHAPES_EVERY);
         is_old || !self.strange.is_subset(&self.in_vain)
+    }
+
+    /// It is not long since there was no room: not asked again yet.
+    fn is_crowded(&self) -> bool {
+        self.crowded.is_some_and(|crowded| crowded.elapsed() < SHAPES_EVERY)
+    }
+
+    fn find_no_room(&mut self) {
+        (self.tables, self.crowded) = (HashMap::new(), Some(Instant::now()));
     }
 }
 
@@ -162,17 +176,25 @@ impl Survey {
         (count > 0).then(|| format!("what {count} of {} indexes are made of is not known", indexes.len()))
     }
 
+    /// Was there no room lately for what the indexes of a schema are made of?
+    pub fn is_crowded(&self, schema: &Name) -> bool {
+        self.schemas.get(schema).is_some_and(Known::is_crowded)
+    }
+
     /// Bytes that are held of what the indexes of a schema are made of.
     pub fn keeps(&self, schema: &Name) -> usize {
         let tables = self.schemas.get(schema).into_iter().flat_map(|known| known.tables.values());
         bytes_of(tables.map(|(indexes, _)| indexes))
     }
 
-    /// Forgets what the indexes of a schema are made of.
+    /// Lets go of what the indexes of a schema are made of: there is no room for it.
     pub fn let_go(&mut self, schema: &Name) {
-        if let Some(known) = self.schemas.get_mut(schema) {
-            known.tables = HashMap::new();
-        }
+        self.schemas.entry(schema.clone()).or_default().find_no_room();
+    }
+
+    /// Forgets a schema that is no more.
+    pub fn forget(&mut self, schema: &Name) {
+        self.schemas.remove(schema);
     }
 
     /// Numbers are of one stop only.
@@ -251,7 +273,9 @@ async fn shapes_of(link: &mut Link, schema: &Name) -> Result<(), Failure> {
     } else {
         let mut open = link.open_tables(schema).await?;
         open.retain(|name| !link.elsewhere.is_no_table(schema, name));
-        let Some(known) = link.survey.schemas.get(schema) else { return Ok(()) };
+        let Some(known) = link.survey.schemas.get(schema).filter(|known| !known.is_crowded()) else {
+            return Ok(());
+        };
         let age = |table: &String| {
             let asked = known.tables.get(table).map(|(_, asked)| *asked);
             (!known.strange.contains(table), asked)
@@ -268,13 +292,15 @@ async fn shapes_of(link: &mut Link, schema: &Name) -> Result<(), Failure> {
         }
         link.run_of_tables(&mut shapes, "index_columns", schema, &due).await?;
     }
-    if shapes.is_full() {
-        link.survey.lack =
-            Some("what indexes are made of finds no room in what budget.memory_mib leaves for it".into());
-    }
     let known = link.survey.schemas.entry(schema.clone()).or_default();
     known.asked = Some(now);
-    known.tables.extend(shapes.tables.into_iter().map(|(table, indexes)| (table, (indexes, now))));
+    match shapes.finish() {
+        Some(tables) => {
+            known.crowded = None;
+            known.tables.extend(tables.into_iter().map(|(table, indexes)| (table, (indexes, now))));
+        }
+        None => known.find_no_room(),
+    }
     Ok(())
 }
 

@@ -10,7 +10,7 @@ pub fn failure(error: &tokio_postgres::Error) -> Failure {
     match error.as_db_error() {
         Some(db) if is_fatal(db.code()) => Failure::Lost(from_server(db)),
         // Our statements hold no literals and no names of users' objects, so neither does the message.
-        Some(db) => Failure::Refused { message: said(db), changed: means_change(db.code()) },
+        Some(db) => Failure::Refused { message: said(db), changed: means_change(db.code()), no_room: false },
         None => Failure::Lost(EngineError::Unreachable(innermost(error))),
     }
 }

@@ -244,11 +244,8 @@ impl Open {
             let stream = self.connection.client.query_raw(&statement, parameters).await?;
             let mut stream = pin!(stream);
             while let Some(row) = stream.try_next().await? {
+                // What finds no room is read on to its end: the next answer comes behind it.
                 decoder.row(&row, &layout, &database, &mut locked(&server.names));
-                // The driver passes by the rest.
-                if decoder.is_full() {
-                    break;
-                }
             }
             Ok(())
         };

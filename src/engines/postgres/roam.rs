@@ -38,6 +38,7 @@ impl Roam {
         let databases = self.databases();
         let mut visit = Visit::default();
         self.round.forget_gone(&databases, &mut visit);
+        self.sizes.forget(&visit.sample.gone);
         let is_watched = |question: &&Question| databases.contains(question.database());
         let unwatched = due.questions.iter().filter(|question| !is_watched(question));
         let why = || Answer::Unknown("its database is not watched".into());

@@ -19,6 +19,11 @@ pub struct Sizes {
 }
 
 impl Sizes {
+    /// Forgets what was known of databases that are no more.
+    pub fn forget(&mut self, gone: &[Scope]) {
+        self.tables.retain(|name, _| !gone.contains(&Scope::Database(name.clone())));
+    }
+
     /// Asks for the sizes that are due in the database we are in.
     pub async fn measure(
         &mut self,
