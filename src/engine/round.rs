@@ -354,7 +354,7 @@ mod tests {
         );
         assert_eq!(read("gone", Some(0), 0).await.0, [0]);
         assert_eq!(read("other", Some(290), 0).await.0, [290], "the others are gone");
-        assert_eq!(read("other", Some(320), 0).await, no_room, "it has grown");
+        assert_eq!(read("other", Some(400), 0).await, no_room, "it has grown");
         assert_eq!(read("shop", Some(290), 0).await.0, [290], "and its place is free");
     }
 }
