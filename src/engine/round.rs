@@ -125,6 +125,8 @@ impl Round {
                 self.done.insert(place, (asked, took));
             }
         }
+        // What else is asked there is a few rows.
+        source.give_room(usize::MAX);
         Ok(())
     }
 

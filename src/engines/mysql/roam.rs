@@ -88,13 +88,14 @@ impl Roam {
         let (tables, indexes) = (of(Topic::Tables), of(Topic::Indexes));
         let (tables, indexes) =
             (tables.map(|(.., part)| &part.rows), indexes.map(|(.., part)| part.rows.clone()));
+        let dropped = visit.sample.dropped.contains(&(Topic::Indexes, scope.clone()));
+        if indexes.is_none() && !dropped {
+            return;
+        }
         let names = tables.into_iter().flat_map(|rows| Table::of(rows)).map(|table| &*table.table);
         // Not every table has an index that we are told of.
         let others = indexes.iter().flat_map(|rows| Index::of(rows)).map(|index| &*index.table);
         let names: HashSet<&str> = names.chain(others).collect();
-        if names.is_empty() {
-            return;
-        }
         self.link.numbering.retain(schema, &names);
         self.link.columns.retain(schema, &names);
         if !self.link.has_dictionary() {
@@ -110,13 +111,13 @@ impl Roam {
             None => self.indexes.remove(schema),
         };
         if let Some(why) = strangers {
-            let how = match self.link.has_dictionary() {
-                _ if is_crowded => "it finds no room in what budget.memory_mib leaves for it".into(),
-                true => format!("GRANT SELECT, SHOW VIEW ON {}.*", identifier(schema)),
-                false => {
-                    "tables that are not open are not opened for us; those that are want a right to read them"
-                        .into()
-                }
+            let how = if is_crowded {
+                "it finds no room in what budget.memory_mib leaves for it".into()
+            } else if self.link.has_dictionary() {
+                format!("GRANT SELECT, SHOW VIEW ON {}.*", identifier(schema))
+            } else {
+                "tables that are not open are not opened for us; those that are want a right to read them"
+                    .into()
             };
             gap(visit, Topic::Indexes, &scope, format!("{why}: {how}"));
         }
