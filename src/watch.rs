@@ -213,11 +213,15 @@ impl Watch {
         deeds::notice(&mut self.trials, &self.snapshot, &visit.sample);
         self.compare(&visit.sample);
         self.snapshot.merge(&visit.sample);
-        let is_known = !self.server.engine.is_empty();
-        let flavour = is_known.then(|| Flavour::of(self.server.engine, &self.server.version));
-        let looks_back = self.plan.rules.handbook.looks_back(flavour);
+        let looks_back = self.plan.rules.handbook.looks_back(self.flavour());
         self.add_up(&visit.sample, &looks_back);
         self.memory.look_back(&looks_back, &visit.sample, &self.window, &self.snapshot);
+    }
+
+    /// None until the server has told what it is.
+    fn flavour(&self) -> Option<Flavour> {
+        let ServerFacts { engine, version, .. } = &self.server;
+        (!engine.is_empty()).then(|| Flavour::of(engine, version))
     }
 
     /// The newest stretch of the statements as part of what they cost lately.
@@ -301,7 +305,7 @@ impl Watch {
             plans: &self.plans,
             explains: self.server.engine == "postgres" && TIERS_THAT_EXPLAIN.contains(&self.server.tier),
             lacks: &self.server.lacks,
-            flavour: Flavour::of(self.server.engine, &self.server.version),
+            flavour: self.flavour().unwrap_or_default(),
             at: now.wall,
         };
         let mut reading = self.plan.rules.handbook.read(&seen);

@@ -21,6 +21,8 @@ impl Rows {
 
 /// What is measured is held several times: as it is, as it changed lately, and as it changed since we watch.
 const COPIES: usize = 3;
+/// Where no name lies.
+const NOWHERE: usize = 0;
 
 /// Adds up what rows take. A name is shared by all that have it: it counts where the row before has another.
 #[derive(Debug, Default)]
@@ -36,16 +38,12 @@ impl Scales {
         self.bytes += row.bytes() * if N::METRICS.is_empty() { 1 } else { copies };
         let mut nth = 0;
         row.names(&mut |name| {
-            match self.last.get_mut(nth) {
-                Some(last) if *last == name.place() => {}
-                Some(last) => {
-                    self.bytes += name.bytes();
-                    *last = name.place();
-                }
-                None => {
-                    self.bytes += name.bytes();
-                    self.last.push(name.place());
-                }
+            if nth == self.last.len() {
+                self.last.push(NOWHERE);
+            }
+            if let Some(last) = self.last.get_mut(nth).filter(|last| **last != name.place()) {
+                self.bytes += name.bytes();
+                *last = name.place();
             }
             nth += 1;
         });

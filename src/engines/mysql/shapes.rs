@@ -218,7 +218,7 @@ impl Reader {
         shape.is_visible = row.whole("is_visible").map(|visible| visible == 1);
         shape.hidden = row.text("hidden").map(|hidden| self.names.intern(hidden));
         shape.method = row.text("method").map(|method| self.names.intern(method));
-        self.bytes += bytes(index, 1) - if shape.parts.is_empty() { 0 } else { bytes(index, 0) };
+        self.bytes += if shape.parts.is_empty() { bytes(index, 1) } else { size_of::<Part>() };
         shape.parts.push(Part::of(row, &mut self.names));
         if self.bytes + self.names.bytes() > self.room {
             self.found_no_room = true;
